@@ -1,0 +1,675 @@
+-- zava: the whole database, for PostgreSQL 16 or newer with pgvector 0.8 or newer.
+--
+--     psql -v ON_ERROR_STOP=1 -f schema.sql
+--
+-- Loads in one transaction, as a superuser or as a role with CREATEROLE and
+-- CREATE on the database. Loading it again changes nothing. What needs a
+-- superuser stands in the last section and is skipped with a warning without one.
+--
+-- Order: roles, schema, who may see what, identity, catalogue, tables with a
+-- store, product search, server locks.
+
+BEGIN;
+
+SET LOCAL client_min_messages = warning;
+
+
+-- Roles ----------------------------------------------------------------------
+-- zava_owner owns the schema. store_managers and regional_managers may only
+-- read; the policies speak of them. zava_server logs in and becomes one of the
+-- two for each transaction; it inherits nothing. It has no password until the
+-- operator (or `zava init`) gives it one.
+
+DO $$
+DECLARE
+    role_name text;
+BEGIN
+    FOREACH role_name IN ARRAY ARRAY['zava_owner', 'store_managers', 'regional_managers'] LOOP
+        IF to_regrole(role_name) IS NULL THEN
+            EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
+        END IF;
+    END LOOP;
+    IF to_regrole('zava_server') IS NULL THEN
+        CREATE ROLE zava_server LOGIN;
+    END IF;
+    -- Whoever loads this file has to be able to act as the owner.
+    IF NOT pg_has_role('zava_owner', 'SET') THEN
+        EXECUTE format('GRANT zava_owner TO %I WITH INHERIT FALSE, SET TRUE', current_user);
+    END IF;
+    EXECUTE format('GRANT CREATE ON DATABASE %I TO zava_owner', current_database());
+END
+$$;
+
+GRANT store_managers, regional_managers TO zava_server WITH INHERIT FALSE, SET TRUE;
+
+COMMENT ON ROLE zava_owner IS 'Owns the retail schema; nobody logs in as it';
+COMMENT ON ROLE store_managers IS 'Reads the rows of the one store that the caller manages';
+COMMENT ON ROLE regional_managers IS 'Reads the rows of the stores listed for the caller';
+COMMENT ON ROLE zava_server IS 'The MCP server''s login; may act as any user id';
+
+
+-- Schema ---------------------------------------------------------------------
+
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_extension WHERE extname = 'vector') THEN
+        CREATE EXTENSION vector WITH SCHEMA public;
+    ELSIF (SELECT extnamespace <> 'public'::regnamespace FROM pg_extension WHERE extname = 'vector') THEN
+        RAISE EXCEPTION 'the extension "vector" must be in the schema "public"'
+            USING HINT = 'ALTER EXTENSION vector SET SCHEMA public;';
+    END IF;
+END
+$$;
+
+CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
+
+SET LOCAL ROLE zava_owner;
+
+COMMENT ON SCHEMA retail IS
+    'A retail chain: stores, customers, orders, stock and products. Row level security shows each caller the rows of their own stores only';
+
+GRANT USAGE ON SCHEMA retail TO store_managers, regional_managers, zava_server;
+
+ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION retail.set_updated_at() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = ''
+AS $$
+BEGIN
+    NEW.created_at := OLD.created_at;
+    NEW.updated_at := now();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION retail.set_updated_at() IS
+    'Trigger: keeps created_at as it was and stamps updated_at on every update';
+
+
+-- Who may see what -----------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS retail.stores (
+    store_id    uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    name        varchar(100) NOT NULL CONSTRAINT stores_name_key UNIQUE,
+    location    varchar(200) NOT NULL,
+    is_online   boolean      NOT NULL DEFAULT false,
+    manager_id  uuid         NOT NULL
+        CONSTRAINT stores_manager_id_key UNIQUE
+        CONSTRAINT stores_manager_id_not_nil CHECK (manager_id <> '00000000-0000-0000-0000-000000000000'),
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    updated_at  timestamptz  NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.stores IS 'The shops of the chain, one of them online; a caller sees their own';
+COMMENT ON COLUMN retail.stores.store_id IS 'Key of the store';
+COMMENT ON COLUMN retail.stores.name IS 'Name as customers know it, for example "Zava Retail Seattle"';
+COMMENT ON COLUMN retail.stores.location IS 'City and state, or "Online"';
+COMMENT ON COLUMN retail.stores.is_online IS 'True for the web shop';
+COMMENT ON COLUMN retail.stores.manager_id IS 'User id of the store manager; not the store''s key';
+COMMENT ON COLUMN retail.stores.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.stores.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.regional_managers (
+    user_id     uuid         PRIMARY KEY
+        CONSTRAINT regional_managers_user_id_not_nil CHECK (user_id <> '00000000-0000-0000-0000-000000000000'),
+    name        varchar(100) NOT NULL,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    updated_at  timestamptz  NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.regional_managers IS 'People who answer for several stores; head office is one with every store listed';
+COMMENT ON COLUMN retail.regional_managers.user_id IS 'User id of the regional manager; goes before a store it may also manage';
+COMMENT ON COLUMN retail.regional_managers.name IS 'Name of the region or person';
+COMMENT ON COLUMN retail.regional_managers.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.regional_managers.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.regional_manager_stores (
+    user_id     uuid        NOT NULL REFERENCES retail.regional_managers ON DELETE CASCADE,
+    store_id    uuid        NOT NULL REFERENCES retail.stores,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (user_id, store_id)
+);
+COMMENT ON TABLE retail.regional_manager_stores IS 'The stores that each regional manager may see';
+COMMENT ON COLUMN retail.regional_manager_stores.user_id IS 'The regional manager';
+COMMENT ON COLUMN retail.regional_manager_stores.store_id IS 'A store that they may see';
+COMMENT ON COLUMN retail.regional_manager_stores.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.regional_manager_stores.updated_at IS 'When the row last changed, UTC';
+CREATE INDEX IF NOT EXISTS regional_manager_stores_store_id_idx ON retail.regional_manager_stores (store_id);
+
+CREATE TABLE IF NOT EXISTS retail.login_identities (
+    login       name        NOT NULL,
+    user_id     uuid        NOT NULL
+        CONSTRAINT login_identities_user_id_not_nil CHECK (user_id <> '00000000-0000-0000-0000-000000000000'),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (login, user_id)
+);
+COMMENT ON TABLE retail.login_identities IS 'Which user ids a database login may act as; zava_server may act as any and is not listed';
+COMMENT ON COLUMN retail.login_identities.login IS 'Name of the database login';
+COMMENT ON COLUMN retail.login_identities.user_id IS 'A user id that this login may act as';
+COMMENT ON COLUMN retail.login_identities.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.login_identities.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.identity_key (
+    only_row    boolean     PRIMARY KEY DEFAULT true CONSTRAINT identity_key_only_row CHECK (only_row),
+    key         bytea       NOT NULL CONSTRAINT identity_key_length CHECK (length(key) >= 32),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.identity_key IS 'The secret that seals identities; nobody but the owner reads it';
+COMMENT ON COLUMN retail.identity_key.only_row IS 'Always true: the table holds one row';
+COMMENT ON COLUMN retail.identity_key.key IS 'At least 32 random bytes';
+COMMENT ON COLUMN retail.identity_key.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.identity_key.updated_at IS 'When the row last changed, UTC';
+
+-- gen_random_uuid() draws from the server's strong random source: 4 x 122 bits.
+INSERT INTO retail.identity_key (key)
+SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+    || uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
+WHERE NOT EXISTS (SELECT FROM retail.identity_key);
+
+
+-- Identity -------------------------------------------------------------------
+-- A transaction says who it acts for with two settings, both SET LOCAL:
+--     app.current_rls_user_id   the user id
+--     app.current_rls_seal      what resolve_identity gave for that id
+-- The functions below are SECURITY DEFINER because they read tables that no
+-- caller may read. Whatever is missing, malformed, unknown, nil or not sealed
+-- for this very login yields NULL, and NULL matches no policy.
+
+CREATE OR REPLACE FUNCTION retail.identity_seal(user_id uuid) RETURNS text
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = ''
+RETURN (
+    -- Keyed twice, as HMAC does, so that a longer message cannot be forged
+    -- from a shorter one. The login is part of it: a seal is worth nothing elsewhere.
+    SELECT encode(sha256(k.key || sha256(k.key || convert_to(session_user || ':' || identity_seal.user_id, 'UTF8'))), 'hex')
+    FROM retail.identity_key AS k
+);
+COMMENT ON FUNCTION retail.identity_seal(uuid) IS
+    'The proof that this login may act as a user id; for the functions of this section only';
+
+CREATE OR REPLACE FUNCTION retail.sealed_user_id() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = ''
+AS $$
+DECLARE
+    claimed text := current_setting('app.current_rls_user_id', true);
+    user_id uuid;
+BEGIN
+    -- After a SET LOCAL has ended the setting reads '', not NULL.
+    IF claimed IS NULL OR NOT pg_input_is_valid(claimed, 'uuid') THEN
+        RETURN NULL;
+    END IF;
+    user_id := claimed::uuid;
+    IF current_setting('app.current_rls_seal', true) = retail.identity_seal(user_id) THEN
+        RETURN user_id;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.sealed_user_id() IS
+    'The user id of this transaction if its seal holds, else NULL; for the functions of this section only';
+
+CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = ''
+AS $$
+BEGIN
+    RETURN (SELECT s.store_id FROM retail.stores AS s WHERE s.manager_id = retail.sealed_user_id());
+END
+$$;
+COMMENT ON FUNCTION retail.get_current_user_store() IS
+    'The store that the caller manages, or NULL';
+
+CREATE OR REPLACE FUNCTION retail.get_user_store_list() RETURNS uuid[]
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = ''
+AS $$
+BEGIN
+    RETURN ARRAY(
+        SELECT r.store_id
+        FROM retail.regional_manager_stores AS r
+        WHERE r.user_id = retail.sealed_user_id()
+        ORDER BY r.store_id
+    );
+END
+$$;
+COMMENT ON FUNCTION retail.get_user_store_list() IS
+    'The stores that the caller may see as a regional manager; empty for everyone else';
+
+CREATE OR REPLACE FUNCTION retail.resolve_identity(
+    user_id uuid,
+    OUT role_name text,
+    OUT display_name text,
+    OUT store_ids uuid[],
+    OUT seal text
+) RETURNS SETOF record
+    LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
+    SET search_path = ''
+AS $$
+BEGIN
+    IF session_user <> 'zava_server' AND NOT EXISTS (
+        SELECT FROM retail.login_identities AS l
+        WHERE l.login = session_user AND l.user_id = resolve_identity.user_id
+    ) THEN
+        RETURN;
+    END IF;
+    SELECT 'regional_managers', m.name,
+           ARRAY(SELECT r.store_id FROM retail.regional_manager_stores AS r WHERE r.user_id = m.user_id ORDER BY r.store_id)
+    INTO role_name, display_name, store_ids
+    FROM retail.regional_managers AS m
+    WHERE m.user_id = resolve_identity.user_id;
+    IF NOT FOUND THEN
+        SELECT 'store_managers', s.name || ' manager', ARRAY[s.store_id]
+        INTO role_name, display_name, store_ids
+        FROM retail.stores AS s
+        WHERE s.manager_id = resolve_identity.user_id;
+    END IF;
+    IF NOT FOUND THEN
+        RETURN;
+    END IF;
+    seal := retail.identity_seal(user_id);
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION retail.resolve_identity(uuid) IS
+    'Role, name, stores and seal of a user id that this login may act as; no row for any other';
+
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA retail FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION retail.get_current_user_store() TO store_managers;
+GRANT EXECUTE ON FUNCTION retail.get_user_store_list() TO regional_managers;
+GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO zava_server;
+
+
+-- Catalogue ------------------------------------------------------------------
+-- The same for every store, so these tables need no policy.
+
+CREATE TABLE IF NOT EXISTS retail.categories (
+    category_id uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    name        varchar(100) NOT NULL CONSTRAINT categories_name_key UNIQUE,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    updated_at  timestamptz  NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.categories IS 'The nine departments of the catalogue';
+COMMENT ON COLUMN retail.categories.category_id IS 'Key of the category';
+COMMENT ON COLUMN retail.categories.name IS 'For example "Power Tools"';
+COMMENT ON COLUMN retail.categories.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.categories.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.product_types (
+    type_id     uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    category_id uuid         NOT NULL REFERENCES retail.categories,
+    name        varchar(100) NOT NULL,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    updated_at  timestamptz  NOT NULL DEFAULT now(),
+    CONSTRAINT product_types_category_id_name_key UNIQUE (category_id, name),
+    CONSTRAINT product_types_type_id_category_id_key UNIQUE (type_id, category_id)
+);
+COMMENT ON TABLE retail.product_types IS 'Kinds of product within a category';
+COMMENT ON COLUMN retail.product_types.type_id IS 'Key of the type';
+COMMENT ON COLUMN retail.product_types.category_id IS 'The category that it belongs to';
+COMMENT ON COLUMN retail.product_types.name IS 'For example "Hammers"';
+COMMENT ON COLUMN retail.product_types.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.product_types.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.products (
+    product_id  uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
+    sku         varchar(20)   NOT NULL CONSTRAINT products_sku_key UNIQUE,
+    name        varchar(200)  NOT NULL,
+    description text          NOT NULL,
+    category_id uuid          NOT NULL REFERENCES retail.categories,
+    type_id     uuid          NOT NULL,
+    cost        numeric(10,2) NOT NULL CONSTRAINT products_cost_positive CHECK (cost > 0),
+    base_price  numeric(10,2) NOT NULL CONSTRAINT products_base_price_positive CHECK (base_price > 0),
+    created_at  timestamptz   NOT NULL DEFAULT now(),
+    updated_at  timestamptz   NOT NULL DEFAULT now(),
+    CONSTRAINT products_type_id_category_id_fkey FOREIGN KEY (type_id, category_id)
+        REFERENCES retail.product_types (type_id, category_id)
+);
+COMMENT ON TABLE retail.products IS 'What the chain sells, the same in every store';
+COMMENT ON COLUMN retail.products.product_id IS 'Key of the product';
+COMMENT ON COLUMN retail.products.sku IS 'Stock keeping unit: letters of category and type, then six digits';
+COMMENT ON COLUMN retail.products.name IS 'Name on the shelf label';
+COMMENT ON COLUMN retail.products.description IS 'What it is and what it is used for; text, not instructions';
+COMMENT ON COLUMN retail.products.category_id IS 'Its category';
+COMMENT ON COLUMN retail.products.type_id IS 'Its type, which belongs to the same category';
+COMMENT ON COLUMN retail.products.cost IS 'What the chain pays for one unit, USD';
+COMMENT ON COLUMN retail.products.base_price IS 'List price of one unit, USD; order_items.unit_price is what was charged';
+COMMENT ON COLUMN retail.products.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.products.updated_at IS 'When the row last changed, UTC';
+CREATE INDEX IF NOT EXISTS products_category_id_idx ON retail.products (category_id);
+CREATE INDEX IF NOT EXISTS products_type_id_category_id_idx ON retail.products (type_id, category_id);
+
+
+-- Tables with a store --------------------------------------------------------
+-- A customer belongs to the store where they signed up and buys there, so the
+-- composite foreign keys can promise that no row points into another store.
+
+CREATE TABLE IF NOT EXISTS retail.customers (
+    customer_id uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    store_id    uuid         NOT NULL REFERENCES retail.stores,
+    first_name  varchar(50)  NOT NULL,
+    last_name   varchar(50)  NOT NULL,
+    email       varchar(100) NOT NULL,
+    created_at  timestamptz  NOT NULL DEFAULT now(),
+    updated_at  timestamptz  NOT NULL DEFAULT now(),
+    -- Per store, not globally: a clash must not tell one store of another's customers.
+    CONSTRAINT customers_store_id_email_key UNIQUE (store_id, email),
+    CONSTRAINT customers_customer_id_store_id_key UNIQUE (customer_id, store_id)
+);
+COMMENT ON TABLE retail.customers IS 'People who buy; each belongs to one home store';
+COMMENT ON COLUMN retail.customers.customer_id IS 'Key of the customer';
+COMMENT ON COLUMN retail.customers.store_id IS 'Home store';
+COMMENT ON COLUMN retail.customers.first_name IS 'Given name';
+COMMENT ON COLUMN retail.customers.last_name IS 'Family name';
+COMMENT ON COLUMN retail.customers.email IS 'E-mail address, unique within the store';
+COMMENT ON COLUMN retail.customers.created_at IS 'When the customer signed up, UTC';
+COMMENT ON COLUMN retail.customers.updated_at IS 'When the row last changed, UTC';
+
+CREATE TABLE IF NOT EXISTS retail.orders (
+    order_id     uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
+    customer_id  uuid          NOT NULL,
+    store_id     uuid          NOT NULL REFERENCES retail.stores,
+    order_date   timestamptz   NOT NULL DEFAULT now(),
+    total_amount numeric(10,2) NOT NULL CONSTRAINT orders_total_amount_not_negative CHECK (total_amount >= 0),
+    status       varchar(20)   NOT NULL DEFAULT 'pending'
+        CONSTRAINT orders_status_known CHECK (status IN ('pending', 'shipped', 'completed', 'cancelled', 'returned')),
+    created_at   timestamptz   NOT NULL DEFAULT now(),
+    updated_at   timestamptz   NOT NULL DEFAULT now(),
+    CONSTRAINT orders_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
+        REFERENCES retail.customers (customer_id, store_id),
+    CONSTRAINT orders_order_id_store_id_key UNIQUE (order_id, store_id)
+);
+COMMENT ON TABLE retail.orders IS 'Purchases; total_amount is the sum of the order''s items';
+COMMENT ON COLUMN retail.orders.order_id IS 'Key of the order';
+COMMENT ON COLUMN retail.orders.customer_id IS 'Who bought; a customer of the same store';
+COMMENT ON COLUMN retail.orders.store_id IS 'Where it was bought';
+COMMENT ON COLUMN retail.orders.order_date IS 'When it was placed, UTC';
+COMMENT ON COLUMN retail.orders.total_amount IS 'What the customer pays, USD, after discounts';
+COMMENT ON COLUMN retail.orders.status IS 'pending, shipped, completed, cancelled or returned; the last two are no revenue';
+COMMENT ON COLUMN retail.orders.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.orders.updated_at IS 'When the row last changed, UTC';
+CREATE INDEX IF NOT EXISTS orders_store_id_order_date_idx ON retail.orders (store_id, order_date);
+CREATE INDEX IF NOT EXISTS orders_customer_id_store_id_idx ON retail.orders (customer_id, store_id);
+
+CREATE TABLE IF NOT EXISTS retail.order_items (
+    order_item_id    uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
+    order_id         uuid          NOT NULL,
+    store_id         uuid          NOT NULL,
+    product_id       uuid          NOT NULL REFERENCES retail.products,
+    quantity         integer       NOT NULL CONSTRAINT order_items_quantity_positive CHECK (quantity > 0),
+    unit_price       numeric(10,2) NOT NULL CONSTRAINT order_items_unit_price_not_negative CHECK (unit_price >= 0),
+    discount_percent integer       NOT NULL DEFAULT 0
+        CONSTRAINT order_items_discount_percent_range CHECK (discount_percent BETWEEN 0 AND 100),
+    discount_amount  numeric(10,2) NOT NULL DEFAULT 0
+        CONSTRAINT order_items_discount_amount_range CHECK (discount_amount BETWEEN 0 AND quantity * unit_price),
+    total_amount     numeric(10,2) NOT NULL
+        CONSTRAINT order_items_total_amount_adds_up CHECK (total_amount = quantity * unit_price - discount_amount),
+    created_at       timestamptz   NOT NULL DEFAULT now(),
+    updated_at       timestamptz   NOT NULL DEFAULT now(),
+    CONSTRAINT order_items_order_id_store_id_fkey FOREIGN KEY (order_id, store_id)
+        REFERENCES retail.orders (order_id, store_id) ON DELETE CASCADE
+);
+COMMENT ON TABLE retail.order_items IS 'The lines of the orders, one product each';
+COMMENT ON COLUMN retail.order_items.order_item_id IS 'Key of the line';
+COMMENT ON COLUMN retail.order_items.order_id IS 'The order that it belongs to';
+COMMENT ON COLUMN retail.order_items.store_id IS 'The order''s store';
+COMMENT ON COLUMN retail.order_items.product_id IS 'What was bought';
+COMMENT ON COLUMN retail.order_items.quantity IS 'Units';
+COMMENT ON COLUMN retail.order_items.unit_price IS 'Price charged for one unit before the discount, USD';
+COMMENT ON COLUMN retail.order_items.discount_percent IS 'Discount on the line in percent, 0 for none';
+COMMENT ON COLUMN retail.order_items.discount_amount IS 'Discount on the line, USD';
+COMMENT ON COLUMN retail.order_items.total_amount IS 'quantity * unit_price - discount_amount, USD';
+COMMENT ON COLUMN retail.order_items.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.order_items.updated_at IS 'When the row last changed, UTC';
+CREATE INDEX IF NOT EXISTS order_items_order_id_store_id_idx ON retail.order_items (order_id, store_id);
+CREATE INDEX IF NOT EXISTS order_items_product_id_store_id_idx ON retail.order_items (product_id, store_id);
+
+CREATE TABLE IF NOT EXISTS retail.inventory (
+    store_id    uuid        NOT NULL REFERENCES retail.stores,
+    product_id  uuid        NOT NULL REFERENCES retail.products,
+    stock_level integer     NOT NULL CONSTRAINT inventory_stock_level_not_negative CHECK (stock_level >= 0),
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (store_id, product_id)
+);
+COMMENT ON TABLE retail.inventory IS 'Stock of every product in every store, as of now';
+COMMENT ON COLUMN retail.inventory.store_id IS 'The store';
+COMMENT ON COLUMN retail.inventory.product_id IS 'The product';
+COMMENT ON COLUMN retail.inventory.stock_level IS 'Units on hand; 0 is out of stock';
+COMMENT ON COLUMN retail.inventory.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.inventory.updated_at IS 'When the row last changed, UTC';
+CREATE INDEX IF NOT EXISTS inventory_product_id_idx ON retail.inventory (product_id);
+
+
+-- Product search -------------------------------------------------------------
+
+CREATE TABLE IF NOT EXISTS retail.product_description_embeddings (
+    product_id            uuid                PRIMARY KEY REFERENCES retail.products ON DELETE CASCADE,
+    description_embedding public.vector(1536) NOT NULL,
+    embedding_model       varchar(200)        NOT NULL,
+    text_hash             varchar(64)         NOT NULL,
+    last_updated          timestamptz         NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.product_description_embeddings IS 'One vector per product, for search by meaning';
+COMMENT ON COLUMN retail.product_description_embeddings.product_id IS 'The product';
+COMMENT ON COLUMN retail.product_description_embeddings.description_embedding IS 'The embedded text; shorter vectors are padded with zeros, which leaves cosine unchanged';
+COMMENT ON COLUMN retail.product_description_embeddings.embedding_model IS 'Model that made the vector; vectors of different models are not comparable';
+COMMENT ON COLUMN retail.product_description_embeddings.text_hash IS 'SHA-256 of the embedded text, in hex';
+COMMENT ON COLUMN retail.product_description_embeddings.last_updated IS 'When the vector was made, UTC';
+-- HNSW, not ivfflat: ivfflat learns its lists from the rows that are there when
+-- the index is built, and here there are none yet.
+CREATE INDEX IF NOT EXISTS idx_product_embeddings_vector ON retail.product_description_embeddings
+    USING hnsw (description_embedding public.vector_cosine_ops);
+
+CREATE OR REPLACE FUNCTION retail.search_products_by_description(
+    query_embedding      public.vector(1536),
+    similarity_threshold double precision DEFAULT 0.7,
+    max_results          integer DEFAULT 20
+) RETURNS TABLE (product_id uuid, name varchar, description text, similarity_score double precision)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = ''
+AS $$
+BEGIN
+    -- Ordered by distance and limited first, so that the index serves it; the
+    -- threshold then only cuts the tail.
+    RETURN QUERY
+    SELECT p.product_id, p.name, p.description, 1 - nearest.distance
+    FROM (
+        SELECT e.product_id, e.description_embedding OPERATOR(public.<=>) query_embedding AS distance
+        FROM retail.product_description_embeddings AS e
+        ORDER BY e.description_embedding OPERATOR(public.<=>) query_embedding
+        LIMIT max_results
+    ) AS nearest
+    JOIN retail.products AS p ON p.product_id = nearest.product_id
+    WHERE nearest.distance <= 1 - similarity_threshold
+    ORDER BY nearest.distance, p.product_id;
+END
+$$;
+COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer) IS
+    'Products whose embedded description is at least similarity_threshold (cosine, 0..1) close to a query''s vector, nearest first';
+REVOKE ALL ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer)
+    TO store_managers, regional_managers;
+
+
+-- Grants and policies --------------------------------------------------------
+-- Managers read and do nothing else. Each policy compares store_id with a
+-- scalar subselect, which runs once a query and lets an index serve it. FORCE
+-- binds the owner as well, hence the owner's own policy: it loads the data and
+-- lets the identity functions read.
+
+GRANT SELECT ON
+    retail.stores, retail.customers, retail.orders, retail.order_items, retail.inventory,
+    retail.categories, retail.product_types, retail.products, retail.product_description_embeddings
+TO store_managers, regional_managers;
+
+ALTER TABLE retail.stores ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.stores FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_stores ON retail.stores;
+CREATE POLICY store_manager_stores ON retail.stores FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_stores ON retail.stores;
+CREATE POLICY regional_manager_stores ON retail.stores FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_stores ON retail.stores;
+CREATE POLICY owner_stores ON retail.stores TO zava_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE retail.customers ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.customers FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_customers ON retail.customers;
+CREATE POLICY store_manager_customers ON retail.customers FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_customers ON retail.customers;
+CREATE POLICY regional_manager_customers ON retail.customers FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_customers ON retail.customers;
+CREATE POLICY owner_customers ON retail.customers TO zava_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE retail.orders ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.orders FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_orders ON retail.orders;
+CREATE POLICY store_manager_orders ON retail.orders FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_orders ON retail.orders;
+CREATE POLICY regional_manager_orders ON retail.orders FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_orders ON retail.orders;
+CREATE POLICY owner_orders ON retail.orders TO zava_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE retail.order_items ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.order_items FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_order_items ON retail.order_items;
+CREATE POLICY store_manager_order_items ON retail.order_items FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_order_items ON retail.order_items;
+CREATE POLICY regional_manager_order_items ON retail.order_items FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_order_items ON retail.order_items;
+CREATE POLICY owner_order_items ON retail.order_items TO zava_owner USING (true) WITH CHECK (true);
+
+ALTER TABLE retail.inventory ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.inventory FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_inventory ON retail.inventory;
+CREATE POLICY store_manager_inventory ON retail.inventory FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_inventory ON retail.inventory;
+CREATE POLICY regional_manager_inventory ON retail.inventory FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_inventory ON retail.inventory;
+CREATE POLICY owner_inventory ON retail.inventory TO zava_owner USING (true) WITH CHECK (true);
+
+-- Managers have no grant here; the policies bind whoever is given one later.
+ALTER TABLE retail.regional_manager_stores ENABLE ROW LEVEL SECURITY;
+ALTER TABLE retail.regional_manager_stores FORCE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS store_manager_regional_manager_stores ON retail.regional_manager_stores;
+CREATE POLICY store_manager_regional_manager_stores ON retail.regional_manager_stores FOR SELECT TO store_managers
+    USING (store_id = (SELECT retail.get_current_user_store()));
+DROP POLICY IF EXISTS regional_manager_regional_manager_stores ON retail.regional_manager_stores;
+CREATE POLICY regional_manager_regional_manager_stores ON retail.regional_manager_stores FOR SELECT TO regional_managers
+    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
+DROP POLICY IF EXISTS owner_regional_manager_stores ON retail.regional_manager_stores;
+CREATE POLICY owner_regional_manager_stores ON retail.regional_manager_stores TO zava_owner USING (true) WITH CHECK (true);
+
+DO $$
+DECLARE
+    stamped regclass;
+BEGIN
+    FOR stamped IN
+        SELECT a.attrelid::regclass
+        FROM pg_attribute AS a
+        JOIN pg_class AS c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind = 'r'
+            AND a.attname = 'updated_at' AND NOT a.attisdropped
+    LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER set_updated_at BEFORE UPDATE ON %s '
+            'FOR EACH ROW EXECUTE FUNCTION retail.set_updated_at()', stamped);
+    END LOOP;
+END
+$$;
+
+RESET ROLE;
+
+
+-- Server locks (superuser) ---------------------------------------------------
+-- What a SELECT could misuse is taken from PUBLIC, in this database only.
+-- Monitoring keeps working: pg_monitor is given the statistics that PUBLIC loses.
+
+DO $$
+DECLARE
+    -- Name patterns of functions, of pg_catalog and of extensions in any schema.
+    misused_functions CONSTANT text[] := ARRAY[
+        'set\_config',                               -- would switch the tenant inside a SELECT
+        'current\_setting',                         -- server settings and file names
+        'pg\_advisory\_%', 'pg\_try\_advisory\_%',  -- outlive the transaction on a pooled connection
+        'pg\_sleep%', 'pg\_notify', 'pg\_listening\_channels',
+        'pg\_logical\_emit\_message', 'pg\_export\_snapshot',
+        'lo\_%', 'loread', 'lowrite',               -- large objects
+        '%\_to\_xml', '%\_to\_xml\_and\_xmlschema', '%\_to\_xmlschema',
+        'ts\_stat', 'ts\_rewrite',                  -- run text as SQL
+        'dblink%', 'crosstab%', 'connectby%'
+    ];
+    monitoring_functions CONSTANT text[] := ARRAY[
+        'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
+        'pg\_cursor', 'pg\_prepared\_statement', 'pg\_prepared\_xact', 'pg\_get\_replication\_slots',
+        'pg\_relation\_size', 'pg\_total\_relation\_size', 'pg\_table\_size', 'pg\_indexes\_size',
+        'pg\_database\_size', 'pg\_tablespace\_size',
+        'pg\_relation\_filepath', 'pg\_relation\_filenode', 'pg\_tablespace\_location',
+        'pg\_show\_all\_settings', 'pg\_control\_%', 'inet\_server\_%', 'inet\_client\_%'
+    ];
+    monitoring_views CONSTANT text[] := ARRAY[
+        'pg\_stat\_%', 'pg\_statio\_%', 'pg\_locks', 'pg\_cursors', 'pg\_settings',
+        'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots'
+    ];
+    target text;
+    watched boolean;
+    open_columns text;
+BEGIN
+    IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
+        RAISE WARNING 'zava: % is not a superuser, so the server locks were skipped', current_user
+            USING HINT = 'Have a superuser load schema.sql once more. Until then a query can read server settings and statistics; other stores stay hidden, because the identity is sealed.';
+        RETURN;
+    END IF;
+
+    FOR target, watched IN
+        SELECT p.oid::regprocedure::text, p.proname LIKE ANY (monitoring_functions)
+        FROM pg_proc AS p
+        WHERE p.proname LIKE ANY (misused_functions || monitoring_functions)
+            AND p.pronamespace <> 'retail'::regnamespace
+            AND NOT (p.proname = 'ts_rewrite' AND p.pronargs = 3)  -- runs no text
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC', target);
+        IF watched THEN
+            EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO pg_monitor', target);
+        END IF;
+    END LOOP;
+    -- The identity functions read the two settings.
+    GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean) TO zava_owner;
+
+    FOR target IN
+        SELECT c.oid::regclass::text
+        FROM pg_class AS c
+        WHERE c.relname LIKE ANY (monitoring_views)
+            AND c.relkind = 'v' AND c.relnamespace = 'pg_catalog'::regnamespace
+    LOOP
+        EXECUTE format('REVOKE SELECT ON %s FROM PUBLIC', target);
+        EXECUTE format('GRANT SELECT ON %s TO pg_monitor', target);
+    END LOOP;
+
+    -- Of pg_class only the columns with row and page counts, so that catalogue
+    -- queries keep working.
+    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+    INTO open_columns
+    FROM pg_attribute
+    WHERE attrelid = 'pg_catalog.pg_class'::regclass AND NOT attisdropped
+        AND attname NOT IN ('reltuples', 'relpages', 'relallvisible', 'relallfrozen');
+    REVOKE SELECT ON pg_catalog.pg_class FROM PUBLIC;
+    EXECUTE format('GRANT SELECT (%s) ON pg_catalog.pg_class TO PUBLIC', open_columns);
+    GRANT SELECT ON pg_catalog.pg_class TO pg_monitor;
+
+    REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+END
+$$;
+
+COMMIT;

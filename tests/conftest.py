@@ -1,0 +1,160 @@
+"""A real PostgreSQL of the version that ZAVA_TEST_POSTGRES names (18 by default).
+
+One cluster a run, made from the same wheel as the embedded server. The schema
+and a small seed are loaded once, by psql, into a template; `database` gives a
+test a clone of its own, `seeded` the one that tests only read.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from zava.data.provider import PostgreSQLProvider
+from zava.embedded import EmbeddedServer, find_binary
+
+ROOT = Path(__file__).parent.parent
+SCALE = "0.02"
+AS_OF = "2026-06-30"
+TEMPLATE = "zava_template"
+SEEDED = "zava_seeded"
+
+PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
+
+# Whoever runs the tests may have settings of their own.
+for name in list(os.environ):
+    if name.startswith(("ZAVA_", "PG")):
+        del os.environ[name]
+
+RunPsql = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_report_header() -> str:
+    return f"PostgreSQL {PG_VERSION}, seed scale {SCALE} as of {AS_OF}"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def pg_version() -> int:
+    return PG_VERSION
+
+
+@pytest.fixture(scope="session")
+def run_psql() -> RunPsql:
+    psql = str(find_binary("psql", PG_VERSION))
+
+    def run(conninfo: str, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [psql, "-X", "-d", conninfo, *args],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            cwd=ROOT,
+            check=False,
+            timeout=300,
+        )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[EmbeddedServer]:
+    # Not pytest's own folder: as root the server's user could not enter that.
+    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
+    folder.chmod(0o755)
+    options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+    server = EmbeddedServer(folder, version=PG_VERSION, options=options)
+    try:
+        with server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def template(cluster: EmbeddedServer, run_psql: RunPsql) -> str:
+    """The name of a loaded and seeded database that nobody connects to."""
+    _sql(cluster, f"CREATE DATABASE {TEMPLATE} TEMPLATE template0 ENCODING 'UTF8'")
+    loaded = run_psql(
+        cluster.conninfo(dbname=TEMPLATE, user="postgres"),
+        *(
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-v",
+            f"scale={SCALE}",
+            "-v",
+            f"as_of={AS_OF}",
+        ),
+        *("-f", "schema.sql", "-f", "seed/seed.sql"),
+    )
+    assert loaded.returncode == 0, loaded.stderr
+    return TEMPLATE
+
+
+@pytest.fixture(scope="session")
+def seeded(cluster: EmbeddedServer, template: str) -> str:
+    """The name of a seeded database to read from, never to change."""
+    _sql(cluster, f"CREATE DATABASE {SEEDED} TEMPLATE {template}")
+    return SEEDED
+
+
+@pytest.fixture(scope="session")
+def owner(cluster: EmbeddedServer, seeded: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to `seeded`."""
+    with psycopg.connect(
+        cluster.conninfo(dbname=seeded, user="postgres"), autocommit=True
+    ) as conn:
+        yield conn
+
+
+@pytest.fixture(scope="session")
+def server_conninfo(cluster: EmbeddedServer, seeded: str) -> str:
+    """The server's login to `seeded`."""
+    return cluster.conninfo(dbname=seeded, user="zava_server")
+
+
+@pytest.fixture(scope="session")
+def provider(server_conninfo: str) -> Iterator[PostgreSQLProvider]:
+    provider = PostgreSQLProvider({"conninfo": server_conninfo})
+    provider.open()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture
+def database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
+    """The name of a seeded database of the test's own."""
+    yield from _temporary_database(cluster, template)
+
+
+@pytest.fixture
+def empty_database(cluster: EmbeddedServer) -> Iterator[str]:
+    """A superuser's conninfo of an empty database of the test's own."""
+    for name in _temporary_database(cluster, "template0"):
+        yield cluster.conninfo(dbname=name, user="postgres")
+
+
+def _temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield name
+    _sql(cluster, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _sql(cluster: EmbeddedServer, text: str) -> None:
+    conninfo = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(text)

@@ -1,0 +1,285 @@
+"""What schema.sql promises, read from the catalogue."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+from tests.conftest import RunPsql
+
+Owner = psycopg.Connection
+
+
+def rows(conn: Owner, query: str) -> list[tuple[str, ...]]:
+    return conn.execute(query.encode()).fetchall()
+
+
+def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_role(
+    owner: Owner,
+) -> None:
+    found = rows(
+        owner,
+        """
+        SELECT c.relname, c.relrowsecurity, c.relforcerowsecurity,
+               array_agg(DISTINCT r.rolname ORDER BY r.rolname)::text[]
+        FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id'
+        LEFT JOIN pg_policy AS p ON p.polrelid = c.oid
+        LEFT JOIN pg_roles AS r ON r.oid = ANY (p.polroles)
+        WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
+        GROUP BY 1, 2, 3
+        """,
+    )
+    roles = ["regional_managers", "store_managers", "zava_owner"]
+    assert {name for name, *_ in found} >= {
+        "stores", "customers", "orders", "order_items", "inventory", "regional_manager_stores",
+    }  # fmt: skip
+    assert [f for f in found if f[1:] != (True, True, roles)] == []
+
+
+def test_policies_of_managers_only_read(owner: Owner) -> None:
+    assert (
+        rows(
+            owner,
+            "SELECT policyname FROM pg_policies WHERE schemaname = 'retail'"
+            " AND cmd <> 'SELECT' AND roles <> '{zava_owner}'",
+        )
+        == []
+    )
+
+
+def test_managers_hold_nothing_but_select(owner: Owner) -> None:
+    assert (
+        rows(
+            owner,
+            """
+            SELECT table_name, grantee, privilege_type
+            FROM information_schema.table_privileges
+            WHERE table_schema = 'retail'
+                AND grantee NOT IN ('zava_owner', 'postgres')
+                AND (privilege_type <> 'SELECT' OR is_grantable = 'YES')
+            """,
+        )
+        == []
+    )
+
+
+def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_public(
+    owner: Owner,
+) -> None:
+    assert (
+        rows(
+            owner,
+            """
+            SELECT p.oid::regprocedure::text
+            FROM pg_proc AS p
+            WHERE p.pronamespace = 'retail'::regnamespace
+                AND (NOT coalesce(p.proconfig @> ARRAY['search_path=""'], false)
+                    OR obj_description(p.oid, 'pg_proc') IS NULL
+                    OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
+                               WHERE a.grantee = 0))
+            """,
+        )
+        == []
+    )
+
+
+def test_every_foreign_key_has_an_index(owner: Owner) -> None:
+    assert (
+        rows(
+            owner,
+            """
+            SELECT k.conrelid::regclass::text, k.conname
+            FROM pg_constraint AS k
+            WHERE k.contype = 'f' AND k.connamespace = 'retail'::regnamespace
+                AND NOT EXISTS (
+                    SELECT FROM pg_index AS i
+                    WHERE i.indrelid = k.conrelid AND i.indpred IS NULL
+                        AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)
+            """,
+        )
+        == []
+    )
+
+
+def test_every_table_and_column_has_a_comment(owner: Owner) -> None:
+    assert (
+        rows(
+            owner,
+            """
+            SELECT c.relname, a.attname
+            FROM pg_class AS c
+            JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum >= 0 AND NOT a.attisdropped
+            WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
+                AND (col_description(c.oid, a.attnum) IS NULL
+                    OR obj_description(c.oid, 'pg_class') IS NULL)
+            """,
+        )
+        == []
+    )
+
+
+def test_every_time_has_a_zone_and_every_amount_is_exact(owner: Owner) -> None:
+    assert (
+        rows(
+            owner,
+            """
+            SELECT table_name, column_name, data_type FROM information_schema.columns
+            WHERE table_schema = 'retail'
+                AND data_type IN ('timestamp without time zone', 'real', 'double precision', 'money')
+            """,
+        )
+        == []
+    )
+
+
+def test_the_owner_cannot_log_in_and_no_role_sidesteps_row_security(
+    owner: Owner,
+) -> None:
+    assert rows(
+        owner,
+        """
+        SELECT rolname, rolcanlogin, rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb
+        FROM pg_roles
+        WHERE rolname IN ('zava_owner', 'zava_server', 'store_managers', 'regional_managers')
+        ORDER BY 1
+        """,
+    ) == [
+        ("regional_managers", False, False),
+        ("store_managers", False, False),
+        ("zava_owner", False, False),
+        ("zava_server", True, False),
+    ]
+
+
+def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> None:
+    assert rows(
+        owner,
+        """
+        SELECT r.rolname, m.inherit_option, m.set_option, m.admin_option
+        FROM pg_auth_members AS m JOIN pg_roles AS r ON r.oid = m.roleid
+        WHERE m.member = 'zava_server'::regrole ORDER BY 1
+        """,
+    ) == [
+        ("regional_managers", False, True, False),
+        ("store_managers", False, True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "set_config('a.b', 'c', true)",
+        "current_setting('port')",
+        "pg_advisory_lock(1)",
+        "pg_try_advisory_xact_lock(1)",
+        "pg_sleep(0)",
+        "pg_sleep_for('0')",
+        "pg_notify('a', 'b')",
+        "pg_logical_emit_message(false, 'a', 'b')",
+        "pg_export_snapshot()",
+        "lo_create(0)",
+        "lo_get(1)",
+        "query_to_xml('select 1', true, true, '')",
+        "table_to_xml('retail.orders', true, true, '')",
+        "database_to_xml(true, true, '')",
+        "cursor_to_xml('c', 1, true, true, '')",
+        "ts_stat('select 1')",
+        "ts_rewrite('a', 'select 1')",
+        "pg_stat_get_live_tuples('retail.orders'::regclass)",
+        "pg_stat_get_activity(null)",
+        "pg_relation_size('retail.orders')",
+        "pg_total_relation_size('retail.orders')",
+        "pg_database_size(current_database())",
+        "pg_relation_filepath('retail.orders')",
+        "inet_server_port()",
+        "pg_show_all_settings()",
+        "pg_control_system()",
+    ],
+)
+def test_a_manager_cannot_call_what_a_query_could_misuse(
+    owner: Owner, call: str
+) -> None:
+    with (
+        owner.transaction(force_rollback=True),
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        owner.execute("SET LOCAL ROLE store_managers")
+        owner.execute(f"SELECT {call}".encode())
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "pg_stat_activity", "pg_stat_user_tables", "pg_statio_all_tables", "pg_locks",
+        "pg_settings", "pg_cursors", "pg_prepared_statements",
+        "(SELECT reltuples FROM pg_class) AS c", "(SELECT relpages FROM pg_class) AS c",
+    ],
+)  # fmt: skip
+def test_a_manager_cannot_read_statistics_of_the_whole_chain(
+    owner: Owner, source: str
+) -> None:
+    with (
+        owner.transaction(force_rollback=True),
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        owner.execute("SET LOCAL ROLE store_managers")
+        owner.execute(f"SELECT * FROM {source}".encode())
+
+
+def test_catalogue_queries_keep_working_for_a_manager(owner: Owner) -> None:
+    with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL ROLE store_managers")
+        assert rows(owner, "SELECT table_name FROM information_schema.tables") != []
+        assert rows(owner, "SELECT relname, relkind, oid FROM pg_class") != []
+        assert rows(owner, "SELECT * FROM pg_tables") != []
+
+
+def test_monitoring_keeps_the_statistics(owner: Owner) -> None:
+    with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL ROLE pg_monitor")
+        assert rows(owner, "SELECT pid FROM pg_stat_activity") != []
+        assert rows(owner, "SELECT relname, reltuples FROM pg_class") != []
+        assert rows(owner, "SELECT name FROM pg_settings") != []
+
+
+def test_loading_the_schema_again_changes_nothing(
+    cluster: object, database: str, run_psql: RunPsql, empty_database: str
+) -> None:
+    first = run_psql(empty_database, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+    assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
+    before = catalogue(empty_database)
+    again = run_psql(empty_database, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+    assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
+    assert catalogue(empty_database) == before
+
+
+def catalogue(conninfo: str) -> list[list[tuple[str, ...]]]:
+    """Everything that schema.sql sets, by name."""
+    queries = (
+        "SELECT table_name, column_name, data_type, column_default, is_nullable"
+        " FROM information_schema.columns WHERE table_schema = 'retail' ORDER BY 1, 2",
+        "SELECT conname, conrelid::regclass::text, pg_get_constraintdef(oid)"
+        " FROM pg_constraint WHERE connamespace = 'retail'::regnamespace ORDER BY 2, 1",
+        "SELECT indexdef FROM pg_indexes WHERE schemaname = 'retail' ORDER BY 1",
+        "SELECT tablename, policyname, roles::text, cmd, qual, with_check"
+        " FROM pg_policies ORDER BY 1, 2",
+        "SELECT oid::regprocedure::text, prosrc, pg_get_functiondef(oid), proacl::text"
+        " FROM pg_proc WHERE pronamespace = 'retail'::regnamespace ORDER BY 1",
+        "SELECT oid::regprocedure::text, proacl::text FROM pg_proc"
+        " WHERE proacl IS NOT NULL ORDER BY 1",
+        "SELECT oid::regclass::text, relowner::regrole::text, relacl::text,"
+        " relrowsecurity, relforcerowsecurity FROM pg_class"
+        " WHERE relacl IS NOT NULL ORDER BY 1",
+        "SELECT attrelid::regclass::text, attname, attacl::text FROM pg_attribute"
+        " WHERE attacl IS NOT NULL ORDER BY 1, 2",
+        "SELECT tgrelid::regclass::text, pg_get_triggerdef(oid) FROM pg_trigger"
+        " WHERE NOT tgisinternal ORDER BY 1, 2",
+        "SELECT objoid::text, classoid::text, objsubid::text, description"
+        " FROM pg_description WHERE classoid <> 'pg_policy'::regclass ORDER BY 1, 2, 3",
+        "SELECT roleid::regrole::text, member::regrole::text, inherit_option::text,"
+        " set_option::text FROM pg_auth_members ORDER BY 1, 2",
+        "SELECT encode(key, 'hex') FROM retail.identity_key",
+    )
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        return [rows(conn, query) for query in queries]

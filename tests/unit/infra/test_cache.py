@@ -1,0 +1,315 @@
+"""QueryCache: what stays, for how long, and who runs the query."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fakes import FakeClock
+from zava.errors import ConfigurationError, DatabaseError
+from zava.infra.cache import QueryCache
+
+PATIENCE = 20  # seconds; only a hanging test takes them
+
+
+class Query:
+    """Counts its runs; each returns another number."""
+
+    def __init__(self) -> None:
+        self.runs = 0
+
+    def __call__(self) -> int:
+        """Run."""
+        self.runs += 1
+        return self.runs
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def cache(clock: FakeClock) -> QueryCache:
+    return QueryCache(ttl=60, clock=clock)
+
+
+def test_a_second_question_is_answered_from_the_cache(cache: QueryCache) -> None:
+    query = Query()
+    assert cache.get_cached_result("k", query) == 1
+    assert cache.get_cached_result("k", query) == 1
+    assert cache.get_cached_result("other", query) == 2
+
+
+def test_a_result_stays_until_its_time_is_up(
+    cache: QueryCache, clock: FakeClock
+) -> None:
+    query = Query()
+    cache.get_cached_result("k", query)
+    clock.advance(59.9)
+    assert cache.get_cached_result("k", query) == 1
+    clock.advance(0.1)
+    assert cache.peek("k") is None
+    assert cache.get_cached_result("k", query) == 2
+
+
+@pytest.mark.parametrize(("ttl", "kept"), [(5, False), (11, True), (120, True)])
+def test_an_entry_may_have_a_time_of_its_own(
+    cache: QueryCache, clock: FakeClock, ttl: float, kept: bool
+) -> None:
+    cache.get_cached_result("k", Query(), ttl)
+    clock.advance(10)
+    assert (cache.peek("k") == 1) is kept
+
+
+@pytest.mark.parametrize("of_cache", [True, False], ids=["cache", "entry"])
+def test_a_time_of_zero_keeps_nothing(clock: FakeClock, of_cache: bool) -> None:
+    cache = QueryCache(ttl=0 if of_cache else 60, clock=clock)
+    query = Query()
+    for _ in range(3):
+        cache.get_cached_result("k", query, None if of_cache else 0)
+    assert query.runs == 3
+    assert cache.peek("k") is None
+
+
+def test_no_more_entries_stay_than_allowed(clock: FakeClock) -> None:
+    cache = QueryCache(max_entries=3, clock=clock)
+    for key in "abcde":
+        cache.get_cached_result(key, lambda: "x")
+    assert [key for key in "abcde" if cache.peek(key)] == ["c", "d", "e"]
+
+
+def test_what_was_used_lately_outlives_what_was_not(clock: FakeClock) -> None:
+    cache = QueryCache(max_entries=2, clock=clock)
+    for key in "abac":
+        cache.get_cached_result(key, lambda: "x")
+    assert [key for key in "abc" if cache.peek(key)] == ["a", "c"]
+
+
+def test_no_more_bytes_stay_than_allowed(clock: FakeClock) -> None:
+    cache = QueryCache(max_bytes=10, weigh=len, clock=clock)
+    for key in "abc":
+        cache.get_cached_result(key, lambda: "12345")
+    assert [key for key in "abc" if cache.peek(key)] == ["b", "c"]
+
+
+def test_what_is_larger_than_the_whole_cache_is_returned_and_not_kept(
+    clock: FakeClock,
+) -> None:
+    cache = QueryCache(max_bytes=10, weigh=len, clock=clock)
+    cache.get_cached_result("small", lambda: "1234")
+    assert cache.get_cached_result("k", lambda: "x" * 11) == "x" * 11
+    assert cache.peek("k") is None
+    assert cache.peek("small") == "1234"
+
+
+def test_an_error_is_not_kept(cache: QueryCache) -> None:
+    with pytest.raises(DatabaseError):
+        cache.get_cached_result("k", failing)
+    assert cache.get_cached_result("k", Query()) == 1
+
+
+def failing() -> None:
+    raise DatabaseError("no")
+
+
+def test_none_is_not_kept(cache: QueryCache) -> None:
+    assert cache.get_cached_result("k", lambda: None) is None
+    assert cache.get_cached_result("k", Query()) == 1
+
+
+@pytest.mark.parametrize("empty", [[], (), {}, "", 0, False])
+def test_what_is_empty_is_kept(cache: QueryCache, empty: Any) -> None:
+    cache.get_cached_result("k", lambda: empty)
+    assert cache.get_cached_result("k", Query()) == empty
+
+
+def test_a_refresh_reads_again_and_keeps_that(cache: QueryCache) -> None:
+    query = Query()
+    cache.get_cached_result("k", query)
+    assert cache.refresh("k", query) == 2
+    assert cache.get_cached_result("k", query) == 2
+
+
+@pytest.mark.parametrize("fresh", ["x" * 11, None], ids=["too-large", "none"])
+def test_a_refresh_leaves_nothing_older_behind(
+    clock: FakeClock, fresh: str | None
+) -> None:
+    cache = QueryCache(max_bytes=10, weigh=len, clock=clock)
+    cache.get_cached_result("k", lambda: "old")
+    cache.refresh("k", lambda: fresh)
+    assert cache.peek("k") is None
+
+
+def test_a_refresh_that_fails_reaches_the_caller(cache: QueryCache) -> None:
+    with pytest.raises(DatabaseError):
+        cache.refresh("k", failing)
+
+
+def test_a_run_that_began_before_a_refresh_does_not_undo_it(cache: QueryCache) -> None:
+    def slow() -> str:
+        cache.refresh("k", lambda: "new")
+        return "old"
+
+    cache.get_cached_result("k", slow)
+    assert cache.peek("k") == "new"
+
+
+def waiting_on(cache: QueryCache, key: str, count: int) -> Callable[[], bool]:
+    """Whether so many callers wait for the run under `key`."""
+
+    def ready() -> bool:
+        flight = cache._flights.get(key)
+        # Whoever waits for a Future sleeps on its condition.
+        return flight is not None and len(flight._condition._waiters) >= count  # type: ignore[attr-defined]
+
+    return ready
+
+
+def poll(condition: Callable[[], bool]) -> None:
+    pause = threading.Event()
+    for _ in range(PATIENCE * 1000):
+        if condition():
+            return
+        pause.wait(0.001)
+    pytest.fail("it did not come about")
+
+
+def together(
+    cache: QueryCache, leader: Callable[[], Any], follower: Callable[[], Any]
+) -> list[Any]:
+    """Let one call lead and nineteen wait for it; return outcomes, the leader's first.
+
+    `leader` runs while the nineteen wait.
+    """
+    started = threading.Event()
+
+    def lead() -> Any:
+        started.set()
+        poll(waiting_on(cache, "k", 19))
+        return leader()
+
+    def outcome(query: Callable[[], Any]) -> Any:
+        try:
+            return cache.get_cached_result("k", query)
+        except BaseException as exc:  # noqa: BLE001 - it is what the test looks at
+            return exc
+
+    with ThreadPoolExecutor(20) as threads:
+        first = threads.submit(outcome, lead)
+        assert started.wait(PATIENCE)
+        others = [threads.submit(outcome, follower) for _ in range(19)]
+        return [call.result(PATIENCE) for call in (first, *others)]
+
+
+def test_twenty_who_ask_at_once_share_one_run(cache: QueryCache) -> None:
+    query = Query()
+    assert together(cache, query, query) == [1] * 20
+    assert query.runs == 1
+
+
+def test_an_error_reaches_all_who_wait_and_is_not_kept(cache: QueryCache) -> None:
+    query = Query()
+    outcomes = together(cache, failing, query)
+    assert {type(outcome) for outcome in outcomes} == {DatabaseError}
+    assert cache.get_cached_result("k", query) == 1
+
+
+@pytest.mark.parametrize("leaving", [asyncio.CancelledError, KeyboardInterrupt])
+def test_a_leader_that_is_cancelled_does_not_fail_the_others(
+    cache: QueryCache, leaving: type[BaseException]
+) -> None:
+    def cancelled() -> None:
+        raise leaving
+
+    query = Query()
+    first, *others = together(cache, cancelled, query)
+    assert isinstance(first, leaving)
+    assert others == [1] * 19
+    assert query.runs == 1
+
+
+def test_a_none_reaches_all_who_wait(cache: QueryCache) -> None:
+    assert together(cache, lambda: None, Query()) == [None] * 20
+
+
+def test_other_keys_do_not_wait(cache: QueryCache) -> None:
+    def nested() -> Any:
+        with ThreadPoolExecutor(1) as threads:
+            inner = threads.submit(cache.get_cached_result, "b", lambda: "inner")
+            return inner.result(PATIENCE)
+
+    assert cache.get_cached_result("a", nested) == "inner"
+
+
+def test_no_flight_is_left_behind(cache: QueryCache) -> None:
+    def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    for query, error in ((failing, DatabaseError), (cancelled, asyncio.CancelledError)):
+        with pytest.raises(error):
+            cache.get_cached_result("k", query)
+    cache.get_cached_result("k", Query())
+    assert cache._flights == {}
+
+
+parts = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.text("ab\",[]{}:\\'"),
+    lambda inner: st.lists(inner, max_size=3),
+    max_leaves=6,
+)
+
+
+def typed(value: Any) -> Any:
+    """A value that equals another one only if their types agree too."""
+    if isinstance(value, list):
+        return [typed(item) for item in value]
+    return (type(value).__name__, value)
+
+
+@given(st.lists(parts, max_size=4), st.lists(parts, max_size=4))
+def test_no_two_lists_of_parts_have_the_same_key(
+    one: list[Any], two: list[Any]
+) -> None:
+    assert (QueryCache.key(*one) == QueryCache.key(*two)) is (typed(one) == typed(two))
+
+
+@pytest.mark.parametrize(
+    ("one", "two"),
+    [
+        pytest.param(("ab", "c"), ("a", "bc"), id="moved-border"),
+        pytest.param(("a,b",), ("a", "b"), id="separator"),
+        pytest.param(('a","b',), ("a", "b"), id="quotes"),
+        pytest.param((1,), ("1",), id="type"),
+        pytest.param((), ("",), id="nothing"),
+        pytest.param((None,), ("null",), id="null"),
+    ],
+)
+def test_keys_that_look_alike_differ(one: tuple[Any], two: tuple[Any]) -> None:
+    assert QueryCache.key(*one) != QueryCache.key(*two)
+
+
+def test_the_key_of_a_query_holds_the_user(cache: QueryCache) -> None:
+    keys = {cache._generate_cache_key("SELECT 1", user) for user in ("a", "b")}
+    assert len(keys) == 2
+
+
+@pytest.mark.parametrize("url", ["redis://localhost", ""])
+def test_redis_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        QueryCache(url)
+
+
+def test_without_a_weigher_a_result_weighs_its_json(clock: FakeClock) -> None:
+    cache = QueryCache(max_bytes=7, clock=clock)
+    cache.get_cached_result("fits", lambda: [1, 2, 3])
+    cache.get_cached_result("does not", lambda: [1, 2, 33])
+    assert cache.peek("fits") == [1, 2, 3]
+    assert cache.peek("does not") is None

@@ -1,0 +1,6 @@
+"""`python -m zava` is the `zava` command."""
+
+from zava.cli import main
+
+if __name__ == "__main__":
+    main()

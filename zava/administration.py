@@ -1,0 +1,49 @@
+"""The administrator's side: which PostgreSQL there is, and who may load it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from zava.data.loading import DatabaseLoader
+from zava.embedded import EmbeddedServer, default_data_dir
+from zava.errors import ConfigurationError
+from zava.settings import Settings
+
+EMBEDDED_DATABASE = "zava"
+_SUPERUSER = "postgres"
+
+
+def embedded_server(settings: Settings) -> EmbeddedServer:
+    """Return the embedded PostgreSQL that the settings name, not yet started."""
+    data_dir = settings.data_dir or default_data_dir()
+    return EmbeddedServer(data_dir, version=settings.embedded_version)
+
+
+@contextmanager
+def open_loader(
+    settings: Settings, *, create: bool = False
+) -> Iterator[tuple[DatabaseLoader, bool]]:
+    """Yield the administrator's hold of the database, and whether it is embedded.
+
+    Args:
+        settings: `admin_url` names the database; empty for the embedded one.
+        create: Make the embedded server's database if it is not there.
+
+    Raises:
+        ConfigurationError: There is no administrator's connection.
+    """
+    url = settings.admin_url.get_secret_value()
+    if url:
+        yield DatabaseLoader(url), False
+        return
+    if not settings.is_embedded:
+        raise ConfigurationError(
+            "the server's login may not do this: give --admin-url or set ZAVA_ADMIN_URL"
+        )
+    with embedded_server(settings) as server:
+        if create:
+            home = server.conninfo(dbname=_SUPERUSER, user=_SUPERUSER)
+            DatabaseLoader(home).create_database(EMBEDDED_DATABASE)
+        conninfo = server.conninfo(dbname=EMBEDDED_DATABASE, user=_SUPERUSER)
+        yield DatabaseLoader(conninfo), True

@@ -1,0 +1,241 @@
+"""MCPServerManager: the composition root, the only place that builds objects."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
+
+from zava.administration import EMBEDDED_DATABASE, embedded_server
+from zava.data.identity import parse_user_id
+from zava.data.pool import Pool
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    MCPError,
+    UnavailableError,
+    ValidationError,
+)
+from zava.infra.ai import AIClient, AISettings, create_ai_client
+from zava.infra.cache import QueryCache
+from zava.infra.manager import InfrastructureManager
+from zava.infra.metrics import MetricsCollector
+from zava.models import ResultSet, TableSchema
+from zava.protocol.server import RetailServer
+from zava.protocol.tools import Services, WorkerThreads, register_tools
+from zava.service.catalog import SchemaCatalog
+from zava.service.queries import QueryExecutor
+from zava.settings import Settings
+
+SERVER_LOGIN = "zava_server"
+
+
+class MCPServerManager:
+    """Builds the server from settings, starts its parts in order and ends them.
+
+    Use it as a context manager: leaving it shuts down whatever was started.
+
+    Attributes:
+        db_pool: The connections, from `startup` to `shutdown`.
+        ai_client: The AI service, None where none is configured.
+        metrics_collector: What is counted, from `startup` to `shutdown`.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.infrastructure = InfrastructureManager(settings)
+        self.db_pool: Pool | None = None
+        self.ai_client: AIClient | None = None
+        self.metrics_collector: MetricsCollector | None = None
+        self._provider: PostgreSQLProvider | None = None
+        self._cache: QueryCache | None = None
+        self._server: RetailServer | None = None
+        # What has to be ended, the last first.
+        self._started = ExitStack()
+
+    def __enter__(self) -> Self:
+        self.startup()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.shutdown()
+
+    def startup(self) -> None:
+        """Start the parts; on a failure end those that were started.
+
+        A database that cannot be reached is no failure: it may come later.
+
+        Raises:
+            ConfigurationError: The identity or a setting has to be mended.
+        """
+        try:
+            user_id = self._user_id()
+            provider = self._open_database()
+            self._check_identity(provider, user_id)
+            self.ai_client = create_ai_client(AISettings())
+            if self.ai_client is not None:
+                self._started.callback(self._step, self.ai_client.close)
+            metrics = self.metrics_collector = self._start_metrics()
+            self._build(provider, metrics, user_id)
+        except BaseException:
+            self.shutdown()
+            raise
+        self.infrastructure.logger.info("MCP server startup complete")
+
+    def run(self) -> int:
+        """Serve stdio until it ends; return the exit status."""
+        if self._server is None:
+            raise ConfigurationError("the server was not started")
+        return self._server.serve()
+
+    def shutdown(self) -> None:
+        """End every part that was started, whatever fails on the way."""
+        with self._started.pop_all():
+            pass
+        self.db_pool = self.ai_client = self.metrics_collector = None
+        self._provider = self._server = None
+        self.infrastructure.logger.info("MCP server shutdown complete")
+
+    def health_check(self) -> dict[str, str]:
+        """Return how `database` and `ai_service` are; never raises.
+
+        Each is `healthy`, `disabled` (not configured), or `unhealthy: ` and why.
+        """
+        return {
+            "database": self._health(self._provider and self._provider.ping),
+            "ai_service": self._health(self.ai_client and self.ai_client.health_check),
+        }
+
+    def performance_summary(self) -> dict[str, Any]:
+        """Return figures by operation, of the pool and of the cache."""
+        return {
+            "operations": self.infrastructure.monitor.get_performance_summary(),
+            "pool": dict(self._provider.pool_stats()) if self._provider else {},
+            "cache": self._cache.stats() if self._cache else {},
+        }
+
+    def _health(self, check: Any) -> str:
+        if check is None:
+            return "disabled"
+        try:
+            with self.infrastructure.watch("health_probe"):
+                check()
+        except MCPError as exc:
+            return f"unhealthy: {exc.message}"
+        return "healthy"
+
+    def _step(self, end: Any) -> None:
+        """One step of the shutdown; the next one runs even if it fails."""
+        try:
+            with self.infrastructure.watch("shutdown"):
+                end()
+        except MCPError as exc:
+            self.infrastructure.logger.error("Error during shutdown: {}", exc.message)
+
+    def _open_database(self) -> PostgreSQLProvider:
+        monitor = self.infrastructure.monitor.monitor_query
+        provider = PostgreSQLProvider(
+            self.settings.connection_config(self._conninfo()), monitor
+        )
+        self._started.callback(self._step, provider.close)
+        provider.open()
+        self._provider, self.db_pool = provider, provider.connection_pool
+        return provider
+
+    def _start_metrics(self) -> MetricsCollector:
+        metrics = self.infrastructure.metrics
+        self._started.callback(self._step, metrics.flush)
+        if self.settings.metrics_port is not None:
+            try:
+                port = metrics.serve(self.settings.metrics_port)
+            except OSError as exc:
+                raise ConfigurationError(
+                    f"ZAVA_METRICS_PORT cannot be used: {exc.strerror}"
+                ) from exc
+            self.infrastructure.logger.info("metrics at http://127.0.0.1:{}", port)
+        return metrics
+
+    def _build(
+        self, provider: PostgreSQLProvider, metrics: MetricsCollector, user_id: str
+    ) -> None:
+        settings = self.settings
+        cache = self._cache = QueryCache(
+            ttl=settings.cache_ttl,
+            max_entries=settings.cache_max_entries,
+            max_bytes=settings.cache_max_bytes,
+            weigh=_size,
+            on_lookup=metrics.count_lookup,
+        )
+        metrics.add_gauges("pool", provider.pool_stats)
+        metrics.add_gauges("cache", cache.stats)
+        catalog = SchemaCatalog(provider, cache)
+        executor = QueryExecutor(
+            provider,
+            cache,
+            catalog,
+            max_rows=settings.max_rows,
+            max_result_bytes=settings.max_result_bytes,
+            max_query_length=settings.max_query_length,
+        )
+        services = Services(
+            query_executor=executor,
+            catalog=catalog,
+            health_check=self.health_check,
+            performance_summary=self.performance_summary,
+        )
+        infrastructure = self.infrastructure
+        self._server = RetailServer(lambda name: infrastructure.watch(name, user_id))
+        threads = WorkerThreads(settings.pool_max_size)
+        register_tools(self._server, threads, services, user_id)
+
+    def _user_id(self) -> str:
+        text = self.settings.rls_user_id
+        if not text:
+            raise ConfigurationError(
+                "nobody to serve: give --user ID or set ZAVA_RLS_USER_ID;"
+                " `zava users` lists the ids"
+            )
+        try:
+            return str(parse_user_id(text))
+        except ValidationError as exc:
+            raise ConfigurationError(exc.message) from exc
+
+    def _check_identity(self, provider: PostgreSQLProvider, user_id: str) -> None:
+        log = self.infrastructure.logger
+        try:
+            identity = provider.resolve_identity(user_id)
+        except AuthorizationError as exc:
+            raise ConfigurationError(exc.message) from exc
+        except UnavailableError as exc:
+            log.warning("{}", exc.message)
+            return
+        log.info(
+            "serving {} ({} stores)", identity.display_name, len(identity.store_ids)
+        )
+
+    def _conninfo(self) -> str:
+        if not self.settings.is_embedded:
+            return self.settings.database_url.get_secret_value()
+        embedded = embedded_server(self.settings)
+        self._started.callback(self._step, embedded.stop)
+        embedded.start()
+        return embedded.conninfo(dbname=EMBEDDED_DATABASE, user=SERVER_LOGIN)
+
+
+def _size(value: Any) -> int:
+    """Bytes that a cached value takes, roughly."""
+    if isinstance(value, ResultSet):
+        # Once as text, and about twice that as Python objects.
+        return 3 * sum(map(len, value.row_texts)) + 1024
+    if isinstance(value, dict):
+        tables = (table for table in value.values() if isinstance(table, TableSchema))
+        return sum(len(table.model_dump_json()) for table in tables) + 1024
+    return 1024

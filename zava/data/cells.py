@@ -1,0 +1,134 @@
+"""PostgreSQL's text for a value becomes a JSON value, without loss.
+
+Numbers are JSON numbers where a double holds them exactly, else text; so are
+NaN and the infinities. Dates and times are ISO 8601. Arrays are lists, json is
+itself, and every type not named here is PostgreSQL's own text.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import psycopg
+from psycopg.adapt import AdaptersMap, Loader, Transformer
+from psycopg.types.bool import BoolLoader
+from psycopg.types.numeric import IntLoader
+from psycopg.types.string import TextLoader
+from pydantic_core import to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from psycopg.abc import Buffer
+    from psycopg.pq.abc import PGresult
+
+_EXACT_INTEGER = 2**53
+_INTEGER_DIGITS = len(str(-_EXACT_INTEGER))
+# A decimal of so many significant digits survives the way through a double.
+_EXACT_DIGITS = 15
+# So near to zero doubles are still dense.
+_FRACTION_DIGITS = 100
+_EVERY_TYPE = 0
+
+
+def integer(text: str) -> int | str:
+    """Return the integer, or its text where a double would round it."""
+    if len(text) > _INTEGER_DIGITS:
+        return text
+    number = int(text)
+    return number if abs(number) <= _EXACT_INTEGER else text
+
+
+def decimal(text: str) -> int | float | str:
+    """Return the number a numeric stands for, or its text where it has no exact one."""
+    if text.lstrip("-").isdigit():
+        return integer(text)
+    digits = text.replace("-", "").replace(".", "")
+    if not digits.isdigit() or len(digits.lstrip("0")) > _EXACT_DIGITS:
+        return text
+    if len(digits) > _FRACTION_DIGITS:
+        return text
+    return float(text)
+
+
+def json_decimal(text: str) -> int | float | str:
+    """Return `decimal(text)`, also for a number with an exponent."""
+    if "e" not in text.lower():
+        return decimal(text)
+    number = float(text)
+    exact = math.isfinite(number) and Decimal(repr(number)) == Decimal(text)
+    return number if exact else text
+
+
+def floating(text: str) -> float | str:
+    """Return the float, or the text of NaN and the infinities, which JSON lacks."""
+    return text if text.strip("-").isalpha() else float(text)
+
+
+def timestamp(text: str) -> str:
+    """Return ISO 8601: a `T` in the middle and minutes in the offset."""
+    iso = text.replace(" ", "T", 1)
+    return iso + ":00" if iso[-3:-2] in ("+", "-") and ":" in iso else iso
+
+
+def document(text: str) -> Any:
+    """Return the json value, or its text where JSON for a model cannot hold it."""
+    try:
+        value = json.loads(
+            text, parse_int=integer, parse_float=json_decimal, parse_constant=str
+        )
+        # A lone surrogate, legal in json, has no UTF-8 and would end the transport;
+        # so would a depth that the serializer refuses, envelope and all.
+        to_json([[[[[[[[value]]]]]]]])
+    except (ValueError, RecursionError):
+        return text
+    return value
+
+
+def _loader(convert: Callable[[str], Any]) -> type[Loader]:
+    class JsonLoader(Loader):
+        def load(self, data: Buffer) -> Any:
+            return convert(str(data, "utf-8"))
+
+    return JsonLoader
+
+
+class _Context(NamedTuple):
+    """What a Transformer needs; there is no connection behind it."""
+
+    adapters: AdaptersMap
+    connection: None = None
+
+
+def _json_context() -> _Context:
+    context = _Context(AdaptersMap(types=psycopg.adapters.types))
+    adapters = context.adapters
+    adapters.register_loader(_EVERY_TYPE, TextLoader)
+    for known in psycopg.adapters.types:
+        known.register(context)
+    for name in ("int2", "int4"):
+        adapters.register_loader(name, IntLoader)
+    adapters.register_loader("bool", BoolLoader)
+    for names, convert in (
+        (("int8", "oid"), integer),
+        (("numeric",), decimal),
+        (("float4", "float8"), floating),
+        (("timestamp", "timestamptz"), timestamp),
+        (("json", "jsonb"), document),
+    ):
+        for name in names:
+            adapters.register_loader(name, _loader(convert))
+    return context
+
+
+_JSON = _json_context()
+
+
+def load_rows(result: PGresult) -> list[tuple[Any, ...]]:
+    """Return the rows of a text-format result as tuples of JSON values."""
+    transformer = Transformer(_JSON)
+    transformer.set_pgresult(result)
+    return transformer.load_rows(0, result.ntuples, tuple)

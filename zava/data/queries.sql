@@ -1,0 +1,137 @@
+-- Every statement that zava itself sends, by name. A name is followed by what it
+-- is for; values are named parameters.
+
+-- name: begin
+-- Opens the transaction of one call.
+BEGIN READ ONLY
+
+-- name: begin_snapshot
+-- Opens the transaction of a call with several queries, which all see the same state.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+
+-- name: fetch
+-- Reads the caller's cursor; the number of rows is put in by the provider.
+FETCH FORWARD {rows} FROM {cursor}
+
+-- name: rollback
+-- Ends every transaction: nothing that a query did outlives its call.
+ROLLBACK
+
+-- name: declare
+-- What PostgreSQL's own grammar admits behind these words is one query and nothing else.
+DECLARE {cursor} NO SCROLL CURSOR FOR
+
+-- name: set_user_id
+-- Who the transaction acts for; SET takes no parameters, the literals are validated.
+SET LOCAL app.current_rls_user_id = {user_id}
+
+-- name: set_seal
+-- The proof that goes with the user id.
+SET LOCAL app.current_rls_seal = {seal}
+
+-- name: set_role
+-- The group role that may read and nothing else.
+SET LOCAL ROLE {role_name}
+
+-- name: resolve_identity
+-- Role, stores and seal of a user id, or no row.
+SELECT user_id, role_name, display_name, store_ids, seal
+FROM (VALUES (%(user_id)s::uuid)) AS asked (user_id)
+CROSS JOIN LATERAL retail.resolve_identity(asked.user_id)
+
+-- name: ping
+-- Whether the database answers.
+SELECT 1
+
+-- name: type_name
+-- The name of a type that the driver does not know.
+SELECT format_type(%(oid)s, NULL)
+
+-- name: list_tables
+-- The tables that the caller may read, with their comments.
+SELECT c.relname AS table_name, obj_description(c.oid, 'pg_class') AS description
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND has_table_privilege(c.oid, 'SELECT')
+ORDER BY c.relname
+
+-- name: list_columns
+-- The columns of those tables, in order, with their keys and check constraints.
+SELECT c.relname AS table_name,
+       a.attname AS name,
+       format_type(a.atttypid, a.atttypmod) AS type,
+       NOT a.attnotnull AS nullable,
+       pg_get_expr(d.adbin, d.adrelid) AS "default",
+       col_description(c.oid, a.attnum) AS comment,
+       (SELECT CASE min(array_position('{p,f,u}'::"char"[], k.contype))
+                   WHEN 1 THEN 'primary key' WHEN 2 THEN 'foreign key' WHEN 3 THEN 'unique' END
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND a.attnum = ANY (k.conkey)) AS key,
+       (SELECT min(pg_get_constraintdef(k.oid))
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]
+            AND pg_get_constraintdef(k.oid) LIKE '%= ANY (%') AS listed
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+ORDER BY c.relname, a.attnum
+
+-- name: list_foreign_keys
+-- The references among those tables.
+SELECT c.relname AS table_name,
+       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS part (attnum, n)
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = part.attnum
+             ORDER BY part.n)::text[] AS columns,
+       'retail.' || r.relname AS "references",
+       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS part (attnum, n)
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = part.attnum
+             ORDER BY part.n)::text[] AS referenced_columns
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_class AS r ON r.oid = k.confrelid
+WHERE k.contype = 'f'
+    AND c.relnamespace = 'retail'::regnamespace
+    AND has_table_privilege(c.oid, 'SELECT')
+    AND has_table_privilege(r.oid, 'SELECT')
+ORDER BY c.relname, k.conname
+
+-- name: database_exists
+-- Whether a database of that name is there.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %(name)s)
+
+-- name: create_database
+-- The embedded server's database.
+CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'
+
+-- name: set_password
+-- The server login's SCRAM verifier.
+ALTER ROLE {login} PASSWORD {verifier}
+
+-- name: schema_exists
+-- Whether schema.sql has been loaded.
+SELECT to_regprocedure('retail.resolve_identity(uuid)') IS NOT NULL
+
+-- name: has_data
+-- Whether there is anything that a seed must not touch.
+SELECT EXISTS (SELECT FROM retail.stores) OR EXISTS (SELECT FROM retail.customers)
+
+-- name: list_users
+-- Everybody whom the server can act for, store managers first.
+SELECT s.name || ' manager' AS name, 'store_managers' AS role_name, ARRAY[s.name]::text[] AS stores, s.manager_id AS user_id
+FROM retail.stores AS s
+WHERE NOT EXISTS (SELECT FROM retail.regional_managers AS m WHERE m.user_id = s.manager_id)
+UNION ALL
+SELECT m.name, 'regional_managers',
+       ARRAY(SELECT s.name FROM retail.regional_manager_stores AS r JOIN retail.stores AS s USING (store_id)
+             WHERE r.user_id = m.user_id ORDER BY s.name)::text[],
+       m.user_id
+FROM retail.regional_managers AS m
+ORDER BY role_name DESC, name
+
+-- name: become_owner
+-- A superuser or the DBA sees every row as the owner of the schema.
+SET LOCAL ROLE zava_owner

@@ -1,0 +1,118 @@
+"""One transaction: whose it is, and what may run in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from zava.data.cells import load_rows
+from zava.data.statements import statement
+from zava.models import Column, Identity
+
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
+Rows = tuple[tuple[Column, ...], list[tuple[Any, ...]]]
+"""Columns, and rows of JSON values."""
+
+_EVERY_ROW = "ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """An SQL text, with psycopg's named parameters where it has any."""
+
+    text: str
+    parameters: Mapping[str, Any] | None = None
+
+
+def run_queries(
+    conn: psycopg.Connection[Any],
+    queries: Sequence[Query],
+    identity: Identity,
+    rows: int | None = None,
+) -> list[Rows]:
+    """Run queries as `identity`, all on the same state of the data.
+
+    The whole transaction travels as one pipeline, in one round trip: begin,
+    identity, role, a cursor and a fetch for each query, rollback. PostgreSQL's
+    grammar admits nothing but a single query behind DECLARE CURSOR over the
+    extended protocol.
+
+    Args:
+        conn: In autocommit mode, outside a transaction.
+        queries: The SQL texts, with their parameters.
+        identity: Who asks.
+        rows: Rows of each query to read at most; None for every row.
+
+    Raises:
+        psycopg.Error: The connection is to be rolled back before it is used again.
+    """
+    begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
+    with conn.pipeline():
+        conn.execute(begin, prepare=True)
+        for setting in _identity_statements(identity):
+            conn.execute(setting, prepare=True)
+        cursors = []
+        for number, query in enumerate(queries):
+            # The text is not known before it runs, so it is not prepared.
+            conn.execute((_declare(number) + query.text).encode(), query.parameters)
+            cursors.append(conn.execute(_fetch(number, rows), prepare=True))
+        conn.execute(statement("rollback"), prepare=True)
+    results = [cursor.pgresult for cursor in cursors]
+    return [(_columns(conn, result), load_rows(result)) for result in results if result]
+
+
+def prefix_length() -> int:
+    """How many characters stand before the text of a single query."""
+    return len(_declare(0))
+
+
+@lru_cache(maxsize=64)
+def _identity_statements(identity: Identity) -> tuple[bytes, ...]:
+    values: Mapping[str, Any] = {
+        "set_user_id": {"user_id": sql.Literal(str(identity.user_id))},
+        "set_seal": {"seal": sql.Literal(identity.seal)},
+        "set_role": {"role_name": sql.Identifier(identity.role_name)},
+    }
+    return tuple(
+        sql.SQL(statement(name)).format(**value).as_bytes()
+        for name, value in values.items()
+    )
+
+
+@lru_cache(maxsize=64)
+def _declare(number: int) -> str:
+    cursor = sql.Identifier(f"zava{number}")
+    return sql.SQL(statement("declare")).format(cursor=cursor).as_string() + " "
+
+
+@lru_cache(maxsize=64)
+def _fetch(number: int, rows: int | None) -> bytes:
+    cursor = sql.Identifier(f"zava{number}")
+    count = sql.SQL(_EVERY_ROW) if rows is None else sql.Literal(rows)
+    return sql.SQL(statement("fetch")).format(rows=count, cursor=cursor).as_bytes()
+
+
+def _columns(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:
+    columns = []
+    for number in range(result.nfields):
+        name = (result.fname(number) or b"").decode()
+        columns.append(Column(name=name, type=_type_name(conn, result.ftype(number))))
+    return tuple(columns)
+
+
+def _type_name(conn: psycopg.Connection[Any], oid: int) -> str:
+    known = conn.adapters.types.get(oid)
+    if known:
+        return known.name if known.oid == oid else f"{known.name}[]"
+    # A type of an extension or of the database's own; remembered by the connection.
+    row = conn.execute(statement("type_name"), {"oid": oid}).fetchone()
+    name = row[0] if row else "unknown"
+    conn.adapters.types.add(psycopg.types.TypeInfo(name, oid, 0))
+    return name

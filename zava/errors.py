@@ -1,0 +1,141 @@
+"""Every error that zava raises on purpose, as one tree.
+
+    MCPError                      MCP_ERROR
+    ├── AuthorizationError        AUTHORIZATION_ERROR   the caller may not see that
+    ├── BusyError                 BUSY                  nothing came free in time
+    ├── ConfigurationError        CONFIGURATION_ERROR   for the operator to mend
+    ├── DatabaseError             DATABASE_ERROR        PostgreSQL refused or failed
+    │   ├── QueryError            (by SQLSTATE)         the SQL text is at fault
+    │   ├── QueryTimeoutError     QUERY_TIMEOUT         statement_timeout ended it
+    │   └── UnavailableError      UNAVAILABLE           the database cannot be reached
+    ├── ResultTooLargeError       RESULT_TOO_LARGE      one row alone is too large
+    └── ValidationError           VALIDATION_ERROR      an argument is at fault
+
+The code is what a program matches on; the message says how to mend it and is
+safe to show: no host, role, file name or traceback is ever put into it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_QUERY_EXCERPT = 100
+
+
+class MCPError(Exception):
+    """The root of the tree.
+
+    Args:
+        message: What went wrong and how to mend it, safe to show to anyone.
+        error_code: Stable and upper case, for programs.
+    """
+
+    def __init__(self, message: str, error_code: str = "MCP_ERROR") -> None:
+        super().__init__(message)
+        self.message = message
+        self.error_code = error_code
+
+    def details(self) -> dict[str, Any]:
+        """Facts for a program, next to the code; JSON-serialisable."""
+        return {}
+
+
+class AuthorizationError(MCPError):
+    """The caller may not see what was asked for, or there is no such thing."""
+
+    def __init__(self, message: str, user_id: str | None = None) -> None:
+        super().__init__(message, "AUTHORIZATION_ERROR")
+        self.user_id = user_id
+
+
+class BusyError(MCPError):
+    """Every connection or thread is taken and none came free in time."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "BUSY")
+
+
+class ConfigurationError(MCPError):
+    """A setting, an identity or the database's own set-up has to be mended."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "CONFIGURATION_ERROR")
+
+
+class DatabaseError(MCPError):
+    """PostgreSQL refused or failed; `query` is the SQL text, for the log only."""
+
+    def __init__(self, message: str, query: str | None = None) -> None:
+        super().__init__(message, "DATABASE_ERROR")
+        self.query = query
+
+
+class QueryError(DatabaseError):
+    """The SQL text itself is at fault, and `facts` says where.
+
+    Args:
+        message: PostgreSQL's own message, in one line.
+        error_code: PostgreSQL's condition name in upper case, e.g. `SYNTAX_ERROR`.
+        query: The SQL text.
+        facts: `sqlstate`, and where known `position` (1-based, in characters),
+            `hint`, `detail` and `suggestions`.
+    """
+
+    def __init__(
+        self, message: str, error_code: str, query: str, facts: Mapping[str, Any]
+    ) -> None:
+        super().__init__(message, query)
+        self.error_code = error_code
+        self.facts = dict(facts)
+
+    def details(self) -> dict[str, Any]:
+        """The facts that were given."""
+        return self.facts
+
+
+class QueryTimeoutError(DatabaseError):
+    """statement_timeout ended the query."""
+
+    def __init__(self, query: str) -> None:
+        excerpt = query[:_QUERY_EXCERPT]
+        if len(query) > _QUERY_EXCERPT:
+            excerpt += "..."
+        super().__init__(f"Query timeout: {excerpt}", query)
+        self.error_code = "QUERY_TIMEOUT"
+
+
+class UnavailableError(DatabaseError):
+    """The database cannot be reached, or the connection to it was lost."""
+
+    def __init__(self, message: str, query: str | None = None) -> None:
+        super().__init__(message, query)
+        self.error_code = "UNAVAILABLE"
+
+
+class ResultTooLargeError(MCPError):
+    """One row alone is larger than the operator's ceiling for a whole result."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "RESULT_TOO_LARGE")
+
+
+class ValidationError(MCPError):
+    """An argument is at fault.
+
+    Args:
+        field: The argument's name.
+        value: What was given; kept for the log, never part of the message.
+        constraint: What would have been accepted.
+    """
+
+    def __init__(self, field: str, value: object, constraint: str) -> None:
+        super().__init__(
+            f"Validation failed for {field}: {constraint}", "VALIDATION_ERROR"
+        )
+        self.field = field
+        self.value = value
+
+    def details(self) -> dict[str, Any]:
+        """The field's name."""
+        return {"field": self.field}

@@ -1,0 +1,192 @@
+"""QueryCache: results that may be used again, within limits of time and memory."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+from cachetools import TLRUCache
+from pydantic_core import to_json
+
+from zava.errors import ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    value: Any
+    ttl: float
+    size: int
+
+
+class QueryCache:
+    """An in-memory map from keys to immutable results; safe for threads.
+
+    Args:
+        redis_url: Part of the contract, and refused: one process serves one
+            person, so there is nobody to share a cache with.
+        ttl: Seconds that a result stays, unless the caller says otherwise;
+            0 keeps nothing.
+        max_entries: Ceiling of results.
+        max_bytes: Ceiling of their size, by `weigh`.
+        weigh: Size in bytes of a result.
+        clock: Monotonic seconds.
+        on_lookup: Told of every lookup: its kind, and whether it was a hit.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        *,
+        ttl: float = 300.0,
+        max_entries: int = 1024,
+        max_bytes: int = 64 * 1024 * 1024,
+        weigh: Callable[[Any], int] = lambda value: len(to_json(value)),
+        clock: Callable[[], float] = time.monotonic,
+        on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
+    ) -> None:
+        if redis_url is not None:
+            raise ConfigurationError("zava caches in memory only; leave redis_url out")
+        self.cache_ttl = ttl
+        self.max_entries = max_entries
+        self._weigh = weigh
+        self._on_lookup = on_lookup
+        self._entries: TLRUCache[str, _Entry] = TLRUCache(
+            maxsize=max_bytes,
+            ttu=lambda _key, entry, now: now + entry.ttl,
+            timer=clock,
+            getsizeof=lambda entry: entry.size,
+        )
+        self._flights: dict[str, Future[Any]] = {}
+        # Keys refreshed while a run for them was under way: its result is stale.
+        self._overtaken: set[str] = set()
+        self._lock = threading.Lock()
+
+    def get_cached_result(
+        self,
+        cache_key: str,
+        query_func: Callable[[], Any],
+        ttl: float | None = None,
+        kind: str = "query",
+    ) -> Any:
+        """Return what is kept under `cache_key`, else run `query_func` and keep that.
+
+        Calls that ask for the same key at once share one run. An exception
+        reaches all of them and is not kept; neither is None.
+        """
+        found = self._get_from_cache(cache_key)
+        self._on_lookup(kind, found is not None)
+        if found is not None:
+            return found
+        while True:
+            with self._lock:
+                entry = self._entries.get(cache_key)
+                if entry is not None:
+                    return entry.value
+                flight = self._flights.get(cache_key)
+                leads = flight is None
+                if flight is None:
+                    flight = self._flights[cache_key] = Future()
+            if leads:
+                return self._fly(flight, cache_key, query_func, ttl)
+            outcome = flight.result()
+            if not isinstance(outcome, _Abandoned):
+                return outcome
+
+    def refresh(
+        self, cache_key: str, query_func: Callable[[], Any], ttl: float | None = None
+    ) -> Any:
+        """Run `query_func` whatever is kept, and keep its result."""
+        result = query_func()
+        self._set_in_cache(cache_key, result, ttl)
+        return result
+
+    def peek(self, cache_key: str) -> Any:
+        """Return what is kept under `cache_key`, or None; never waits for a run."""
+        return self._get_from_cache(cache_key)
+
+    def stats(self) -> dict[str, float]:
+        """Return `entries` and `bytes` that are kept now."""
+        with self._lock:
+            self._entries.expire()
+            return {"entries": len(self._entries), "bytes": self._entries.currsize}
+
+    def _fly(
+        self,
+        flight: Future[Any],
+        key: str,
+        query_func: Callable[[], Any],
+        ttl: float | None,
+    ) -> Any:
+        # Whoever waits starts over when this run was cancelled: that one caller
+        # left must not fail the others.
+        outcome: Any = _Abandoned()
+        try:
+            outcome = query_func()
+        except Exception as exc:
+            with self._lock:
+                self._land(key)
+            flight.set_exception(exc)
+            raise
+        except BaseException:
+            with self._lock:
+                self._land(key)
+            flight.set_result(outcome)
+            raise
+        entry = self._entry(outcome, ttl)
+        with self._lock:
+            if not self._land(key) and entry is not None:
+                self._store(key, entry)
+        flight.set_result(outcome)
+        return outcome
+
+    def _land(self, key: str) -> bool:
+        """End the flight of a key, locked; return whether a refresh overtook it."""
+        del self._flights[key]
+        overtaken = key in self._overtaken
+        self._overtaken.discard(key)
+        return overtaken
+
+    def _get_from_cache(self, key: str) -> Any:
+        with self._lock:
+            entry = self._entries.get(key)
+        return None if entry is None else entry.value
+
+    def _set_in_cache(self, key: str, result: Any, ttl: float | None) -> None:
+        entry = self._entry(result, ttl)
+        with self._lock:
+            self._entries.pop(key, None)
+            if key in self._flights:
+                self._overtaken.add(key)
+            if entry is not None:
+                self._store(key, entry)
+
+    def _entry(self, result: Any, ttl: float | None) -> _Entry | None:
+        """What to keep of a result; None where nothing is to be kept."""
+        ttl = self.cache_ttl if ttl is None else ttl
+        if result is None or ttl <= 0:
+            return None
+        entry = _Entry(result, ttl, self._weigh(result))
+        return entry if entry.size <= self._entries.maxsize else None
+
+    def _store(self, key: str, entry: _Entry) -> None:
+        """Keep an entry, locked."""
+        self._entries[key] = entry
+        while len(self._entries) > self.max_entries:
+            self._entries.popitem()
+
+    @staticmethod
+    def key(*parts: Any) -> str:
+        """Return SHA-256 over the parts as JSON, so that no two lists of parts meet."""
+        return hashlib.sha256(to_json(parts)).hexdigest()
+
+    def _generate_cache_key(self, query: str, user_context: str) -> str:
+        return self.key(query, user_context)
+
+
+class _Abandoned:
+    """The run that others waited for was cancelled."""

@@ -1,0 +1,120 @@
+"""Where log lines go, and what they look like.
+
+To stderr and to a rotating file; never to stdout, which is the JSON-RPC wire.
+The standard library's loggers (mcp, psycopg, openai) are routed into the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+import logging
+import sys
+import traceback
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from loguru import logger
+
+from zava.infra.masking import mask_secrets
+
+if TYPE_CHECKING:
+    from loguru import Record
+
+_ROTATION = "10 MB"
+_RETENTION = 5
+# These say at INFO, or twice, what a line of ours already says.
+_QUIET = {
+    "mcp": logging.WARNING,
+    "psycopg": logging.ERROR,
+    "psycopg.pool": logging.WARNING,
+    "httpx": logging.WARNING,
+    "openai": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
+
+
+class _Intercept(logging.Handler):
+    """Hands a record of the standard library on to loguru."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        frame, depth = inspect.currentframe(), 0
+        while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
+            frame, depth = frame.f_back, depth + 1
+        logger.opt(depth=depth, exception=record.exc_info).log(
+            record.levelname, "{}", record.getMessage()
+        )
+
+
+def set_up_logging(
+    level: str, form: Literal["text", "json"], file: Path | None
+) -> None:
+    """Send everything of `level` and above to stderr and, rotated, to `file`.
+
+    A file that cannot be written is a warning, no failure. It runs before the
+    MCP SDK is set up, which leaves a root logger alone that has a handler.
+    """
+    logger.remove()
+    logger.configure(patcher=_mask)
+    options: dict[str, Any] = {
+        "level": level,
+        "format": _as_json if form == "json" else _as_text,
+        "backtrace": False,
+        "diagnose": False,  # a traceback with values would show rows and secrets
+    }
+    if sys.stderr is not None:
+        logger.add(sys.stderr, **options)
+    logging.basicConfig(handlers=[_Intercept()], level=level, force=True)
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(least)
+    if file is not None:
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            logger.add(
+                file,
+                rotation=_ROTATION,
+                retention=_RETENTION,
+                encoding="utf-8",
+                **options,
+            )
+        except OSError as exc:
+            logger.warning("no log file, it cannot be written: {}", exc.strerror)
+
+
+def _mask(record: Record) -> None:
+    record["message"] = mask_secrets(record["message"])
+
+
+def _as_text(record: Record) -> str:
+    """`time - name - level - message key=value …`, as a loguru template."""
+    facts = "".join(
+        f" {key}={value}" for key, value in _facts(record) if value is not None
+    )
+    record["extra"]["_facts"] = mask_secrets(facts)
+    return (
+        "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {message}{extra[_facts]}\n"
+        "{exception}"
+    )
+
+
+def _as_json(record: Record) -> str:
+    """One JSON object a line, as a loguru template."""
+    line = {
+        "time": record["time"].isoformat(),
+        "name": record["name"],
+        "level": record["level"].name,
+        "message": record["message"],
+        **dict(_facts(record)),
+    }
+    raised = record["exception"]
+    if raised is not None and raised.type is not None:
+        lines = traceback.format_exception(raised.type, raised.value, raised.traceback)
+        line["exception"] = "".join(lines)
+    masked = {k: mask_secrets(v) if isinstance(v, str) else v for k, v in line.items()}
+    record["extra"]["_line"] = json.dumps(masked, default=str)
+    return "{extra[_line]}\n"
+
+
+def _facts(record: Record) -> list[tuple[str, Any]]:
+    # Names with an underscore are what another sink's format left there.
+    return [(k, v) for k, v in record["extra"].items() if not k.startswith("_")]

@@ -1,0 +1,111 @@
+"""What crosses from one layer to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict
+
+Truncation = Literal["max_rows", "max_bytes"]
+"""Which ceiling cut a result off."""
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Identity(_Frozen):
+    """One person, as the database knows them.
+
+    Attributes:
+        user_id: What `app.current_rls_user_id` is set to.
+        role_name: The group role that the policies speak of.
+        display_name: For people to read.
+        store_ids: The stores whose rows this person sees.
+        seal: The database's proof that this login may act as `user_id`.
+    """
+
+    user_id: UUID
+    role_name: Literal["store_managers", "regional_managers"]
+    display_name: str
+    store_ids: tuple[UUID, ...]
+    seal: str
+
+
+class Column(_Frozen):
+    """A result column: its name (not necessarily unique) and PostgreSQL type."""
+
+    name: str
+    type: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultSet:
+    """Rows as they came from the database, cut at the ceilings.
+
+    A plain dataclass: a model that validates each cell would cost more than
+    the query.
+
+    Attributes:
+        columns: In the order of the query.
+        rows: Positional cells, each a JSON value.
+        row_texts: The same rows, each as compact JSON text.
+        truncated: The ceiling that cut the rows off, or None.
+        as_of: When the rows were read, UTC.
+    """
+
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    row_texts: tuple[str, ...]
+    truncated: Truncation | None
+    as_of: datetime
+
+
+class ColumnSchema(_Frozen):
+    """One column of a table.
+
+    Attributes:
+        key: `primary key`, `foreign key` or `unique`, where it is one by itself
+            or as part of a composite key.
+        values: Every value, where they are few and listed by a check constraint
+            or found in a small reference table; else None.
+    """
+
+    name: str
+    type: str
+    nullable: bool
+    default: str | None
+    comment: str | None
+    key: str | None
+    values: tuple[str, ...] | None
+
+
+class ForeignKey(_Frozen):
+    """A reference to another table, column by column."""
+
+    columns: tuple[str, ...]
+    references: str
+    referenced_columns: tuple[str, ...]
+
+
+class TableSchema(_Frozen):
+    """What a query writer needs to know of one table."""
+
+    table: str
+    description: str | None
+    columns: tuple[ColumnSchema, ...]
+    foreign_keys: tuple[ForeignKey, ...]
+    sample_rows: tuple[Mapping[str, Any], ...]
+
+
+class ServedUser(_Frozen):
+    """Somebody whom the server can act for."""
+
+    name: str
+    role_name: str
+    stores: tuple[str, ...]
+    user_id: UUID

@@ -1,0 +1,151 @@
+"""The stdio transport: our own asyncio pipes under the SDK's `stdio_server`.
+
+No worker thread reads or writes, so a server whose every thread is busy still
+hears a ping or a cancellation. The wire gets descriptors of its own: while it
+is served, descriptor 1 is stderr and descriptor 0 is empty, so a stray print,
+here or in a child process, cannot corrupt it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import stat
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+import anyio
+from loguru import logger
+from mcp.server.stdio import stdio_server
+
+MAX_LINE_BYTES = 16 * 1024 * 1024
+"""Longest message that is read; a longer line is skipped and logged."""
+
+Session = Callable[[Any, Any], Awaitable[None]]
+
+
+class _Lines:
+    """Decoded lines of a pipe; duck-typed as the SDK's stdin."""
+
+    def __init__(self, reader: asyncio.StreamReader) -> None:
+        self._reader = reader
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self._lines()
+
+    async def _lines(self) -> AsyncIterator[str]:
+        skipping = False
+        while True:
+            try:
+                line = await self._reader.readuntil(b"\n")
+            except asyncio.LimitOverrunError as exc:
+                await self._reader.readexactly(exc.consumed)
+                skipping = True
+                continue
+            except asyncio.IncompleteReadError as exc:
+                line = exc.partial
+            except ConnectionError:
+                return
+            if skipping:
+                logger.warning("skipped a message longer than {} bytes", MAX_LINE_BYTES)
+            elif line.strip():
+                yield line.decode("utf-8", "replace")
+            if not line.endswith(b"\n"):
+                return
+            skipping = False
+
+
+class _Wire:
+    """The writing end; duck-typed as the SDK's stdout."""
+
+    def __init__(self, writer: asyncio.StreamWriter, on_closed: Callable[[], None]):
+        self._writer = writer
+        self._on_closed = on_closed
+
+    async def write(self, text: str) -> None:
+        self._writer.write(text.encode("utf-8", "replace"))
+
+    async def flush(self) -> None:
+        try:
+            await self._writer.drain()  # waits while the client does not read
+        except ConnectionError:
+            self._on_closed()
+
+
+async def serve_stdio(session: Session) -> int:
+    """Run `session` over this process's stdin and stdout until it ends.
+
+    It ends when stdin closes, when the client stops reading for good, and at
+    SIGTERM or SIGINT.
+
+    Returns:
+        The exit status: 0, or 128 plus the signal's number.
+    """
+    if not _are_pipes():
+        # A terminal, a file or Windows: asyncio cannot watch these.
+        async with stdio_server() as (read, write):
+            await session(read, write)
+        return 0
+    status = 0
+    async with anyio.create_task_group() as tasks:
+
+        async def watch_signals() -> None:
+            nonlocal status
+            watched = (signal.SIGTERM, signal.SIGINT)
+            with anyio.open_signal_receiver(*watched) as signals:
+                async for number in signals:
+                    status = 128 + number
+                    tasks.cancel_scope.cancel()
+
+        tasks.start_soon(watch_signals)
+        async with (
+            _claimed_pipes(tasks.cancel_scope.cancel) as (lines, wire),
+            stdio_server(cast("Any", lines), cast("Any", wire)) as streams,
+        ):
+            await session(*streams)
+        tasks.cancel_scope.cancel()
+    return status
+
+
+def _are_pipes() -> bool:
+    if sys.platform == "win32":
+        return False
+    modes = [os.fstat(number).st_mode for number in (0, 1)]
+    return all(stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) for mode in modes)
+
+
+@asynccontextmanager
+async def _claimed_pipes(
+    on_closed: Callable[[], None],
+) -> AsyncIterator[tuple[_Lines, _Wire]]:
+    """Take descriptors 0 and 1 for the wire alone, and give them back after."""
+    loop = asyncio.get_running_loop()
+    stdin, stdout = os.dup(0), os.dup(1)
+    python_stdout = sys.stdout  # noqa: TID251 - what is buffered must miss the wire
+    python_stdout.flush()
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    os.dup2(2, 1)
+    sys.stdout = sys.stderr  # noqa: TID251
+    reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
+    try:
+        read_transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdin, "rb", 0)
+        )
+        write_transport, protocol = await loop.connect_write_pipe(
+            asyncio.streams.FlowControlMixin, os.fdopen(stdout, "wb", 0)
+        )
+        writer = asyncio.StreamWriter(write_transport, protocol, None, loop)
+        try:
+            yield _Lines(reader), _Wire(writer, on_closed)
+        finally:
+            read_transport.close()
+            write_transport.close()
+    finally:
+        # Descriptor 1 stays stderr: whatever is printed from here on is no message.
+        python_stdout.flush()
+        sys.stdout = python_stdout  # noqa: TID251

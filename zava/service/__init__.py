@@ -1,0 +1,1 @@
+"""What the answers mean: business rules, caching and the models that tools return."""

@@ -1,0 +1,154 @@
+"""QueryExecutor: the caller's own SQL, checked, run and cached."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+from dataclasses import dataclass
+
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import MCPError, QueryError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity, ResultSet
+from zava.service.catalog import SchemaCatalog
+
+DEFAULT_ROWS = 20
+
+_QUOTED = re.compile(r'"([^"]+)"|column ([\w.]+)')
+_MISSING = {"UNDEFINED_TABLE", "UNDEFINED_COLUMN"}
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """A result and how it came about.
+
+    Attributes:
+        result: The rows.
+        cached: Whether they were read for an earlier call.
+        elapsed_ms: Milliseconds from the question to the rows.
+    """
+
+    result: ResultSet
+    cached: bool
+    elapsed_ms: float
+
+
+class QueryExecutor:
+    """Runs SQL text for one caller.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where they are kept.
+        catalog: For near names when a table or column is unknown.
+        max_rows: The operator's ceiling of rows.
+        max_result_bytes: The operator's ceiling of the rows' JSON.
+        max_query_length: The operator's ceiling of the text, in characters.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        catalog: SchemaCatalog,
+        *,
+        max_rows: int,
+        max_result_bytes: int,
+        max_query_length: int,
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._catalog = catalog
+        self._max_rows = max_rows
+        self._max_result_bytes = max_result_bytes
+        self._max_query_length = max_query_length
+
+    def execute(
+        self,
+        postgresql_query: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+        fresh: bool = False,
+    ) -> QueryAnswer:
+        """Return the rows of one query, as far as the caller may see them.
+
+        Args:
+            postgresql_query: One SELECT, WITH, VALUES or TABLE query.
+            rls_user_id: Who asks.
+            max_rows: Rows to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Raises:
+            ValidationError: The text is empty or too long, or `max_rows` is out
+                of range.
+            QueryError: PostgreSQL does not accept the text.
+            MCPError: As for `PostgreSQLProvider.fetch`.
+        """
+        started = time.perf_counter()
+        self._check(postgresql_query, max_rows)
+        identity = self._provider.resolve_identity(rls_user_id)
+        key = self._key(postgresql_query, identity, max_rows)
+        ran = False
+
+        def run() -> ResultSet:
+            nonlocal ran
+            ran = True
+            return self._provider.fetch(
+                postgresql_query, identity, max_rows, self._max_result_bytes
+            )
+
+        try:
+            get = self._cache.refresh if fresh else self._cache.get_cached_result
+            result = get(key, run)
+        except QueryError as exc:
+            self._suggest(exc, rls_user_id)
+            raise
+        return QueryAnswer(result, not ran, _milliseconds_since(started))
+
+    def _check(self, query: str, max_rows: int) -> None:
+        if not query.strip():
+            raise ValidationError("postgresql_query", query, "must not be empty")
+        if len(query) > self._max_query_length:
+            raise ValidationError(
+                "postgresql_query",
+                query,
+                f"must be at most {self._max_query_length} characters",
+            )
+        if "\0" in query:
+            raise ValidationError(
+                "postgresql_query", query, "must not hold a NUL character"
+            )
+        if not 1 <= max_rows <= self._max_rows:
+            raise ValidationError(
+                "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
+            )
+
+    def _key(self, query: str, identity: Identity, max_rows: int) -> str:
+        return self._cache.key(
+            "execute_sales_query", query, identity.model_dump(mode="json"), max_rows
+        )
+
+    def _suggest(self, error: QueryError, rls_user_id: str) -> None:
+        """Add near names from the catalogue, so that the next try succeeds."""
+        found = _QUOTED.search(error.message)
+        if error.error_code not in _MISSING or found is None:
+            return
+        missing = (found[1] or found[2]).rpartition(".")[2]
+        try:
+            names = self._catalog.names(rls_user_id)
+        except MCPError:
+            return  # the first error says more than this one
+        tables = error.error_code == "UNDEFINED_TABLE"
+        candidates = (
+            list(names) if tables else sorted({c for cs in names.values() for c in cs})
+        )
+        near = difflib.get_close_matches(missing, candidates, n=5, cutoff=0.5)
+        if tables:
+            near = [f"retail.{name}" for name in near or candidates]
+        if near:
+            error.facts["suggestions"] = near
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

@@ -1,0 +1,250 @@
+"""Every setting of zava: one frozen object, read once.
+
+Values come from, strongest first: command-line flags, environment variables
+with the prefix `ZAVA_`, and a `.env` file in the working directory. A variable
+with the prefix that is not a setting is an error, because a misspelt safety
+setting must not pass unnoticed.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from dotenv import dotenv_values
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from zava.errors import ConfigurationError
+
+PREFIX = "ZAVA_"
+_DOTENV = ".env"
+
+
+def _none_if_empty(value: Any) -> Any:
+    return None if value == "" else value
+
+
+class Settings(BaseSettings):
+    """The settings; each is documented in the README under its variable's name."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_file=_DOTENV,
+        env_file_encoding="utf-8",
+        extra="ignore",  # unknown names are refused by load(), with a better message
+        frozen=True,
+    )
+
+    database_url: SecretStr = Field(
+        SecretStr(""),
+        description="libpq connection string of the server's login;"
+        " empty for the embedded PostgreSQL",
+    )
+    db_host: str = Field("", description="Host, where database_url is not used")
+    db_port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+        None, ge=1, le=65535, description="Port, likewise"
+    )
+    db_name: str = Field("", description="Database, likewise")
+    db_user: str = Field("", description="Login, likewise")
+    db_password: SecretStr = Field(SecretStr(""), description="Password, likewise")
+    admin_url: SecretStr = Field(
+        SecretStr(""),
+        description="libpq connection string for `zava init` and `zava users`,"
+        " of a role that may create roles and tables; never needed by `zava serve`",
+    )
+    rls_user_id: str = Field("", description="User id of the person who is served")
+
+    data_dir: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+        None, description="Where the embedded PostgreSQL lives; empty for the default"
+    )
+    embedded_version: Annotated[Literal[16, 18], BeforeValidator(int)] = Field(
+        18, description="Major version of the embedded PostgreSQL"
+    )
+
+    pool_min_size: int = Field(2, ge=0, le=1000, description="Connections kept open")
+    pool_max_size: int = Field(
+        10, ge=1, le=1000, description="Most connections, and most calls at work"
+    )
+    pool_max_idle: float = Field(
+        300.0, gt=0, description="Seconds until a spare connection is closed"
+    )
+    pool_timeout: float = Field(
+        5.0, gt=0, le=600, description="Seconds to wait for a free connection"
+    )
+    connect_timeout: int = Field(
+        5, ge=2, le=600, description="Seconds to wait for one connection attempt"
+    )
+    statement_timeout: float = Field(
+        30.0, gt=0, le=86400, description="Seconds that one query may run"
+    )
+    work_mem: str = Field(
+        "4MB",
+        pattern=r"^[1-9][0-9]*(kB|MB|GB)$",
+        description="Memory of one sort or hash in PostgreSQL",
+    )
+    application_name: str = Field(
+        "zava-mcp-server", max_length=63, description="Name seen by the DBA"
+    )
+
+    max_rows: int = Field(
+        1000, ge=1, le=1_000_000, description="Most rows that a caller may ask for"
+    )
+    max_result_bytes: int = Field(
+        256 * 1024, ge=1024, description="Most bytes of one result"
+    )
+    max_query_length: int = Field(
+        100_000, ge=100, description="Most characters of one SQL text"
+    )
+
+    cache_ttl: float = Field(
+        300.0, ge=0, description="Seconds that a result may be reused; 0 for never"
+    )
+    cache_max_entries: int = Field(1024, ge=1, description="Most results kept")
+    cache_max_bytes: int = Field(
+        64 * 1024 * 1024, ge=1024, description="Most bytes of results kept"
+    )
+
+    retry_attempts: int = Field(
+        5, ge=1, le=100, description="Attempts at a query whose connection gets lost"
+    )
+    retry_deadline: float = Field(
+        10.0, ge=0, le=600, description="Seconds in which those attempts must begin"
+    )
+
+    slow_query_threshold: float = Field(
+        1.0, ge=0, description="Seconds; a query that takes longer is logged as slow"
+    )
+    metrics_port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+        None,
+        ge=0,
+        le=65535,
+        description="Loopback port of Prometheus metrics; 0 for any, empty for none",
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="Least severity that is logged; SQL text only at DEBUG"
+    )
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Lines to read, or one JSON object a line"
+    )
+    log_file: str = Field(
+        "",
+        description="Log file, rotated at 10 MB; `none` for none;"
+        " empty for mcp_server.log in the user's log folder",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> Settings:
+        if self.database_url.get_secret_value() and self.db_host:
+            raise ValueError("set either database_url or db_host, not both")
+        parts = (self.db_name, self.db_user, self.db_port)
+        if not self.db_host and (any(parts) or self.db_password.get_secret_value()):
+            raise ValueError("db_name, db_user, db_port and db_password need db_host")
+        if self.pool_min_size > self.pool_max_size:
+            raise ValueError("pool_min_size is larger than pool_max_size")
+        return self
+
+    @property
+    def is_embedded(self) -> bool:
+        """Whether the server's database is the embedded PostgreSQL."""
+        return not (self.database_url.get_secret_value() or self.db_host)
+
+    def connection_config(self, conninfo: str) -> dict[str, Any]:
+        """Return what `PostgreSQLProvider` takes, by its names.
+
+        Args:
+            conninfo: libpq connection string, "" where the parts are used.
+        """
+        return {
+            "conninfo": conninfo,
+            "db_host": self.db_host,
+            "db_port": self.db_port,
+            "db_name": self.db_name,
+            "db_user": self.db_user,
+            "db_password": self.db_password.get_secret_value(),
+            "min_size": self.pool_min_size,
+            "max_size": self.pool_max_size,
+            "max_idle": self.pool_max_idle,
+            "timeout": self.pool_timeout,
+            "connect_timeout": self.connect_timeout,
+            "statement_timeout": self.statement_timeout,
+            "work_mem": self.work_mem,
+            "application_name": self.application_name,
+            "max_rows": self.max_rows,
+            "max_retries": self.retry_attempts,
+            "retry_deadline": self.retry_deadline,
+        }
+
+    def environment(self, *names: str) -> dict[str, str]:
+        """Return the variables that set these settings again, secrets in the clear.
+
+        Those that have their default value are left out.
+        """
+        variables = {}
+        for name in names:
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                plain = (
+                    value.get_secret_value() if isinstance(value, SecretStr) else value
+                )
+                variables[PREFIX + name.upper()] = str(plain)
+        return variables
+
+    @classmethod
+    def origins(cls, **flags: Any) -> dict[str, str]:
+        """Return for every setting where its value comes from."""
+        in_file = {name.upper() for name in _dotenv_names()}
+        in_environment = {name.upper() for name in os.environ}
+        origins = {}
+        for name in cls.model_fields:
+            variable = PREFIX + name.upper()
+            if flags.get(name) is not None:
+                origins[name] = "flag"
+            elif variable in in_environment:
+                origins[name] = "environment"
+            else:
+                origins[name] = _DOTENV if variable in in_file else "default"
+        return origins
+
+    @classmethod
+    def load(cls, **flags: Any) -> Settings:
+        """Read the settings; `flags` that are None are taken as not given.
+
+        Raises:
+            ConfigurationError: A name is unknown, or a value does not fit.
+        """
+        _refuse_unknown_names()
+        try:
+            return cls(
+                **{name: flag for name, flag in flags.items() if flag is not None}
+            )
+        except ValidationError as exc:
+            raise ConfigurationError(_explain(exc)) from None
+
+
+def _refuse_unknown_names() -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    given = {name.upper() for name in (*os.environ, *_dotenv_names())}
+    for name in sorted(given):
+        if name.startswith(PREFIX) and name not in known:
+            near = difflib.get_close_matches(name, known, n=1)
+            advice = f"; did you mean {near[0]}?" if near else ""
+            raise ConfigurationError(f"unknown setting {name}{advice}")
+
+
+def _dotenv_names() -> list[str]:
+    try:
+        return list(dotenv_values(_DOTENV, encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigurationError("the .env file here cannot be read") from exc
+
+
+def _explain(exc: ValidationError) -> str:
+    """One line of all that is wrong; values stay out, they may be secrets."""
+    faults = []
+    for error in exc.errors(include_input=False, include_url=False):
+        where = "".join(f"{PREFIX}{str(part).upper()}: " for part in error["loc"][:1])
+        faults.append(where + error["msg"].removeprefix("Value error, "))
+    return "; ".join(faults)
