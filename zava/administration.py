@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from zava.data.loading import DatabaseLoader
 from zava.embedded import EmbeddedServer, default_data_dir
 from zava.errors import ConfigurationError
 from zava.settings import Settings
+
+if TYPE_CHECKING:
+    from zava.data.loading import DatabaseLoader
 
 EMBEDDED_DATABASE = "zava"
 _SUPERUSER = "postgres"
@@ -33,6 +36,8 @@ def open_loader(
     Raises:
         ConfigurationError: There is no administrator's connection.
     """
+    from zava.data.loading import DatabaseLoader  # the server does without
+
     url = settings.admin_url.get_secret_value()
     if url:
         yield DatabaseLoader(url), False

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
+from pydantic_core import to_json
 from typing_extensions import Self
 
 from zava.administration import EMBEDDED_DATABASE, embedded_server
@@ -14,6 +15,7 @@ from zava.data.pool import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import (
     AuthorizationError,
+    BusyError,
     ConfigurationError,
     MCPError,
     UnavailableError,
@@ -23,11 +25,12 @@ from zava.infra.ai import AIClient, AISettings, create_ai_client
 from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
-from zava.models import ResultSet, TableSchema
+from zava.models import ResultSet
 from zava.protocol.server import RetailServer
 from zava.protocol.tools import Services, WorkerThreads, register_tools
 from zava.service.catalog import SchemaCatalog
-from zava.service.queries import QueryExecutor
+from zava.service.queries import DEFAULT_ROWS, QueryExecutor
+from zava.service.sales import SalesAnalyticsService
 from zava.settings import Settings
 
 SERVER_LOGIN = "zava_server"
@@ -53,6 +56,7 @@ class MCPServerManager:
         self._provider: PostgreSQLProvider | None = None
         self._cache: QueryCache | None = None
         self._server: RetailServer | None = None
+        self._is_up = False
         # What has to be ended, the last first.
         self._started = ExitStack()
 
@@ -88,6 +92,7 @@ class MCPServerManager:
         except BaseException:
             self.shutdown()
             raise
+        self._is_up = True
         self.infrastructure.logger.info("MCP server startup complete")
 
     def run(self) -> int:
@@ -102,7 +107,9 @@ class MCPServerManager:
             pass
         self.db_pool = self.ai_client = self.metrics_collector = None
         self._provider = self._server = None
-        self.infrastructure.logger.info("MCP server shutdown complete")
+        if self._is_up:
+            self.infrastructure.logger.info("MCP server shutdown complete")
+        self._is_up = False
 
     def health_check(self) -> dict[str, str]:
         """Return how `database` and `ai_service` are; never raises.
@@ -188,6 +195,8 @@ class MCPServerManager:
         services = Services(
             query_executor=executor,
             catalog=catalog,
+            default_rows=min(DEFAULT_ROWS, settings.max_rows),
+            analytics=SalesAnalyticsService(provider, cache),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )
@@ -211,10 +220,11 @@ class MCPServerManager:
     def _check_identity(self, provider: PostgreSQLProvider, user_id: str) -> None:
         log = self.infrastructure.logger
         try:
-            identity = provider.resolve_identity(user_id)
+            # Once: whoever starts the server waits for it.
+            identity = provider.resolve_identity(user_id, max_retries=1)
         except AuthorizationError as exc:
             raise ConfigurationError(exc.message) from exc
-        except UnavailableError as exc:
+        except (UnavailableError, BusyError) as exc:
             log.warning("{}", exc.message)
             return
         log.info(
@@ -235,7 +245,4 @@ def _size(value: Any) -> int:
     if isinstance(value, ResultSet):
         # Once as text, and about twice that as Python objects.
         return 3 * sum(map(len, value.row_texts)) + 1024
-    if isinstance(value, dict):
-        tables = (table for table in value.values() if isinstance(table, TableSchema))
-        return sum(len(table.model_dump_json()) for table in tables) + 1024
-    return 1024
+    return 3 * len(to_json(value)) + 1024

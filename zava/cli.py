@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 import secrets
 import shlex
 import sys
@@ -74,6 +75,7 @@ def serve(user: str | None, metrics_port: int | None) -> None:
     Example:
       zava serve --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
+    _keep_descriptor_2()
     from zava.bootstrap import MCPServerManager
 
     settings = Settings.load(rls_user_id=user, metrics_port=metrics_port)
@@ -245,3 +247,10 @@ def _load_seed(loader: DatabaseLoader, scale: float, as_of: date | None) -> None
     with progress_bar("loading the seed") as on_step:
         loader.load_seed(scale, as_of.isoformat() if as_of else None, on_step)
     click.echo("seed: loaded")
+
+
+def _keep_descriptor_2() -> None:
+    """Without a stderr, the next file that is opened would become it."""
+    if sys.stderr is None:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)

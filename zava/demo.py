@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult, TextContent
 from rich.console import Console
 from rich.table import Table
@@ -87,7 +89,17 @@ async def _play(console: Console, settings: Settings, cast: list[ServedUser]) ->
             "execute_sales_query",
             {"postgresql_query": TYPO},
         ),
-        _Question("What time it is", "get_current_utc_date", {}),
+        _Question(
+            "How the Seattle store did",
+            "get_store_performance",
+            {"store_id": "Seattle", "time_period": "last_12_months"},
+        ),
+        _Question(
+            "How another store did",
+            "get_store_performance",
+            {"store_id": "Redmond", "time_period": "last_12_months"},
+        ),
+        _Question("Health", "health_check", {}),
     ]
     answers = await _ask(settings, attacker, questions)
     for question, answer in zip(questions, answers, strict=True):
@@ -112,8 +124,10 @@ async def _ask(
             "ZAVA_LOG_LEVEL": "ERROR",
         },
     )
-    async with Client(server) as client:
-        return [await client.call_tool(q.tool, q.arguments) for q in questions]
+    # What the server logs is not part of the show.
+    with open(os.devnull, "w", encoding="utf-8") as log:
+        async with Client(stdio_client(server, errlog=log)) as client:
+            return [await client.call_tool(q.tool, q.arguments) for q in questions]
 
 
 def _print_answer(console: Console, answer: CallToolResult) -> None:
@@ -124,6 +138,9 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
                 console.print(Text(block.text, style="red"))
     elif "rows" in structured:
         _print_rows(console, structured)
+    elif "insights" in structured:
+        for insight in structured["insights"]:
+            console.print(Text(f"- {insight}"))
     else:
         console.print(Text(json.dumps(structured)))
 

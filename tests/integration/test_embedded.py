@@ -26,6 +26,7 @@ from zava.embedded import (
     default_data_dir,
     find_binary,
 )
+from zava.embedded.folder import DataFolder
 from zava.errors import ConfigurationError, UnavailableError
 
 if TYPE_CHECKING:
@@ -63,6 +64,23 @@ def new_folder() -> Iterator[Path]:
             os.kill(int(record.read_bytes().split()[0]), signal.SIGKILL)
     shutil.rmtree(path)
     assert not left, "a server was left behind"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _no_sync() -> Iterator[None]:
+    """Spare initdb here its fsync, most of its time, as FAST does the server.
+
+    The holders' initdb is run as it is.
+    """
+    run = DataFolder.run
+
+    def quick(self: DataFolder, *argv: str, **options: Any) -> int:
+        more = ("--no-sync",) if argv[0] == "initdb" else ()
+        return run(self, *argv, *more, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DataFolder, "run", quick)
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import psycopg
 import pytest
 
@@ -10,7 +12,7 @@ from tests.conftest import RunPsql
 Owner = psycopg.Connection
 
 
-def rows(conn: Owner, query: str) -> list[tuple[str, ...]]:
+def rows(conn: Owner, query: str) -> list[tuple[Any, ...]]:
     return conn.execute(query.encode()).fetchall()
 
 
@@ -244,7 +246,7 @@ def test_monitoring_keeps_the_statistics(owner: Owner) -> None:
 
 
 def test_loading_the_schema_again_changes_nothing(
-    cluster: object, database: str, run_psql: RunPsql, empty_database: str
+    run_psql: RunPsql, empty_database: str
 ) -> None:
     first = run_psql(empty_database, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
     assert (first.returncode, first.stdout, first.stderr) == (0, "", "")
@@ -254,7 +256,7 @@ def test_loading_the_schema_again_changes_nothing(
     assert catalogue(empty_database) == before
 
 
-def catalogue(conninfo: str) -> list[list[tuple[str, ...]]]:
+def catalogue(conninfo: str) -> list[list[tuple[Any, ...]]]:
     """Everything that schema.sql sets, by name."""
     queries = (
         "SELECT table_name, column_name, data_type, column_default, is_nullable"

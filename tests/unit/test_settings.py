@@ -10,7 +10,7 @@ from pydantic import SecretStr, ValidationError
 from zava.errors import ConfigurationError
 from zava.settings import Settings
 
-SECRET = "hunter2-swordfish"  # noqa: S105 - what must never be shown
+SECRET = "hunter2-swordfish"
 
 
 @pytest.fixture(autouse=True)
@@ -150,7 +150,11 @@ def test_a_dotenv_file_that_is_no_text_is_refused(folder: Path) -> None:
         pytest.param({"DB_NAME": "retail"}, "db_host", id="name-without-host"),
         pytest.param({"DB_USER": "me"}, "db_host", id="user-without-host"),
         pytest.param({"DB_PORT": "5432"}, "db_host", id="port-without-host"),
-        pytest.param({"DB_PASSWORD": SECRET}, "db_host", id="password-without-host"),
+        pytest.param(
+            {"DB_PASSWORD": SECRET},
+            "db_host",
+            id="password-without-host",
+        ),
         pytest.param(
             {"POOL_MIN_SIZE": "5", "POOL_MAX_SIZE": "4"}, "pool_max_size", id="pool"
         ),

@@ -25,7 +25,10 @@ ONLY_A_QUERY = (
 
 # The server ended the connection: idle in a transaction, or in one for too long.
 _ENDED_BY_A_TIMEOUT = ("25P03", "25P04")
-_UNAVAILABLE = "the database cannot be reached; it is tried again at the next call"
+_UNAVAILABLE = (
+    "the database cannot be reached, zava's log says why;"
+    " it is tried again at the next call"
+)
 # SQLSTATE classes in which the SQL text, or the data that it meets, is at fault.
 # fmt: off
 _QUERY_CLASSES = frozenset({
@@ -34,6 +37,7 @@ _QUERY_CLASSES = frozenset({
 })
 # fmt: on
 _LEADING_NOISE = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
+_NOT_HERE = re.compile(r"multiple commands|\bINTO\b")
 _PREFIX_WORDS = re.compile(r"\bDECLARE CURSOR\b|\bcursor\b", re.IGNORECASE)
 
 
@@ -45,7 +49,7 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
         query: The SQL text of the caller, without what zava put before it.
         offset: How many characters zava put before it.
     """
-    if isinstance(exc, psycopg_pool.PoolTimeout):
+    if isinstance(exc, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests):
         return BusyError("every database connection is busy or down; try again shortly")
     if isinstance(exc, pg.QueryCanceled):
         return QueryTimeoutError(query)
@@ -108,7 +112,7 @@ def _is_not_a_query(exc: psycopg.Error, query: str, position: int | None) -> boo
         return bool(_PREFIX_WORDS.search(exc.diag.message_primary or ""))
     if not isinstance(exc, pg.SyntaxError):
         return False
-    if "multiple commands" in (exc.diag.message_primary or ""):
+    if _NOT_HERE.search(exc.diag.message_primary or ""):
         return True
     # The very first word is what the grammar stumbled over.
     noise = _LEADING_NOISE.match(query)

@@ -23,8 +23,8 @@ _SECONDS = 300.0
 _NOT_LOADED = ("3F000", "42883", "42P01")
 _NOT_GRANTED = "42501"
 
-Lend = Callable[[Callable[[psycopg.Connection[Any]], Any]], Any]
-"""Calls a function with a connection and returns its result."""
+Lend = Callable[[Callable[[psycopg.Connection[Any]], Any], int], Any]
+"""Calls a function with a connection, so often at most, and returns its result."""
 
 
 class IdentityResolver:
@@ -43,8 +43,12 @@ class IdentityResolver:
         fresh = identity is not None and self._clock() - resolved_at < _SECONDS
         return identity if fresh else None
 
-    def resolve(self, rls_user_id: str) -> Identity:
+    def resolve(self, rls_user_id: str, max_retries: int) -> Identity:
         """Return who `rls_user_id` is, with the database's seal of it.
+
+        Args:
+            rls_user_id: A user id.
+            max_retries: Attempts in all while the connection gets lost.
 
         Raises:
             ValidationError: It is not a UUID, or the nil UUID.
@@ -55,19 +59,19 @@ class IdentityResolver:
         user_id = parse_user_id(rls_user_id)
         identity = self.known(user_id)
         if identity is None:
-            identity = self._ask(user_id)
+            identity = self._ask(user_id, max_retries)
             with self._lock:
                 self._known[user_id] = (self._clock(), identity)
         return identity
 
-    def _ask(self, user_id: UUID) -> Identity:
+    def _ask(self, user_id: UUID, max_retries: int) -> Identity:
         def ask(conn: psycopg.Connection[Any]) -> Any:
             with conn.cursor(row_factory=dict_row) as cursor:
                 values = {"user_id": user_id}
                 return cursor.execute(statement("resolve_identity"), values).fetchone()
 
         try:
-            row = self._lend(ask)
+            row = self._lend(ask, max_retries)
         except psycopg.Error as exc:
             if exc.sqlstate in _NOT_LOADED:
                 raise ConfigurationError(

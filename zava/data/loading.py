@@ -23,6 +23,7 @@ from psycopg.rows import dict_row, scalar_row
 
 import zava
 from zava.data.failures import translate
+from zava.data.pool import complete_conninfo
 from zava.data.statements import statement
 from zava.embedded import find_binary
 from zava.errors import ConfigurationError, DatabaseError
@@ -55,7 +56,7 @@ class DatabaseLoader:
     """
 
     def __init__(self, admin_conninfo: str) -> None:
-        self._conninfo = admin_conninfo
+        self._conninfo = complete_conninfo(admin_conninfo)
 
     def create_database(self, name: str) -> None:
         """Make the database `name` if it is not there."""

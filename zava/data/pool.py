@@ -21,7 +21,7 @@ from zava.data.cancellation import (
     sleep,
 )
 from zava.data.transaction import Query, run_queries
-from zava.errors import UnavailableError
+from zava.errors import ConfigurationError, UnavailableError
 from zava.models import Identity
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class ConnectionPoolManager:
             # Ends a statement whose client was killed, within half a second.
             " -c client_connection_check_interval=500"
         )
-        return make_conninfo(
+        return complete_conninfo(
             config.get("conninfo", ""),
             host=config.get("db_host") or None,
             port=config.get("db_port"),
@@ -214,6 +214,22 @@ class ConnectionPoolManager:
             reraise=True,
         )
         return retrying(attempt)
+
+
+def complete_conninfo(conninfo: str, **parts: Any) -> str:
+    """Return a connection string with more parts.
+
+    Raises:
+        ConfigurationError: libpq does not understand it.
+    """
+    try:
+        return make_conninfo(conninfo, **parts)
+    except psycopg.ProgrammingError:
+        # libpq's own text shows the string, password and all.
+        raise ConfigurationError(
+            "ZAVA_DATABASE_URL or ZAVA_ADMIN_URL is not a connection string that"
+            " libpq understands, such as postgresql://user:password@host/database"
+        ) from None
 
 
 def is_transient(exc: BaseException) -> bool:

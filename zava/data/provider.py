@@ -6,13 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import psycopg
 from pydantic_core import to_json
 
 from zava.data.failures import translate
-from zava.data.identity import IdentityResolver
+from zava.data.identity import IdentityResolver, parse_user_id
 from zava.data.pool import ConnectionPoolManager, Pool
+from zava.data.sales import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
 from zava.data.transaction import Query, prefix_length, run_queries
 from zava.errors import ResultTooLargeError, UnavailableError, ValidationError
@@ -48,9 +50,7 @@ class PostgreSQLProvider:
         self._manager = ConnectionPoolManager(connection_config)
         self._monitor = monitor
         self._max_retries: int = connection_config.get("max_retries", 5)
-        self.identities = IdentityResolver(
-            lambda ask: self._manager.with_retry(ask, self._max_retries)
-        )
+        self.identities = IdentityResolver(self._manager.with_retry)
 
     def open(self) -> None:
         """Make the pool; returns at once, whether or not the database is there."""
@@ -64,9 +64,15 @@ class PostgreSQLProvider:
         if pool is not None:
             pool.close()
 
-    def resolve_identity(self, rls_user_id: str) -> Identity:
+    def resolve_identity(
+        self, rls_user_id: str, max_retries: int | None = None
+    ) -> Identity:
         """Return who `rls_user_id` is; see `IdentityResolver.resolve`."""
-        return self.identities.resolve(rls_user_id)
+        return self.identities.resolve(rls_user_id, max_retries or self._max_retries)
+
+    def known_identity(self, rls_user_id: str) -> Identity | None:
+        """Return who `rls_user_id` is if that is remembered, without asking."""
+        return self.identities.known(parse_user_id(rls_user_id))
 
     def fetch(
         self,
@@ -149,6 +155,12 @@ class PostgreSQLProvider:
             )
         names = [column.name for column in result.columns]
         return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+    def get_sales_data(
+        self, store_id: UUID, time_period: ComparedSpan, identity: Identity
+    ) -> SalesData:
+        """Return what a store sold; see `zava.data.sales.get_sales_data`."""
+        return get_sales_data(self, store_id, time_period, identity)
 
     def ping(self) -> None:
         """See that the database answers.

@@ -34,8 +34,13 @@ SET LOCAL app.current_rls_seal = {seal}
 SET LOCAL ROLE {role_name}
 
 -- name: resolve_identity
--- Role, stores and seal of a user id, or no row.
-SELECT user_id, role_name, display_name, store_ids, seal
+-- Role, stores and seal of a user id, or no row; and a fingerprint of the tables.
+SELECT user_id, role_name, display_name, store_ids, seal,
+       (SELECT md5(string_agg(concat_ws(' ', a.attrelid, a.attname, a.atttypid), ',' ORDER BY a.attrelid, a.attnum))
+        FROM pg_catalog.pg_attribute AS a
+        JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid
+        WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+            AND a.attnum > 0 AND NOT a.attisdropped) AS schema_version
 FROM (VALUES (%(user_id)s::uuid)) AS asked (user_id)
 CROSS JOIN LATERAL retail.resolve_identity(asked.user_id)
 

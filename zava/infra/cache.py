@@ -105,9 +105,15 @@ class QueryCache:
         self._set_in_cache(cache_key, result, ttl)
         return result
 
-    def peek(self, cache_key: str) -> Any:
-        """Return what is kept under `cache_key`, or None; never waits for a run."""
-        return self._get_from_cache(cache_key)
+    def peek(self, cache_key: str, kind: str = "query") -> Any:
+        """Return what is kept under `cache_key`, or None; never waits for a run.
+
+        Only a hit counts as a lookup: whoever finds nothing asks again, for the run.
+        """
+        found = self._get_from_cache(cache_key)
+        if found is not None:
+            self._on_lookup(kind, True)
+        return found
 
     def stats(self) -> dict[str, float]:
         """Return `entries` and `bytes` that are kept now."""

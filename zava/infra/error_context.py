@@ -7,6 +7,7 @@ line as well.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from zava.infra.metrics import MetricsCollector
 _LOGGED_QUERY = 100
 # SQLSTATE classes whose messages quote the data.
 _DATA_CLASSES = ("22", "23")
+# What PostgreSQL quotes of a query: a name, or a literal that it stumbled over.
+_QUOTE = re.compile(r'"(.*)', re.DOTALL)
 
 
 @contextmanager
@@ -147,11 +150,10 @@ def first_fault(exc: pydantic.ValidationError) -> ValidationError:
 
 def _loggable(exc: DatabaseError) -> str:
     """The message, without the caller's values or SQL."""
-    if (
-        isinstance(exc, QueryError)
-        and exc.facts.get("sqlstate", "")[:2] in _DATA_CLASSES
-    ):
-        return mask_quoted(exc.message)
+    if isinstance(exc, QueryError):
+        about_data = exc.facts.get("sqlstate", "")[:2] in _DATA_CLASSES
+        message = mask_quoted(exc.message) if about_data else exc.message
+        return _QUOTE.sub(lambda token: '"' + mask_literals(token[1]), message)
     if exc.query:
         return exc.message.replace(exc.query[:_LOGGED_QUERY], "(query)")
     return exc.message

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _ROTATION = "10 MB"
 _RETENTION = 5
+_LONGEST_MESSAGE = 10_000
 # These say at INFO, or twice, what a line of ours already says.
 _QUIET = {
     "mcp": logging.WARNING,
@@ -41,8 +42,12 @@ class _Intercept(logging.Handler):
         frame, depth = inspect.currentframe(), 0
         while frame and (depth == 0 or frame.f_code.co_filename == logging.__file__):
             frame, depth = frame.f_back, depth + 1
+        try:
+            level: str | int = logger.level(record.levelname).name
+        except ValueError:
+            level = record.levelno
         logger.opt(depth=depth, exception=record.exc_info).log(
-            record.levelname, "{}", record.getMessage()
+            level, "{}", record.getMessage()
         )
 
 
@@ -82,7 +87,7 @@ def set_up_logging(
 
 
 def _mask(record: Record) -> None:
-    record["message"] = mask_secrets(record["message"])
+    record["message"] = mask_secrets(record["message"][:_LONGEST_MESSAGE])
 
 
 def _as_text(record: Record) -> str:
@@ -90,10 +95,10 @@ def _as_text(record: Record) -> str:
     facts = "".join(
         f" {key}={value}" for key, value in _facts(record) if value is not None
     )
-    record["extra"]["_facts"] = mask_secrets(facts)
+    trace = _trace(record)
+    record["extra"]["_facts"] = mask_secrets(facts + (f"\n{trace}" if trace else ""))
     return (
         "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {message}{extra[_facts]}\n"
-        "{exception}"
     )
 
 
@@ -106,13 +111,25 @@ def _as_json(record: Record) -> str:
         "message": record["message"],
         **dict(_facts(record)),
     }
-    raised = record["exception"]
-    if raised is not None and raised.type is not None:
-        lines = traceback.format_exception(raised.type, raised.value, raised.traceback)
-        line["exception"] = "".join(lines)
-    masked = {k: mask_secrets(v) if isinstance(v, str) else v for k, v in line.items()}
-    record["extra"]["_line"] = json.dumps(masked, default=str)
+    trace = _trace(record)
+    if trace:
+        line["exception"] = trace
+    plain = (bool, int, float, type(None))
+    masked = {
+        name: value if isinstance(value, plain) else mask_secrets(str(value))
+        for name, value in line.items()
+    }
+    record["extra"]["_line"] = json.dumps(masked)
     return "{extra[_line]}\n"
+
+
+def _trace(record: Record) -> str:
+    """The traceback, "" for none; by ourselves, because loguru's is not masked."""
+    raised = record["exception"]
+    if raised is None or raised.type is None:
+        return ""
+    lines = traceback.format_exception(raised.type, raised.value, raised.traceback)
+    return "".join(lines).rstrip()
 
 
 def _facts(record: Record) -> list[tuple[str, Any]]:

@@ -8,9 +8,11 @@ MASK = "***"
 
 _SECRETS = re.compile(
     r"""
-    (?P<uri>\w+://[^\s:/@]*:)[^\s@]+(?=@)               # scheme://user:password@
-  | (?P<key>\b[\w-]*(?:password|passwd|pwd|secret|token|api[_-]?key|seal)[\w-]*
-        ["']?\s*[=:]\s*)(?:'[^']*'|"[^"]*"|[^\s,;&)}]+)  # password=...
+    (?P<uri>\b\w{1,20}://[^\s:/@]{0,200}:)[^\s]{1,500}(?=@)               # scheme://user:password@
+  | (?P<key>\b[\w-]{0,40}
+        (?:password|passwd|pwd|secret|token|api[_-]?key|seal)[\w-]{0,40}
+        (?:["']?\s{0,5}[=:]\s{0,5}|\s{1,5}(?=')))
+        (?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[^\s,;&)}]+)  # password=...
   | (?P<scheme>\b(?:Bearer|Basic)\s+)[\w.~+/=-]+
   | \bsk-[\w-]{8,}                                       # an OpenAI key
     """,
@@ -18,13 +20,17 @@ _SECRETS = re.compile(
 )
 _LITERALS = re.compile(
     r"""
-    \$(?P<tag>\w*)\$.*?\$(?P=tag)\$     # $tag$...$tag$
-  | '(?:[^']|'')*(?:'|$)                # '...', cut short or not
-  | \b\d+(?:\.\d+)?\b
+    (?P<comment>--[^\n]* | /\*.*?(?:\*/|\Z))
+  | (?P<name>"(?:[^"]|"")*")
+  | \$(?P<tag>[A-Za-z_]\w*|)\$ .*? (?:\$(?P=tag)\$|\Z)  # $tag$...$tag$, or cut short
+  | \b[eE]'(?:[^'\\]|''|\\.)*(?:'|\Z)
+  | '(?:[^']|'')*(?:'|\Z)
+  | \b\d(?:[\w.]|(?<=[eE])[+-])*
     """,
     re.VERBOSE | re.DOTALL,
 )
-_QUOTED = re.compile(r'"[^"]*"')
+# From the first quote to the last: the value may hold quotes of its own.
+_QUOTED = re.compile(r'".*"', re.DOTALL)
 
 
 def mask_secrets(text: str) -> str:
@@ -38,8 +44,8 @@ def mask_secrets(text: str) -> str:
 
 
 def mask_literals(sql: str) -> str:
-    """Return SQL with its strings and numbers blanked out; its shape stays."""
-    return _LITERALS.sub("?", sql)
+    """Return SQL with strings, numbers and comments blanked out; its shape stays."""
+    return _LITERALS.sub(lambda found: found["name"] or "?", sql)
 
 
 def mask_quoted(message: str) -> str:

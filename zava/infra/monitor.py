@@ -51,16 +51,23 @@ class QueryPerformanceMonitor:
     def monitor_query(
         self, query: str, operation_type: str = "unknown"
     ) -> Iterator[None]:
-        """Time the block; a failure is logged and counted, but not timed."""
+        """Time the block; a failure is logged and counted, but not timed.
+
+        A cancellation is neither: it was meant.
+        """
         started = self._clock()
         try:
             yield
-        except BaseException as exc:
+        except Exception as exc:
             duration = self._clock() - started
             self._track(operation_type, duration, False)
             self._log(query, operation_type, duration).bind(
                 error=getattr(exc, "error_code", type(exc).__name__)
             ).error("Query failed")
+            raise
+        except BaseException:
+            duration = self._clock() - started
+            self._log(query, operation_type, duration).info("Query cancelled")
             raise
         duration = self._clock() - started
         slow = duration > self.slow_query_threshold
@@ -83,14 +90,14 @@ class QueryPerformanceMonitor:
             counts, slow = dict(self._counts), dict(self._slow)
         return {
             kind: {
-                "count": counts[kind],
+                "count": counts.get(kind, len(seconds)),
                 "avg_duration": round(statistics.fmean(seconds), 6),
                 "max_duration": round(max(seconds), 6),
                 "min_duration": round(min(seconds), 6),
                 "p50": _percentile(seconds, 50),
                 "p95": _percentile(seconds, 95),
                 "p99": _percentile(seconds, 99),
-                "slow_queries": slow[kind],
+                "slow_queries": slow.get(kind, 0),
             }
             for kind, seconds in stats.items()
             if seconds

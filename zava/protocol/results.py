@@ -44,6 +44,15 @@ class SchemasOutput(TypedDict):
     tables: list[dict[str, Any]]
 
 
+class PerformanceOutput(TypedDict):
+    """How a store did in a period, and what stands out."""
+
+    store_id: str
+    period: dict[str, Any]
+    metrics: dict[str, Any]
+    insights: list[str]
+
+
 class DateOutput(TypedDict):
     """The server's clock."""
 

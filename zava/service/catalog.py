@@ -65,7 +65,7 @@ class SchemaCatalog:
 
     def _tables(self, rls_user_id: str) -> dict[str, TableSchema]:
         identity = self._provider.resolve_identity(rls_user_id)
-        key = self._cache.key("schema_catalog", identity.model_dump(mode="json"))
+        key = self._cache.key("schema_catalog", identity)
         tables: dict[str, TableSchema] = self._cache.get_cached_result(
             key, lambda: self._read(identity), kind="schema"
         )

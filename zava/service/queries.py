@@ -63,6 +63,28 @@ class QueryExecutor:
         self._max_result_bytes = max_result_bytes
         self._max_query_length = max_query_length
 
+    def recall(
+        self,
+        postgresql_query: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+    ) -> QueryAnswer | None:
+        """Return the kept answer to a query, or None; never waits for anything.
+
+        Raises:
+            ValidationError: As for `execute`.
+        """
+        started = time.perf_counter()
+        self._check(postgresql_query, max_rows)
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None:
+            return None
+        result = self._cache.peek(self._key(postgresql_query, identity, max_rows))
+        if result is None:
+            return None
+        return QueryAnswer(result, True, _milliseconds_since(started))
+
     def execute(
         self,
         postgresql_query: str,
@@ -125,9 +147,7 @@ class QueryExecutor:
             )
 
     def _key(self, query: str, identity: Identity, max_rows: int) -> str:
-        return self._cache.key(
-            "execute_sales_query", query, identity.model_dump(mode="json"), max_rows
-        )
+        return self._cache.key("execute_sales_query", query, identity, max_rows)
 
     def _suggest(self, error: QueryError, rls_user_id: str) -> None:
         """Add near names from the catalogue, so that the next try succeeds."""

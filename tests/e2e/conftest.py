@@ -1,0 +1,47 @@
+"""Server processes for one module each, and ones of a test's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.stdio_process import StdioProcess
+from tests.people import SEATTLE
+
+Start = Callable[..., StdioProcess]
+
+
+@pytest.fixture(scope="module")
+def server(
+    server_conninfo: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StdioProcess]:
+    """A server for the Seattle manager that a module's tests share."""
+    variables = {"ZAVA_DATABASE_URL": server_conninfo, "ZAVA_LOG_LEVEL": "ERROR"}
+    with StdioProcess(SEATTLE, tmp_path_factory.mktemp("cwd"), variables) as process:
+        process.initialize()
+        yield process
+
+
+@pytest.fixture
+def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
+    """Start servers that end with the test; settings are keyword arguments."""
+    with ExitStack() as stack:
+
+        def start_one(
+            user: str | None = SEATTLE, *, handshake: bool = True, **variables: str
+        ) -> StdioProcess:
+            settings = {"database_url": server_conninfo, **variables}
+            process = StdioProcess(
+                user,
+                tmp_path,
+                {f"ZAVA_{name.upper()}": value for name, value in settings.items()},
+            )
+            stack.enter_context(process)
+            if handshake:
+                process.initialize()
+            return process
+
+        yield start_one

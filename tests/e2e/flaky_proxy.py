@@ -1,0 +1,105 @@
+"""A Unix socket in front of PostgreSQL that can be taken away and given back."""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from typing_extensions import Self
+
+
+class FlakyProxy:
+    """Forwards connections while it is up; a context manager.
+
+    Args:
+        target: A libpq connection string with a socket folder as its host.
+    """
+
+    def __init__(self, target: str) -> None:
+        given = conninfo_to_dict(target)
+        self._target = f"{given['host']}/.s.PGSQL.{given['port']}"
+        self._folder = Path(tempfile.mkdtemp(prefix="zava-proxy-"))
+        self._path = self._folder / ".s.PGSQL.5432"
+        self._listener: socket.socket | None = None
+        self._open: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self.conninfo = make_conninfo(target, host=str(self._folder), port="5432")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.down()
+        shutil.rmtree(self._folder)
+
+    def up(self) -> None:
+        """Accept connections from now on."""
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(str(self._path))
+        listener.listen()
+        self._listener = listener
+        self._run(self._accept, listener)
+
+    def down(self) -> None:
+        """Refuse connections from now on, and cut those that are open."""
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            self._path.unlink()
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+        with self._lock:
+            for end in self._open:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join(20)
+        for end in (*self._open, *([listener] if listener else [])):
+            end.close()
+        self._open, self._threads = [], []
+
+    def restart(self) -> None:
+        """Cut what is open, and be there again at once."""
+        self.down()
+        self.up()
+
+    def _run(self, function: object, *args: socket.socket) -> None:
+        assert callable(function)
+        thread = threading.Thread(target=function, args=args)
+        self._threads.append(thread)
+        thread.start()
+
+    def _accept(self, listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                with self._lock:
+                    self._open += [client, server]
+                try:
+                    server.connect(self._target)
+                except OSError:
+                    client.shutdown(socket.SHUT_RDWR)
+                    continue
+                self._run(_pump, client, server)
+                self._run(_pump, server, client)
+
+
+def _pump(source: socket.socket, sink: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65536):
+            sink.sendall(data)
+    for end in (source, sink):
+        with suppress(OSError):
+            end.shutdown(socket.SHUT_RDWR)

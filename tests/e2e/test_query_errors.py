@@ -1,0 +1,215 @@
+"""Every failure says what kind it is and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.stdio_process import Answer, StdioProcess
+
+ONLY_A_QUERY = "only a single SELECT-like query can run here"
+QUERY_FIELD = {"code": "VALIDATION_ERROR", "field": "postgresql_query"}
+LEAKS = ("Traceback", "psycopg", "zava_server", "store_managers", ".py", "/tmp")  # noqa: S108
+
+
+@pytest.fixture(autouse=True)
+def connections_stay_clean(server: StdioProcess) -> Iterator[None]:
+    """After every failure the next questions are answered."""
+    yield
+    for _ in range(3):
+        answer = server.query("SELECT current_user, 1", fresh=True)
+        assert answer.structured["rows"] == [["store_managers", 1]]
+
+
+def assert_failure(answer: Answer) -> dict[str, Any]:
+    error = answer.error
+    assert answer.text.startswith(f"[{error['code']}] ")
+    assert "structuredContent" not in answer.result
+    assert not [leak for leak in LEAKS if leak in answer.text]
+    return error
+
+
+@pytest.mark.parametrize(
+    ("sql", "code", "sqlstate", "position"),
+    [
+        ("SELECT 1 FORM x", "SYNTAX_ERROR", "42601", 15),
+        ("SELECT 'é', 1 +", "SYNTAX_ERROR", "42601", 16),
+        ("SELECT * FROM retail.no_such", "UNDEFINED_TABLE", "42P01", 15),
+        ("SELECT nome FROM retail.stores", "UNDEFINED_COLUMN", "42703", 8),
+        ("SELECT no_such(1)", "UNDEFINED_FUNCTION", "42883", 8),
+        ("SELECT 'x'::int", "INVALID_TEXT_REPRESENTATION", "22P02", 8),
+        ("SELECT 1/0", "DIVISION_BY_ZERO", "22012", None),
+        ("SELECT count(*) OVER FROM x", "SYNTAX_ERROR", "42601", 22),
+        (
+            "SELECT name, count(*) FROM retail.stores",
+            "GROUPING_ERROR",
+            "42803",
+            8,
+        ),
+        (
+            "SELECT set_config('a.b', 'c', true)",
+            "INSUFFICIENT_PRIVILEGE",
+            "42501",
+            None,
+        ),
+        ("SELECT pg_sleep(1)", "INSUFFICIENT_PRIVILEGE", "42501", None),
+        (
+            "SELECT * FROM retail.stores FOR UPDATE",
+            "READ_ONLY_SQL_TRANSACTION",
+            "25006",
+            None,
+        ),
+    ],
+)
+def test_an_sql_error_tells_all_that_is_needed_to_mend_it(
+    server: StdioProcess, sql: str, code: str, sqlstate: str, position: int | None
+) -> None:
+    answer = server.query(sql)
+    error = assert_failure(answer)
+    assert error["code"] == code
+    assert error["sqlstate"] == sqlstate
+    assert error.get("position") == position
+    assert sqlstate in answer.text
+    assert ONLY_A_QUERY not in answer.text
+
+
+def test_postgresqls_hint_is_handed_on(server: StdioProcess) -> None:
+    answer = server.query("SELECT nam FROM retail.stores")
+    error = assert_failure(answer)
+    assert error["hint"] in answer.text
+
+
+@pytest.mark.parametrize(
+    ("sql", "near"),
+    [
+        ("SELECT 1 FROM retail.product", "retail.products"),
+        ("SELECT 1 FROM order_item", "retail.order_items"),
+        ("SELECT totl_amount FROM retail.orders", "total_amount"),
+        ("SELECT o.ordr_date FROM retail.orders o", "order_date"),
+    ],
+)
+def test_an_unknown_name_comes_with_near_ones(
+    server: StdioProcess, sql: str, near: str
+) -> None:
+    answer = server.query(sql)
+    assert near in assert_failure(answer)["suggestions"]
+    assert near in answer.text
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DELETE FROM retail.orders",
+        "UPDATE retail.stores SET name = 'x'",
+        "INSERT INTO retail.categories (name) VALUES ('x')",
+        "TRUNCATE retail.orders",
+        "MERGE INTO retail.stores s USING x ON true WHEN MATCHED THEN DELETE",
+        "WITH x AS (DELETE FROM retail.orders RETURNING 1) SELECT * FROM x",
+        "SELECT 1; SELECT 2",
+        "SELECT 1 INTO x",
+        "SELECT 1; COMMIT; DROP TABLE retail.orders",
+        "COMMIT",
+        "ROLLBACK",
+        "BEGIN",
+        "SET ROLE postgres",
+        "RESET ROLE",
+        "SHOW work_mem",
+        "EXPLAIN SELECT 1",
+        "DO $$ BEGIN END $$",
+        "COPY retail.stores TO STDOUT",
+        "CALL x()",
+        "DECLARE c CURSOR FOR SELECT 1",
+        "FETCH ALL FROM zava",
+        "PREPARE x AS SELECT 1",
+        "CREATE TABLE x ()",
+        "LISTEN x",
+        "LOCK retail.stores",
+        "/* SELECT */ -- SELECT\n(DELETE FROM retail.orders)",
+        ";",
+        "-- nothing",
+        "what were the sales of last month?",
+    ],
+)
+def test_anything_but_one_query_is_refused_with_what_would_do(
+    server: StdioProcess, sql: str
+) -> None:
+    answer = server.query(sql)
+    error = assert_failure(answer)
+    assert ONLY_A_QUERY in error["hint"]
+    assert ONLY_A_QUERY in answer.text
+    assert len(error["sqlstate"]) == 5
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        pytest.param("", id="empty"),
+        pytest.param(" \n\t ", id="blank"),
+        pytest.param("SELECT '" + "x" * 1_000_000 + "'", id="one-megabyte"),
+        pytest.param("SELECT '\0'", id="nul"),
+    ],
+)
+def test_a_text_that_is_no_question_is_refused(server: StdioProcess, sql: str) -> None:
+    assert assert_failure(server.query(sql)) == QUERY_FIELD
+
+
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        pytest.param({"max_rows": 0}, "max_rows", id="zero"),
+        pytest.param({"max_rows": -1}, "max_rows", id="negative"),
+        pytest.param({"max_rows": 10**9}, "max_rows", id="billion"),
+        pytest.param({"max_rows": 10**30}, "max_rows", id="beyond-int8"),
+        pytest.param({"max_rows": "many"}, "max_rows", id="not-a-number"),
+        pytest.param({"max_rows": 1.5}, "max_rows", id="half-a-row"),
+        pytest.param({"max_rows": None}, "max_rows", id="null"),
+        pytest.param({"fresh": "perhaps"}, "fresh", id="not-a-boolean"),
+        pytest.param({"limit": 5}, "limit", id="unknown-argument"),
+        pytest.param({"user_id": "x"}, "user_id", id="somebody-else"),
+        pytest.param({"ctx": "x"}, "ctx", id="the-context"),
+    ],
+)
+def test_an_argument_that_does_not_fit_is_refused_by_name(
+    server: StdioProcess, arguments: dict[str, Any], field: str
+) -> None:
+    error = assert_failure(server.query("SELECT 1", **arguments))
+    assert error == {"code": "VALIDATION_ERROR", "field": field}
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "field"),
+    [
+        ("execute_sales_query", {}, "postgresql_query"),
+        ("execute_sales_query", {"postgresql_query": None}, "postgresql_query"),
+        ("execute_sales_query", {"postgresql_query": ["SELECT 1"]}, "postgresql_query"),
+        ("get_multiple_table_schemas", {}, "table_names"),
+        ("get_multiple_table_schemas", {"table_names": []}, "table_names"),
+        ("get_multiple_table_schemas", {"table_names": ["a"] * 21}, "table_names"),
+        ("get_multiple_table_schemas", {"table_names": ["pg_class"]}, "table_names"),
+        ("get_multiple_table_schemas", {"table_names": [""]}, "table_names"),
+        ("get_current_utc_date", {"zone": "CET"}, "zone"),
+        ("no_such_tool", {}, "name"),
+    ],
+)
+def test_a_call_that_cannot_be_made_is_refused_by_name(
+    server: StdioProcess, tool: str, arguments: dict[str, Any], field: str
+) -> None:
+    error = assert_failure(server.call(tool, **arguments))
+    assert error == {"code": "VALIDATION_ERROR", "field": field}
+
+
+def test_an_unknown_table_comes_with_the_near_one_first(server: StdioProcess) -> None:
+    answer = server.call("get_multiple_table_schemas", table_names=["retail.order"])
+    assert_failure(answer)
+    assert answer.text.index("retail.orders") < answer.text.index("retail.stores")
+
+
+def test_a_query_that_takes_too_long_is_ended(start: Start) -> None:
+    process = start(statement_timeout="0.1", log_level="ERROR")
+    sql = "SELECT count(*) FROM generate_series(1, 1e6) a, generate_series(1, 1e6) b"
+    answer = process.query(sql)
+    assert assert_failure(answer) == {"code": "QUERY_TIMEOUT"}
+    assert process.query("SELECT 1").structured["rows"] == [[1]]

@@ -1,0 +1,178 @@
+"""SalesAnalyticsService: how a store performs, for whoever may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+from uuid import UUID
+
+from zava.data.provider import PostgreSQLProvider
+from zava.data.sales import SalesData
+from zava.data.statements import statement
+from zava.errors import AuthorizationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.insights import generate_insights
+from zava.service.metrics import calculate_metrics
+from zava.service.performance_models import Store, StoreMetrics, StorePerformance
+from zava.service.periods import Period, parse_period
+
+MAX_STORE_ID = 200
+
+_MAX_STORES = 100_000
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class SalesAnalyticsService:
+    """Answers how a store did in a period.
+
+    Args:
+        db_provider: Where the rows come from.
+        cache: Where answers are kept.
+        clock: Now, UTC.
+    """
+
+    def __init__(
+        self,
+        db_provider: PostgreSQLProvider,
+        cache: QueryCache,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.db_provider = db_provider
+        self._cache = cache
+        self._clock = clock
+
+    def get_store_performance(
+        self,
+        store_id: str,
+        time_period: str,
+        rls_user_id: str,
+        *,
+        fresh: bool = False,
+    ) -> dict[str, Any]:
+        """Return figures and insights of one store.
+
+        Args:
+            store_id: The store's id or name, in any case; a part of the name
+                that only one visible store has will do.
+            time_period: One of `periods.FORMS`.
+            rls_user_id: Who asks.
+            fresh: Ask the database even if the answer is kept.
+
+        Returns:
+            JSON values: `store_id`; `period` with `name`, `start`, `end`
+            (exclusive), `as_of` and `cached`; `metrics`, see `StoreMetrics`;
+            `insights`, sentences, the most important first.
+
+        Raises:
+            ValidationError: An argument is at fault, or several stores match.
+            AuthorizationError: There is no such store, or the caller may not
+                see it.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        period = parse_period(time_period, self._clock().date())
+        _check_store_id(store_id)
+        identity = self.db_provider.resolve_identity(rls_user_id)
+        store = self._validate_store_access(store_id, identity)
+        ran = False
+
+        def run() -> StorePerformance:
+            nonlocal ran
+            ran = True
+            data = self.db_provider.get_sales_data(store.store_id, period, identity)
+            metrics = self._calculate_metrics(data)
+            return StorePerformance(
+                as_of=metrics.as_of,
+                metrics=metrics,
+                insights=self._generate_insights(metrics),
+            )
+
+        get = self._cache.refresh if fresh else self._cache.get_cached_result
+        answer: StorePerformance = get(self._key(store, period, identity), run)
+        dumped = answer.model_dump(mode="json")
+        return {
+            "store_id": str(store.store_id),
+            "period": {
+                **period.model_dump(mode="json", include={"name", "start", "end"}),
+                "as_of": dumped["as_of"],
+                "cached": not ran,
+            },
+            "metrics": dumped["metrics"],
+            "insights": dumped["insights"],
+        }
+
+    def _validate_store_access(self, store_id: str, identity: Identity) -> Store:
+        """Return the store that `store_id` names among those that the caller sees.
+
+        Raises:
+            ValidationError: Several of them match.
+            AuthorizationError: None does, whether or not there is such a store.
+        """
+        matches = _matches(store_id.strip(), self._visible_stores(identity))
+        if len(matches) > 1:
+            names = ", ".join(store.name for store in matches)
+            raise ValidationError(
+                "store_id", store_id, f"several stores match: {names}"
+            )
+        if not matches:
+            raise AuthorizationError("Access denied for store", str(identity.user_id))
+        return matches[0]
+
+    def _calculate_metrics(self, sales_data: SalesData) -> StoreMetrics:
+        return calculate_metrics(sales_data, self._clock())
+
+    def _generate_insights(self, metrics: StoreMetrics) -> tuple[str, ...]:
+        return generate_insights(metrics)
+
+    def _visible_stores(self, identity: Identity) -> tuple[Store, ...]:
+        # Kept as long as the identity itself; row level security still decides
+        # about every row that is read afterwards.
+        def read() -> tuple[Store, ...]:
+            query = statement("visible_stores")
+            result = self.db_provider.fetch(
+                query, identity, _MAX_STORES, operation="performance"
+            )
+            return tuple(
+                Store(store_id=store_id, name=name) for store_id, name in result.rows
+            )
+
+        key = self._cache.key("visible_stores", identity.model_dump(mode="json"))
+        stores: tuple[Store, ...] = self._cache.get_cached_result(key, read)
+        return stores
+
+    def _key(self, store: Store, period: Period, identity: Identity) -> str:
+        return self._cache.key(
+            "get_store_performance",
+            identity.model_dump(mode="json"),
+            store.store_id,
+            period.start,
+            period.end,
+            period.name,
+        )
+
+
+def _check_store_id(store_id: str) -> None:
+    if not store_id.strip() or len(store_id) > MAX_STORE_ID:
+        raise ValidationError(
+            "store_id",
+            store_id,
+            f"must be a store's id or name, of 1 to {MAX_STORE_ID} characters",
+        )
+
+
+def _matches(wanted: str, stores: Sequence[Store]) -> list[Store]:
+    """Return the stores of that id or exact name, else those whose name holds it."""
+    try:
+        store_id = UUID(wanted)
+    except ValueError:
+        pass
+    else:
+        return [store for store in stores if store.store_id == store_id]
+    name = wanted.casefold()
+    exact = [store for store in stores if store.name.casefold() == name]
+    return exact or [store for store in stores if name in store.name.casefold()]
