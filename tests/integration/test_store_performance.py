@@ -432,7 +432,7 @@ def test_the_data_itself_is_refused_for_a_foreign_store(
     identity = provider.resolve_identity(SEATTLE)
     for store_id in (stores["Zava Retail Redmond"], STRANGER):
         with pytest.raises(AuthorizationError) as caught:
-            get_sales_data(provider, UUID(store_id), period, identity)
+            get_sales_data(provider.fetch_all, UUID(store_id), period, identity)
         assert caught.value.message == "Access denied for store"
 
 

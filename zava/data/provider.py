@@ -160,7 +160,7 @@ class PostgreSQLProvider:
         self, store_id: UUID, time_period: ComparedSpan, identity: Identity
     ) -> SalesData:
         """Return what a store sold; see `zava.data.sales.get_sales_data`."""
-        return get_sales_data(self, store_id, time_period, identity)
+        return get_sales_data(self.fetch_all, store_id, time_period, identity)
 
     def ping(self) -> None:
         """See that the database answers.

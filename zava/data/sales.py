@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -14,9 +15,6 @@ from zava.data.transaction import Query
 from zava.errors import AuthorizationError
 from zava.models import Identity, ResultSet
 
-if TYPE_CHECKING:
-    from zava.data.provider import PostgreSQLProvider
-
 TOP_PRODUCTS = 5
 # A product that sold fewer units before may fall by chance.
 MIN_FADING_UNITS = 10
@@ -24,6 +22,21 @@ MIN_FADING_UNITS = 10
 # The days of three spans of ten years, which is as long as a period can be.
 _MAX_DAYS = 3 * 3660
 _STATEMENTS = ("store_history", "span_customers", "span_items", "daily_sales")
+
+
+class FetchAll(Protocol):
+    """`PostgreSQLProvider.fetch_all`, or what stands in for it."""
+
+    def __call__(
+        self,
+        queries: Sequence[Query],
+        identity: Identity,
+        max_rows: int,
+        *,
+        operation: str,
+    ) -> list[ResultSet]:
+        """Run queries as `identity`, all on the same state of the data."""
+        ...
 
 
 class Span(Protocol):
@@ -150,7 +163,7 @@ class SalesData(_Frozen):
 
 
 def get_sales_data(
-    provider: PostgreSQLProvider,
+    fetch_all: FetchAll,
     store_id: UUID,
     period: ComparedSpan,
     identity: Identity,
@@ -158,7 +171,7 @@ def get_sales_data(
     """Return what `store_id` sold, read in one round trip from one state of the data.
 
     Args:
-        provider: Where the rows come from.
+        fetch_all: Where the rows come from.
         store_id: The store.
         period: The period asked for.
         identity: Who asks; row level security applies.
@@ -181,7 +194,7 @@ def get_sales_data(
         prefix = "" if name == "current" else f"{name}_"
         parameters |= {f"{prefix}start": span.start, f"{prefix}end": span.end}
     queries = [Query(statement(name), parameters) for name in _STATEMENTS]
-    results = provider.fetch_all(queries, identity, _MAX_DAYS, operation="performance")
+    results = fetch_all(queries, identity, _MAX_DAYS, operation="performance")
     history, customers, items, days = map(_dicts, results)
     if not history:
         raise AuthorizationError("Access denied for store", str(identity.user_id))

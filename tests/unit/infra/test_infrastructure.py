@@ -20,6 +20,10 @@ from zava.infra.monitor import QueryPerformanceMonitor
 from zava.settings import Settings
 
 
+def to_stderr(line: str) -> None:
+    sys.stderr.write(line)
+
+
 @pytest.fixture(autouse=True)
 def _restored_logging() -> Iterator[None]:
     """Give loguru and the standard library back as they were."""
@@ -28,7 +32,7 @@ def _restored_logging() -> Iterator[None]:
     yield
     logger.remove()
     logger.configure(patcher=lambda _record: None)
-    logger.add(lambda line: sys.stderr.write(line))
+    logger.add(to_stderr)
     root.handlers[:] = handlers
     root.setLevel(level)
 
