@@ -6,29 +6,21 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
 
-from pydantic_core import to_json
 from typing_extensions import Self
 
 from zava.administration import EMBEDDED_DATABASE, embedded_server
-from zava.data.identity import parse_user_id
 from zava.data.pool import Pool
 from zava.data.provider import PostgreSQLProvider
-from zava.errors import (
-    AuthorizationError,
-    BusyError,
-    ConfigurationError,
-    MCPError,
-    UnavailableError,
-    ValidationError,
-)
+from zava.errors import ConfigurationError, MCPError
 from zava.infra.ai import AIClient, AISettings, create_ai_client
 from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
-from zava.models import ResultSet
 from zava.protocol.server import RetailServer
 from zava.protocol.tools import Services, WorkerThreads, register_tools
 from zava.service.catalog import SchemaCatalog
+from zava.service.health import check_health
+from zava.service.person import meet_served_user, served_user_id
 from zava.service.queries import DEFAULT_ROWS, QueryExecutor
 from zava.service.sales import SalesAnalyticsService
 from zava.settings import Settings
@@ -81,9 +73,9 @@ class MCPServerManager:
             ConfigurationError: The identity or a setting has to be mended.
         """
         try:
-            user_id = self._user_id()
+            user_id = served_user_id(self.settings.rls_user_id)
             provider = self._open_database()
-            self._check_identity(provider, user_id)
+            meet_served_user(provider, user_id)
             self.ai_client = create_ai_client(AISettings())
             if self.ai_client is not None:
                 self._started.callback(self._step, self.ai_client.close)
@@ -116,10 +108,11 @@ class MCPServerManager:
 
         Each is `healthy`, `disabled` (not configured), or `unhealthy: ` and why.
         """
-        return {
-            "database": self._health(self._provider and self._provider.ping),
-            "ai_service": self._health(self.ai_client and self.ai_client.health_check),
+        probes = {
+            "database": self._provider.ping if self._provider else None,
+            "ai_service": self.ai_client.health_check if self.ai_client else None,
         }
+        return check_health(probes, self.infrastructure.watch)
 
     def performance_summary(self) -> dict[str, Any]:
         """Return figures by operation, of the pool and of the cache."""
@@ -128,16 +121,6 @@ class MCPServerManager:
             "pool": dict(self._provider.pool_stats()) if self._provider else {},
             "cache": self._cache.stats() if self._cache else {},
         }
-
-    def _health(self, check: Any) -> str:
-        if check is None:
-            return "disabled"
-        try:
-            with self.infrastructure.watch("health_probe"):
-                check()
-        except MCPError as exc:
-            return f"unhealthy: {exc.message}"
-        return "healthy"
 
     def _step(self, end: Any) -> None:
         """One step of the shutdown; the next one runs even if it fails."""
@@ -178,7 +161,6 @@ class MCPServerManager:
             ttl=settings.cache_ttl,
             max_entries=settings.cache_max_entries,
             max_bytes=settings.cache_max_bytes,
-            weigh=_size,
             on_lookup=metrics.count_lookup,
         )
         metrics.add_gauges("pool", provider.pool_stats)
@@ -205,32 +187,6 @@ class MCPServerManager:
         threads = WorkerThreads(settings.pool_max_size)
         register_tools(self._server, threads, services, user_id)
 
-    def _user_id(self) -> str:
-        text = self.settings.rls_user_id
-        if not text:
-            raise ConfigurationError(
-                "nobody to serve: give --user ID or set ZAVA_RLS_USER_ID;"
-                " `zava users` lists the ids"
-            )
-        try:
-            return str(parse_user_id(text))
-        except ValidationError as exc:
-            raise ConfigurationError(exc.message) from exc
-
-    def _check_identity(self, provider: PostgreSQLProvider, user_id: str) -> None:
-        log = self.infrastructure.logger
-        try:
-            # Once: whoever starts the server waits for it.
-            identity = provider.resolve_identity(user_id, max_retries=1)
-        except AuthorizationError as exc:
-            raise ConfigurationError(exc.message) from exc
-        except (UnavailableError, BusyError) as exc:
-            log.warning("{}", exc.message)
-            return
-        log.info(
-            "serving {} ({} stores)", identity.display_name, len(identity.store_ids)
-        )
-
     def _conninfo(self) -> str:
         if not self.settings.is_embedded:
             return self.settings.database_url.get_secret_value()
@@ -238,11 +194,3 @@ class MCPServerManager:
         self._started.callback(self._step, embedded.stop)
         embedded.start()
         return embedded.conninfo(dbname=EMBEDDED_DATABASE, user=SERVER_LOGIN)
-
-
-def _size(value: Any) -> int:
-    """Bytes that a cached value takes, roughly."""
-    if isinstance(value, ResultSet):
-        # Once as text, and about twice that as Python objects.
-        return 3 * sum(map(len, value.row_texts)) + 1024
-    return 3 * len(to_json(value)) + 1024

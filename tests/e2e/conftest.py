@@ -31,13 +31,18 @@ def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
     with ExitStack() as stack:
 
         def start_one(
-            user: str | None = SEATTLE, *, handshake: bool = True, **variables: str
+            user: str | None = SEATTLE,
+            *,
+            handshake: bool = True,
+            redirection: str = "",
+            **variables: str,
         ) -> StdioProcess:
             settings = {"database_url": server_conninfo, **variables}
             process = StdioProcess(
                 user,
                 tmp_path,
                 {f"ZAVA_{name.upper()}": value for name, value in settings.items()},
+                redirection,
             )
             stack.enter_context(process)
             if handshake:

@@ -77,7 +77,7 @@ def environment(**variables: str) -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.upper().startswith(("ZAVA_", "PG", "PYTHONWARN"))
     }
-    return {**kept, **variables}
+    return {**kept, "ZAVA_LOG_FILE": "none", **variables}
 
 
 class StdioProcess:
@@ -87,14 +87,20 @@ class StdioProcess:
         user: The user id to serve; None gives no `--user`.
         folder: The working directory, where no `.env` is.
         variables: `ZAVA_…` settings.
+        redirection: What a shell does with the process's descriptors, if anything.
     """
 
     def __init__(
-        self, user: str | None, folder: Path, variables: dict[str, str]
+        self,
+        user: str | None,
+        folder: Path,
+        variables: dict[str, str],
+        redirection: str = "",
     ) -> None:
         arguments = [] if user is None else ["--user", user]
+        shell = ["sh", "-c", f'exec "$0" "$@" {redirection}'] if redirection else []
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "zava", "serve", *arguments],
+            [*shell, sys.executable, "-m", "zava", "serve", *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

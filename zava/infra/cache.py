@@ -14,6 +14,9 @@ from cachetools import TLRUCache
 from pydantic_core import to_json
 
 from zava.errors import ConfigurationError
+from zava.models import ResultSet
+
+_OVERHEAD = 1024  # bytes of an entry, whatever it holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class QueryCache:
             0 keeps nothing.
         max_entries: Ceiling of results.
         max_bytes: Ceiling of their size, by `weigh`.
-        weigh: Size in bytes of a result.
+        weigh: Size in bytes of a result; by default that of `weight`.
         clock: Monotonic seconds.
         on_lookup: Told of every lookup: its kind, and whether it was a hit.
     """
@@ -45,7 +48,7 @@ class QueryCache:
         ttl: float = 300.0,
         max_entries: int = 1024,
         max_bytes: int = 64 * 1024 * 1024,
-        weigh: Callable[[Any], int] = lambda value: len(to_json(value)),
+        weigh: Callable[[Any], int] | None = None,
         clock: Callable[[], float] = time.monotonic,
         on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
     ) -> None:
@@ -53,7 +56,7 @@ class QueryCache:
             raise ConfigurationError("zava caches in memory only; leave redis_url out")
         self.cache_ttl = ttl
         self.max_entries = max_entries
-        self._weigh = weigh
+        self._weigh = weigh or weight
         self._on_lookup = on_lookup
         self._entries: TLRUCache[str, _Entry] = TLRUCache(
             maxsize=max_bytes,
@@ -192,6 +195,14 @@ class QueryCache:
 
     def _generate_cache_key(self, query: str, user_context: str) -> str:
         return self.key(query, user_context)
+
+
+def weight(value: Any) -> int:
+    """Return about how many bytes of memory a result takes."""
+    if isinstance(value, ResultSet):
+        # Once as text, and about twice that as Python objects.
+        return 3 * sum(map(len, value.row_texts)) + _OVERHEAD
+    return 3 * len(to_json(value)) + _OVERHEAD
 
 
 class _Abandoned:

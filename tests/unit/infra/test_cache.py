@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from zava.errors import ConfigurationError, DatabaseError
-from zava.infra.cache import QueryCache
+from zava.infra.cache import QueryCache, weight
 
 PATIENCE = 20  # seconds; only a hanging test takes them
 
@@ -307,8 +307,8 @@ def test_redis_is_refused(url: str) -> None:
         QueryCache(url)
 
 
-def test_without_a_weigher_a_result_weighs_its_json(clock: FakeClock) -> None:
-    cache = QueryCache(max_bytes=7, clock=clock)
+def test_without_a_weigher_a_result_weighs_by_its_json(clock: FakeClock) -> None:
+    cache = QueryCache(max_bytes=weight([1, 2, 3]), clock=clock)
     cache.get_cached_result("fits", lambda: [1, 2, 3])
     cache.get_cached_result("does not", lambda: [1, 2, 33])
     assert cache.peek("fits") == [1, 2, 3]

@@ -1,26 +1,21 @@
-"""Every setting of zava: one frozen object, read once.
-
-Values come from, strongest first: command-line flags, environment variables
-with the prefix `ZAVA_`, and a `.env` file in the working directory. A variable
-with the prefix that is not a setting is an error, because a misspelt safety
-setting must not pass unnoticed.
-"""
+"""The fields of the settings, their limits, and how they agree."""
 
 from __future__ import annotations
 
-import difflib
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from dotenv import dotenv_values
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zava.errors import ConfigurationError
-
-PREFIX = "ZAVA_"
-_DOTENV = ".env"
+from zava.settings.sources import (
+    DOTENV,
+    PREFIX,
+    explain,
+    origins,
+    refuse_unknown_names,
+)
 
 
 def _none_if_empty(value: Any) -> Any:
@@ -32,7 +27,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=_DOTENV,
+        env_file=DOTENV,
         env_file_encoding="utf-8",
         extra="ignore",  # unknown names are refused by load(), with a better message
         frozen=True,
@@ -195,18 +190,7 @@ class Settings(BaseSettings):
     @classmethod
     def origins(cls, **flags: Any) -> dict[str, str]:
         """Return for every setting where its value comes from."""
-        in_file = {name.upper() for name in _dotenv_names()}
-        in_environment = {name.upper() for name in os.environ}
-        origins = {}
-        for name in cls.model_fields:
-            variable = PREFIX + name.upper()
-            if flags.get(name) is not None:
-                origins[name] = "flag"
-            elif variable in in_environment:
-                origins[name] = "environment"
-            else:
-                origins[name] = _DOTENV if variable in in_file else "default"
-        return origins
+        return origins(cls.model_fields, flags)
 
     @classmethod
     def load(cls, **flags: Any) -> Settings:
@@ -215,36 +199,10 @@ class Settings(BaseSettings):
         Raises:
             ConfigurationError: A name is unknown, or a value does not fit.
         """
-        _refuse_unknown_names()
+        refuse_unknown_names(cls.model_fields)
         try:
             return cls(
                 **{name: flag for name, flag in flags.items() if flag is not None}
             )
         except ValidationError as exc:
-            raise ConfigurationError(_explain(exc)) from None
-
-
-def _refuse_unknown_names() -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields}
-    given = {name.upper() for name in (*os.environ, *_dotenv_names())}
-    for name in sorted(given):
-        if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            advice = f"; did you mean {near[0]}?" if near else ""
-            raise ConfigurationError(f"unknown setting {name}{advice}")
-
-
-def _dotenv_names() -> list[str]:
-    try:
-        return list(dotenv_values(_DOTENV, encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError("the .env file here cannot be read") from exc
-
-
-def _explain(exc: ValidationError) -> str:
-    """One line of all that is wrong; values stay out, they may be secrets."""
-    faults = []
-    for error in exc.errors(include_input=False, include_url=False):
-        where = "".join(f"{PREFIX}{str(part).upper()}: " for part in error["loc"][:1])
-        faults.append(where + error["msg"].removeprefix("Value error, "))
-    return "; ".join(faults)
+            raise ConfigurationError(explain(exc)) from None

@@ -1,0 +1,27 @@
+"""The `zava` command. Each subcommand parses, calls one object and prints."""
+
+from __future__ import annotations
+
+import click
+
+import zava
+from zava.cli.database import init, users
+from zava.cli.serving import serve
+from zava.cli.showing import demo, print_client_config, settings
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(zava.__version__, prog_name="zava")
+def main() -> None:
+    """Let an AI assistant ask questions of a retail chain's PostgreSQL.
+
+    \b
+    First steps:
+      zava demo                          see it work
+      zava users                         who can be served
+      zava client-config vscode --user ID    connect your assistant
+    """
+
+
+for command in (serve, init, users, demo, settings, print_client_config):
+    main.add_command(command)

@@ -1,0 +1,116 @@
+"""`zava init` and `zava users`: the administrator's side of the database."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from datetime import date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from zava.cli.errors import explain_errors
+from zava.settings import Settings
+
+if TYPE_CHECKING:
+    from zava.data.loading import DatabaseLoader
+
+admin_url_option = click.option(
+    "--admin-url",
+    metavar="CONNINFO",
+    help="Connection of a role that may create roles and tables"
+    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
+)
+
+
+@click.command()
+@admin_url_option
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Size of the seed; 1 is 50,000 customers and 200,000 orders.",
+)
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last day with orders; by default today.",
+)
+@click.option("--no-seed", is_flag=True, help="Load the schema only.")
+@click.option(
+    "--password",
+    metavar="TEXT",
+    help="Password of the server's login; by default a generated one.",
+)
+@explain_errors
+def init(
+    admin_url: str | None,
+    scale: float,
+    as_of: datetime | None,
+    no_seed: bool,
+    password: str | None,
+) -> None:
+    """Load schema and seed into a database and give the server its login.
+
+    Loading again changes nothing: data that is there stays as it is.
+
+    \b
+    Examples:
+      zava init                          the embedded PostgreSQL
+      zava init --scale 0.1 --admin-url postgresql://postgres@db.example/retail
+    """
+    from zava.administration import open_loader
+
+    settings = Settings.load(admin_url=admin_url)
+    with open_loader(settings, create=True) as (loader, embedded):
+        warnings = loader.load_schema()
+        if warnings:
+            click.echo(warnings, err=True)
+        click.echo("schema: loaded")
+        if not no_seed:
+            load_seed(loader, scale, as_of.date() if as_of else None)
+        if embedded:
+            click.echo("login: zava_server, through the embedded server's own socket")
+        else:
+            secret = password or secrets.token_urlsafe(24)
+            loader.set_server_password(secret)
+            click.echo("login: zava_server; start the server with")
+            click.echo(
+                f"  ZAVA_DATABASE_URL={shlex.quote(loader.server_conninfo(secret))}"
+            )
+        click.echo("next: zava users")
+
+
+@click.command()
+@admin_url_option
+@explain_errors
+def users(admin_url: str | None) -> None:
+    """List who can be served: name, role, stores, user id.
+
+    \b
+    Example:
+      zava users
+    """
+    from zava.administration import open_loader
+    from zava.console import print_table
+
+    with open_loader(Settings.load(admin_url=admin_url)) as (loader, _):
+        listed = loader.list_users()
+    print_table(
+        ("name", "role", "stores", "user id"),
+        [(u.name, u.role_name, ", ".join(u.stores), str(u.user_id)) for u in listed],
+    )
+
+
+def load_seed(loader: DatabaseLoader, scale: float, as_of: date | None) -> None:
+    """Load the seed with a progress bar, unless there is data."""
+    from zava.console import progress_bar
+
+    if loader.has_data():
+        click.echo("seed: left alone, there is data already")
+        return
+    with progress_bar("loading the seed") as on_step:
+        loader.load_seed(scale, as_of.isoformat() if as_of else None, on_step)
+    click.echo("seed: loaded")

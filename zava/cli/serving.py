@@ -1,0 +1,43 @@
+"""`zava serve`."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from zava.cli.errors import explain_errors
+from zava.settings import Settings
+
+
+@click.command()
+@click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help="Loopback port of the Prometheus metrics, 0 for any (ZAVA_METRICS_PORT).",
+)
+@explain_errors
+def serve(user: str | None, metrics_port: int | None) -> None:
+    """Serve one person over stdio; this is what an MCP client starts.
+
+    \b
+    Example:
+      zava serve --user f47ac10b-58cc-4372-a567-0e02b2c3d479
+    """
+    _keep_descriptor_2()
+    from zava.bootstrap import MCPServerManager
+
+    settings = Settings.load(rls_user_id=user, metrics_port=metrics_port)
+    with MCPServerManager(settings) as manager:
+        status = manager.run()
+    sys.exit(status)
+
+
+def _keep_descriptor_2() -> None:
+    """Without a stderr, the next file that is opened would become it."""
+    if sys.stderr is None:
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, 2)

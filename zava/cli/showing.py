@@ -1,0 +1,86 @@
+"""`zava demo`, `zava settings` and `zava client-config`: what there is to see."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from zava.cli.database import load_seed
+from zava.cli.errors import explain_errors
+from zava.client_config import CONFIG_FILES, client_config
+from zava.errors import ConfigurationError
+from zava.settings import PREFIX, Settings
+
+
+@click.command()
+@click.option(
+    "--scale",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    show_default=True,
+    help="Size of the seed, if it is not loaded yet.",
+)
+@explain_errors
+def demo(scale: float) -> None:
+    """Show it all at work on the embedded PostgreSQL.
+
+    \b
+    Example:
+      zava demo
+    """
+    from zava.administration import open_loader
+    from zava.demo import run_demo
+
+    # The demonstration is the same for everyone, whatever is configured.
+    settings = Settings.load(database_url="", db_host="", admin_url="")
+    with open_loader(settings, create=True) as (loader, _):
+        if not loader.has_schema() or not loader.has_data():
+            loader.load_schema()
+            load_seed(loader, scale, None)
+        run_demo(settings, loader.list_users())
+
+
+@click.command()
+@explain_errors
+def settings() -> None:
+    """Print every setting, its value and where that comes from; secrets are masked.
+
+    \b
+    Example:
+      zava settings
+    """
+    from zava.console import print_table
+
+    loaded, origins = Settings.load(), Settings.origins()
+
+    def row(name: str) -> tuple[str, str, str, str]:
+        value = getattr(loaded, name)
+        meaning = Settings.model_fields[name].description or ""
+        shown = "" if value is None else str(value)
+        return f"{PREFIX}{name.upper()}", shown, origins[name], meaning
+
+    print_table(
+        ("setting", "value", "from", "meaning"), map(row, Settings.model_fields)
+    )
+
+
+@click.command("client-config")
+@click.argument("client", type=click.Choice(list(CONFIG_FILES)))
+@click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
+@explain_errors
+def print_client_config(client: str, user: str | None) -> None:
+    """Print the JSON that makes an MCP client start the server.
+
+    \b
+    Example:
+      zava client-config vscode --user f47ac10b-58cc-4372-a567-0e02b2c3d479
+    """
+    from zava.data.identity import parse_user_id
+
+    settings = Settings.load(rls_user_id=user)
+    if not settings.rls_user_id:
+        raise ConfigurationError("give --user ID; `zava users` lists the ids")
+    parse_user_id(settings.rls_user_id)
+    click.echo(f"paste into {CONFIG_FILES[client]}:", err=True)
+    click.echo(json.dumps(client_config(client, settings), indent=2))

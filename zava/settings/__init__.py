@@ -1,0 +1,12 @@
+"""Every setting of zava: one frozen object, read once.
+
+Values come from, strongest first: command-line flags, environment variables
+with the prefix `ZAVA_`, and a `.env` file in the working directory. A variable
+with the prefix that is not a setting is an error, because a misspelt safety
+setting must not pass unnoticed.
+"""
+
+from zava.settings.model import Settings
+from zava.settings.sources import PREFIX
+
+__all__ = ["PREFIX", "Settings"]
