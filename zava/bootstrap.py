@@ -17,7 +17,8 @@ from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
 from zava.protocol.server import RetailServer
-from zava.protocol.tools import Services, WorkerThreads, register_tools
+from zava.protocol.threads import WorkerThreads
+from zava.protocol.tools import Services, register_tools
 from zava.service.catalog import SchemaCatalog
 from zava.service.health import check_health
 from zava.service.person import meet_served_user, served_user_id

@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from zava.protocol.server import RetailServer
-from zava.protocol.tools import Services, WorkerThreads, register_tools
+from zava.protocol.threads import WorkerThreads
+from zava.protocol.tools import Services, register_tools
 from zava.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parent.parent.parent

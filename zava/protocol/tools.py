@@ -6,10 +6,8 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
-import anyio
-import anyio.to_thread
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
@@ -26,31 +24,11 @@ from zava.protocol.results import (
     structured_result,
 )
 from zava.protocol.server import RetailServer
+from zava.protocol.threads import WorkerThreads
 from zava.service import periods
 from zava.service.catalog import MAX_TABLES, SchemaCatalog
 from zava.service.queries import QueryExecutor
 from zava.service.sales import SalesAnalyticsService
-
-T = TypeVar("T")
-
-
-class WorkerThreads:
-    """Runs blocking calls, as many at once as there are connections.
-
-    A limiter of its own: the SDK shares its default one with everything else
-    that leaves the event loop. Whoever waits for a place waits without a
-    thread, and a cancelled call that never got one never runs.
-    """
-
-    def __init__(self, size: int) -> None:
-        self._size = size
-        self._limiter: anyio.CapacityLimiter | None = None
-
-    async def run(self, call: Callable[[], T]) -> T:
-        """Run `call` in a worker thread and return its result."""
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._size)  # needs a running loop
-        return await anyio.to_thread.run_sync(call, limiter=self._limiter)
 
 
 @dataclass(frozen=True)
