@@ -36,7 +36,11 @@ BEGIN
     IF NOT pg_has_role('zava_owner', 'SET') THEN
         EXECUTE format('GRANT zava_owner TO %I WITH INHERIT FALSE, SET TRUE', current_user);
     END IF;
-    EXECUTE format('GRANT CREATE ON DATABASE %I TO zava_owner', current_database());
+    EXECUTE format('GRANT CREATE, TEMPORARY ON DATABASE %I TO zava_owner', current_database());
+    -- A login that reads needs no temporary objects; the database's owner says who has them.
+    IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
+        EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
+    END IF;
 END
 $$;
 
@@ -74,7 +78,7 @@ ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner REVOKE EXECUTE ON FUNCTIONS FROM PU
 
 CREATE OR REPLACE FUNCTION retail.set_updated_at() RETURNS trigger
     LANGUAGE plpgsql
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     NEW.created_at := OLD.created_at;
@@ -173,12 +177,14 @@ WHERE NOT EXISTS (SELECT FROM retail.identity_key);
 --     app.current_rls_user_id   the user id
 --     app.current_rls_seal      what resolve_identity gave for that id
 -- The functions below are SECURITY DEFINER because they read tables that no
--- caller may read. Whatever is missing, malformed, unknown, nil or not sealed
+-- caller may read. pg_temp stands last in their search_path: left out, it is
+-- searched first, and a type of the caller's making, a domain "uuid" whose check
+-- calls a function of theirs, would run as the owner. Whatever is missing, malformed, unknown, nil or not sealed
 -- for this very login yields NULL, and NULL matches no policy.
 
 CREATE OR REPLACE FUNCTION retail.identity_seal(user_id uuid) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 RETURN (
     -- Keyed twice, as HMAC does, so that a longer message cannot be forged
     -- from a shorter one. The login is part of it: a seal is worth nothing elsewhere.
@@ -190,7 +196,7 @@ COMMENT ON FUNCTION retail.identity_seal(uuid) IS
 
 CREATE OR REPLACE FUNCTION retail.sealed_user_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     claimed text := current_setting('app.current_rls_user_id', true);
@@ -212,7 +218,7 @@ COMMENT ON FUNCTION retail.sealed_user_id() IS
 
 CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN (SELECT s.store_id FROM retail.stores AS s WHERE s.manager_id = retail.sealed_user_id());
@@ -223,7 +229,7 @@ COMMENT ON FUNCTION retail.get_current_user_store() IS
 
 CREATE OR REPLACE FUNCTION retail.get_user_store_list() RETURNS uuid[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     RETURN ARRAY(
@@ -245,7 +251,7 @@ CREATE OR REPLACE FUNCTION retail.resolve_identity(
     OUT seal text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF session_user <> 'zava_server' AND NOT EXISTS (
@@ -468,7 +474,7 @@ CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     max_results          integer DEFAULT 20
 ) RETURNS TABLE (product_id uuid, name varchar, description text, similarity_score double precision)
     LANGUAGE plpgsql STABLE PARALLEL SAFE
-    SET search_path = ''
+    SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- Ordered by distance and limited first, so that the index serves it; the

@@ -69,6 +69,7 @@ def test_managers_hold_nothing_but_select(owner: Owner) -> None:
 def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_public(
     owner: Owner,
 ) -> None:
+    # pg_temp last: where it is not named, types are looked up there first.
     assert (
         rows(
             owner,
@@ -76,7 +77,7 @@ def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_p
             SELECT p.oid::regprocedure::text
             FROM pg_proc AS p
             WHERE p.pronamespace = 'retail'::regnamespace
-                AND (NOT coalesce(p.proconfig @> ARRAY['search_path=""'], false)
+                AND (NOT coalesce(p.proconfig @> ARRAY['search_path=pg_catalog, pg_temp'], false)
                     OR obj_description(p.oid, 'pg_proc') IS NULL
                     OR EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
                                WHERE a.grantee = 0))
