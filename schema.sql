@@ -506,9 +506,28 @@ GRANT EXECUTE ON FUNCTION retail.search_products_by_description(public.vector, d
 -- lets the identity functions read.
 
 GRANT SELECT ON
-    retail.stores, retail.customers, retail.orders, retail.order_items, retail.inventory,
     retail.categories, retail.product_types, retail.products, retail.product_description_embeddings
 TO store_managers, regional_managers;
+
+-- Of a table with a store they may read every column but not the system
+-- columns: ctid tells how large the whole table is, xmin how busy other stores are.
+DO $$
+DECLARE
+    target regclass;
+    open_columns text;
+BEGIN
+    FOREACH target IN ARRAY ARRAY[
+        'retail.stores', 'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory'
+    ]::regclass[] LOOP
+        SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
+        INTO open_columns
+        FROM pg_attribute
+        WHERE attrelid = target AND attnum > 0 AND NOT attisdropped;
+        EXECUTE format('REVOKE SELECT ON %s FROM store_managers, regional_managers', target);
+        EXECUTE format('GRANT SELECT (%s) ON %s TO store_managers, regional_managers', open_columns, target);
+    END LOOP;
+END
+$$;
 
 ALTER TABLE retail.stores ENABLE ROW LEVEL SECURITY;
 ALTER TABLE retail.stores FORCE ROW LEVEL SECURITY;
@@ -609,12 +628,14 @@ DECLARE
         'set\_config',                               -- would switch the tenant inside a SELECT
         'current\_setting',                         -- server settings and file names
         'pg\_advisory\_%', 'pg\_try\_advisory\_%',  -- outlive the transaction on a pooled connection
+        'setseed', 'set\_limit',                    -- likewise; set_limit is of pg_trgm
         'pg\_sleep%', 'pg\_notify', 'pg\_listening\_channels',
         'pg\_logical\_emit\_message', 'pg\_export\_snapshot',
         'lo\_%', 'loread', 'lowrite',               -- large objects
         '%\_to\_xml', '%\_to\_xml\_and\_xmlschema', '%\_to\_xmlschema',
         'ts\_stat', 'ts\_rewrite',                  -- run text as SQL
-        'dblink%', 'crosstab%', 'connectby%'
+        'dblink%', 'crosstab%', 'connectby%', 'xpath\_table',
+        'currtid%'                                  -- whether a place in a table is taken
     ];
     monitoring_functions CONSTANT text[] := ARRAY[
         'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
@@ -622,7 +643,11 @@ DECLARE
         'pg\_relation\_size', 'pg\_total\_relation\_size', 'pg\_table\_size', 'pg\_indexes\_size',
         'pg\_database\_size', 'pg\_tablespace\_size',
         'pg\_relation\_filepath', 'pg\_relation\_filenode', 'pg\_tablespace\_location',
-        'pg\_show\_all\_settings', 'pg\_control\_%', 'inet\_server\_%', 'inet\_client\_%'
+        'pg\_show\_all\_settings', 'pg\_control\_%', 'inet\_server\_%', 'inet\_client\_%',
+        'pg\_current\_wal\_%', 'pg\_last\_wal\_%', 'pg\_last\_xact\_replay\_timestamp', -- how much is written
+        'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',
+        'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
+        'pg\_get\_loaded\_modules'                  -- file names
     ];
     monitoring_views CONSTANT text[] := ARRAY[
         'pg\_stat\_%', 'pg\_statio\_%', 'pg\_locks', 'pg\_cursors', 'pg\_settings',

@@ -83,6 +83,39 @@ def test_postgresqls_hint_is_handed_on(server: StdioProcess) -> None:
 
 
 @pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT $1",
+        "SELECT name FROM retail.stores WHERE store_id = $1::uuid LIMIT $2",
+    ],
+)
+def test_a_parameter_without_a_value_is_the_query_s_fault_and_is_not_tried_again(
+    server: StdioProcess, sql: str
+) -> None:
+    summary = "get_performance_summary"
+    before = server.call(summary).structured["pool"]["requests_num"]
+    error = assert_failure(server.query(sql))
+    assert error["code"] == "UNDEFINED_PARAMETER"
+    assert server.call(summary).structured["pool"]["requests_num"] - before == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT current_setting('TimeZone')",
+        "SELECT ctid FROM retail.orders",
+        "SELECT reltuples FROM pg_class",
+        "SELECT * FROM retail.identity_key",
+        "SELECT * FROM pg_stat_activity",
+    ],
+)
+def test_what_is_closed_is_said_to_be_closed(server: StdioProcess, sql: str) -> None:
+    error = assert_failure(server.query(sql))
+    assert error["code"] == "INSUFFICIENT_PRIVILEGE"
+    assert "closed to queries" in error["hint"]
+
+
+@pytest.mark.parametrize(
     ("sql", "near"),
     [
         ("SELECT 1 FROM retail.product", "retail.products"),

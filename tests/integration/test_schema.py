@@ -66,6 +66,24 @@ def test_managers_hold_nothing_but_select(owner: Owner) -> None:
     )
 
 
+@pytest.mark.parametrize("role", ["store_managers", "regional_managers"])
+def test_managers_read_every_column_of_a_table_with_a_store_and_no_system_column(
+    owner: Owner, role: str
+) -> None:
+    found = rows(
+        owner,
+        f"""
+        SELECT a.attrelid::regclass::text, a.attname
+        FROM pg_attribute AS a
+        WHERE a.attrelid = ANY ('{{retail.stores, retail.customers, retail.orders,
+                                   retail.order_items, retail.inventory}}'::regclass[])
+            AND NOT a.attisdropped
+            AND has_column_privilege('{role}', a.attrelid, a.attnum, 'SELECT') <> (a.attnum > 0)
+        """,
+    )
+    assert found == []
+
+
 def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_public(
     owner: Owner,
 ) -> None:

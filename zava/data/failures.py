@@ -22,6 +22,15 @@ from zava.errors import (
 ONLY_A_QUERY = (
     "only a single SELECT-like query can run here: SELECT, WITH, VALUES or TABLE"
 )
+CLOSED = (
+    "closed to queries: settings, server statistics, system columns, other people's"
+    " rights and functions with effects; get_multiple_table_schemas describes what can"
+    " be read, and count(*) counts the rows of it"
+)
+NO_VALUES = (
+    "the SQL text holds a parameter such as $1, for which there is no value: write the"
+    " value itself"
+)
 
 # The server ended the connection: idle in a transaction, or in one for too long.
 _ENDED_BY_A_TIMEOUT = ("25P03", "25P04")
@@ -56,6 +65,8 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
     sqlstate = exc.sqlstate
     if sqlstate is None:
         return _without_sqlstate(exc, query)
+    if is_unbound_parameter(exc):
+        return QueryError(NO_VALUES, "UNDEFINED_PARAMETER", query, {})
     if sqlstate[:2] in ("08", "57") or sqlstate in _ENDED_BY_A_TIMEOUT:
         return UnavailableError(_UNAVAILABLE, query)
     if sqlstate[:2] == "28":
@@ -67,6 +78,18 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
     if sqlstate[:2] in _QUERY_CLASSES:
         return _query_error(exc, query, offset)
     return DatabaseError("the database failed; its own log says why", query)
+
+
+def is_unbound_parameter(exc: BaseException) -> bool:
+    """Whether a parameter without a value, not a broken protocol, is to blame.
+
+    PostgreSQL calls both a protocol violation. A broken protocol, and whatever a
+    pooler reports by this code, ends the connection, which is worse than an error.
+    """
+    return (
+        isinstance(exc, pg.ProtocolViolation)
+        and exc.diag.severity_nonlocalized == "ERROR"
+    )
 
 
 def _without_sqlstate(exc: psycopg.Error, query: str) -> MCPError:
@@ -93,6 +116,8 @@ def _query_error(exc: psycopg.Error, query: str, offset: int) -> QueryError:
         facts["position"] = position
     if _is_not_a_query(exc, query, position):
         hint = ONLY_A_QUERY
+    if isinstance(exc, pg.InsufficientPrivilege):
+        hint = CLOSED
     if hint:
         facts["hint"] = hint
     if diagnosis.message_detail:

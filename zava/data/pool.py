@@ -20,6 +20,7 @@ from zava.data.cancellation import (
     check_cancelled,
     sleep,
 )
+from zava.data.failures import is_unbound_parameter
 from zava.data.transaction import Query, run_queries
 from zava.errors import ConfigurationError, UnavailableError
 from zava.models import Identity
@@ -237,6 +238,8 @@ def is_transient(exc: BaseException) -> bool:
     if isinstance(exc, pg.SerializationFailure | pg.DeadlockDetected):
         return True
     if isinstance(exc, PoolTimeout | PoolClosed | TooManyRequests | pg.QueryCanceled):
+        return False
+    if is_unbound_parameter(exc):
         return False
     if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
         return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "57")

@@ -58,7 +58,7 @@ SELECT c.relname AS table_name, obj_description(c.oid, 'pg_class') AS descriptio
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND has_table_privilege(c.oid, 'SELECT')
+    AND has_any_column_privilege(c.oid, 'SELECT')
 ORDER BY c.relname
 
 -- name: list_columns
@@ -100,8 +100,8 @@ JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
 JOIN pg_catalog.pg_class AS r ON r.oid = k.confrelid
 WHERE k.contype = 'f'
     AND c.relnamespace = 'retail'::regnamespace
-    AND has_table_privilege(c.oid, 'SELECT')
-    AND has_table_privilege(r.oid, 'SELECT')
+    AND has_any_column_privilege(c.oid, 'SELECT')
+    AND has_any_column_privilege(r.oid, 'SELECT')
 ORDER BY c.relname, k.conname
 
 -- name: database_exists
