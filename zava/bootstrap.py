@@ -194,4 +194,5 @@ class MCPServerManager:
         embedded = embedded_server(self.settings)
         self._started.callback(self._step, embedded.stop)
         embedded.start()
-        return embedded.conninfo(dbname=EMBEDDED_DATABASE, user=SERVER_LOGIN)
+        login = self.settings.db_user or SERVER_LOGIN
+        return embedded.conninfo(dbname=EMBEDDED_DATABASE, user=login)

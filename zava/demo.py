@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
+import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,12 +13,13 @@ from typing import Any
 
 import anyio
 from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
+from mcp.client.stdio import get_default_environment, stdio_client
 from mcp_types import CallToolResult, TextContent
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from zava.data.logins import BoundLogins
 from zava.errors import ConfigurationError
 from zava.models import ServedUser
 from zava.settings import Settings
@@ -43,12 +46,15 @@ class _Question:
     arguments: dict[str, Any]
 
 
-def run_demo(settings: Settings, users: Sequence[ServedUser]) -> None:
+def run_demo(
+    settings: Settings, users: Sequence[ServedUser], logins: BoundLogins
+) -> None:
     """Ask three people's servers the same question, then try to cheat one.
 
     Args:
         settings: Where the database is.
         users: Everybody whom the server can act for.
+        logins: Where one person is given a login of their own for a moment.
 
     Raises:
         ConfigurationError: The data is not the seed's.
@@ -58,7 +64,45 @@ def run_demo(settings: Settings, users: Sequence[ServedUser]) -> None:
     if missing:
         raise ConfigurationError(f"the demonstration needs the seed's {missing[0]}")
     console = Console(highlight=False, width=100, soft_wrap=True)
-    anyio.run(_play, console, settings, [by_name[name] for name in _CAST])
+    cast = [by_name[name] for name in _CAST]
+    anyio.run(_play, console, settings, cast)
+    _show_own_login(console, settings, cast[0], cast[1], logins)
+    console.print()
+    console.print("Next: zava users, then zava client-config vscode --user ID")
+
+
+def _show_own_login(
+    console: Console,
+    settings: Settings,
+    person: ServedUser,
+    other: ServedUser,
+    logins: BoundLogins,
+) -> None:
+    """Give `person` a login as for a laptop of theirs, and serve `other` with it."""
+    login = f"demo_{secrets.token_hex(4)}"
+    logins.add(login, [str(person.user_id)], None)
+    try:
+        done = subprocess.run(  # noqa: S603 - this very program
+            [sys.executable, "-m", "zava", "serve", "--user", str(other.user_id)],
+            env={
+                **get_default_environment(),
+                **_environment(settings),
+                "ZAVA_DB_USER": login,
+            },
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
+        )
+    finally:
+        logins.remove(login)
+    console.print()
+    console.print(
+        f"A database login of the {person.name}'s own, asked to serve the {other.name}",
+        style="bold",
+    )
+    console.print(Text(f"zava serve --user {other.user_id}", style="dim"))
+    console.print(Text(done.stderr.strip(), style="red"))
 
 
 async def _play(console: Console, settings: Settings, cast: list[ServedUser]) -> None:
@@ -108,8 +152,6 @@ async def _play(console: Console, settings: Settings, cast: list[ServedUser]) ->
         if "postgresql_query" in question.arguments:
             console.print(Text(question.arguments["postgresql_query"], style="dim"))
         _print_answer(console, answer)
-    console.print()
-    console.print("Next: zava users, then zava client-config vscode --user ID")
 
 
 async def _ask(
@@ -119,15 +161,19 @@ async def _ask(
     server = StdioServerParameters(
         command=sys.executable,
         args=["-m", "zava", "serve", "--user", str(person.user_id)],
-        env={
-            **settings.environment("data_dir", "embedded_version"),
-            "ZAVA_LOG_LEVEL": "ERROR",
-        },
+        env=_environment(settings),
     )
     # What the server logs is not part of the show.
     with open(os.devnull, "w", encoding="utf-8") as log:
         async with Client(stdio_client(server, errlog=log)) as client:
             return [await client.call_tool(q.tool, q.arguments) for q in questions]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    return {
+        **settings.environment("data_dir", "embedded_version"),
+        "ZAVA_LOG_LEVEL": "ERROR",
+    }
 
 
 def _print_answer(console: Console, answer: CallToolResult) -> None:

@@ -112,3 +112,18 @@ class ServedUser(_Frozen):
     role_name: str
     stores: tuple[str, ...]
     user_id: UUID
+
+
+class BoundLogin(_Frozen):
+    """A database login and the people that it may act as.
+
+    Attributes:
+        can_login: False where the role is gone or disabled, and only its
+            binding is left.
+        people: Their names, in the order of `user_ids`.
+    """
+
+    name: str
+    can_login: bool
+    user_ids: tuple[UUID, ...]
+    people: tuple[str, ...]

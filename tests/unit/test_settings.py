@@ -148,7 +148,9 @@ def test_a_dotenv_file_that_is_no_text_is_refused(folder: Path) -> None:
             {"DATABASE_URL": "dbname=a", "DB_HOST": "b"}, "db_host", id="two-databases"
         ),
         pytest.param({"DB_NAME": "retail"}, "db_host", id="name-without-host"),
-        pytest.param({"DB_USER": "me"}, "db_host", id="user-without-host"),
+        pytest.param(
+            {"DATABASE_URL": "dbname=a", "DB_USER": "me"}, "db_user", id="two-users"
+        ),
         pytest.param({"DB_PORT": "5432"}, "db_host", id="port-without-host"),
         pytest.param(
             {"DB_PASSWORD": SECRET},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import zava
+from zava.cli.access import login
 from zava.cli.database import init, users
 from zava.cli.serving import serve
 from zava.cli.showing import demo, print_client_config, settings
@@ -23,5 +24,5 @@ def main() -> None:
     """
 
 
-for command in (serve, init, users, demo, settings, print_client_config):
+for command in (serve, init, users, login, demo, settings, print_client_config):
     main.add_command(command)

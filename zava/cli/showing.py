@@ -30,15 +30,16 @@ def demo(scale: float) -> None:
       zava demo
     """
     from zava.administration import open_loader
+    from zava.data.logins import BoundLogins
     from zava.demo import run_demo
 
     # The demonstration is the same for everyone, whatever is configured.
-    settings = Settings.load(database_url="", db_host="", admin_url="")
+    settings = Settings.load(database_url="", db_host="", db_user="", admin_url="")
     with open_loader(settings, create=True) as (loader, _):
         if not loader.has_schema() or not loader.has_data():
             loader.load_schema()
             load_seed(loader, scale, None)
-        run_demo(settings, loader.list_users())
+        run_demo(settings, loader.list_users(), BoundLogins(loader))
 
 
 @click.command()
@@ -77,10 +78,17 @@ def print_client_config(client: str, user: str | None) -> None:
       zava client-config vscode --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
     from zava.data.identity import parse_user_id
+    from zava.data.logins import may_act_as_anyone
 
     settings = Settings.load(rls_user_id=user)
     if not settings.rls_user_id:
         raise ConfigurationError("give --user ID; `zava users` lists the ids")
     parse_user_id(settings.rls_user_id)
+    if may_act_as_anyone(settings.database_url.get_secret_value(), settings.db_user):
+        click.echo(
+            "this connects as a login that may act as anyone: for a person's own"
+            " machine give it a login of its own, `zava login add --help`",
+            err=True,
+        )
     click.echo(f"paste into {CONFIG_FILES[client]}:", err=True)
     click.echo(json.dumps(client_config(client, settings), indent=2))

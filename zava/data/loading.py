@@ -60,7 +60,7 @@ class DatabaseLoader:
 
     def create_database(self, name: str) -> None:
         """Make the database `name` if it is not there."""
-        with self._connection() as conn:
+        with self.connection() as conn:
             if not _is_true(conn, "database_exists", {"name": name}):
                 create = sql.SQL(statement("create_database"))
                 conn.execute(create.format(name=sql.Identifier(name)))
@@ -71,12 +71,12 @@ class DatabaseLoader:
 
     def has_schema(self) -> bool:
         """Whether schema.sql has been loaded."""
-        with self._connection() as conn:
+        with self.connection() as conn:
             return _is_true(conn, "schema_exists")
 
     def has_data(self) -> bool:
         """Whether there are stores or customers, which a seed must not touch."""
-        with self._as_owner() as conn:
+        with self.as_owner() as conn:
             return _is_true(conn, "has_data")
 
     def load_seed(self, scale: float, as_of: str | None, on_step: OnStep) -> None:
@@ -88,29 +88,27 @@ class DatabaseLoader:
 
     def set_server_password(self, password: str) -> None:
         """Give the server's login a password; only its SCRAM verifier is sent."""
-        with self._connection() as conn:
-            verifier = conn.pgconn.encrypt_password(
-                password.encode(), SERVER_LOGIN.encode(), b"scram-sha-256"
-            ).decode()
-            alter = sql.SQL(statement("set_password"))
-            conn.execute(
-                alter.format(
-                    login=sql.Identifier(SERVER_LOGIN), verifier=sql.Literal(verifier)
-                )
-            )
+        with self.connection() as conn:
+            set_password(conn, SERVER_LOGIN, password)
 
-    def server_conninfo(self, password: str) -> str:
-        """Return the connection string of the server's login to this database."""
-        return make_conninfo(self._conninfo, user=SERVER_LOGIN, password=password)
+    def server_conninfo(self, password: str, login: str = SERVER_LOGIN) -> str:
+        """Return the connection string of a login to this database."""
+        return make_conninfo(self._conninfo, user=login, password=password)
 
     def list_users(self) -> list[ServedUser]:
         """Return everybody whom the server can act for, store managers first."""
-        with self._as_owner() as conn:
+        with self.as_owner() as conn:
             rows = conn.execute(statement("list_users")).fetchall()
         return [ServedUser.model_validate(row) for row in rows]
 
     @contextmanager
-    def _connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+    def connection(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """Yield the administrator's connection, in autocommit mode.
+
+        Raises:
+            ConfigurationError: schema.sql has not been loaded, or the login is wrong.
+            DatabaseError: PostgreSQL refused a statement or cannot be reached.
+        """
         try:
             with psycopg.connect(
                 self._conninfo,
@@ -127,9 +125,15 @@ class DatabaseLoader:
             raise translate(exc) from exc
 
     @contextmanager
-    def _as_owner(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
-        # The tables force row level security on everyone but the owner's policy.
-        with self._connection() as conn:
+    def as_owner(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:
+        """Yield a connection in a transaction of the schema's owner.
+
+        The tables force row level security on everyone but the owner's policy.
+
+        Raises:
+            MCPError: As for `connection`.
+        """
+        with self.connection() as conn:
             if not self.has_schema():
                 raise ConfigurationError(
                     "this database has no retail schema: run `zava init`"
@@ -163,6 +167,17 @@ class DatabaseLoader:
         if process.returncode != 0:
             raise DatabaseError(f"psql failed: {_first_error(errors)}")
         return errors.strip()
+
+
+def set_password(conn: psycopg.Connection[Any], login: str, password: str) -> None:
+    """Give a login a password; only its SCRAM verifier is sent."""
+    verifier = conn.pgconn.encrypt_password(
+        password.encode(), login.encode(), b"scram-sha-256"
+    ).decode()
+    alter = sql.SQL(statement("set_password"))
+    conn.execute(
+        alter.format(login=sql.Identifier(login), verifier=sql.Literal(verifier))
+    )
 
 
 def _is_true(

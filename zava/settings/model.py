@@ -43,12 +43,15 @@ class Settings(BaseSettings):
         None, ge=1, le=65535, description="Port, likewise"
     )
     db_name: str = Field("", description="Database, likewise")
-    db_user: str = Field("", description="Login, likewise")
+    db_user: str = Field(
+        "", description="Login; without a host, of the embedded PostgreSQL"
+    )
     db_password: SecretStr = Field(SecretStr(""), description="Password, likewise")
     admin_url: SecretStr = Field(
         SecretStr(""),
-        description="libpq connection string for `zava init` and `zava users`,"
-        " of a role that may create roles and tables; never needed by `zava serve`",
+        description="libpq connection string for `zava init`, `zava users` and"
+        " `zava login`, of a role that may create roles and tables; never needed by"
+        " `zava serve`",
     )
     rls_user_id: str = Field("", description="User id of the person who is served")
 
@@ -134,9 +137,11 @@ class Settings(BaseSettings):
     def _agree(self) -> Settings:
         if self.database_url.get_secret_value() and self.db_host:
             raise ValueError("set either database_url or db_host, not both")
-        parts = (self.db_name, self.db_user, self.db_port)
-        if not self.db_host and (any(parts) or self.db_password.get_secret_value()):
-            raise ValueError("db_name, db_user, db_port and db_password need db_host")
+        if self.database_url.get_secret_value() and self.db_user:
+            raise ValueError("set either database_url or db_user, not both")
+        parts = (self.db_name, self.db_port, self.db_password.get_secret_value())
+        if not self.db_host and any(parts):
+            raise ValueError("db_name, db_port and db_password need db_host")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("pool_min_size is larger than pool_max_size")
         return self

@@ -1,0 +1,71 @@
+-- What `zava login` sends, by name. Names and verifiers are put in as quoted
+-- identifiers and literals; values are named parameters.
+
+-- name: read_login
+-- A role by its name: whether it is one of zava's, and whether it may do too much.
+SELECT r.rolcanlogin AS can_login,
+       EXISTS (SELECT FROM retail.login_identities AS l WHERE l.login = r.rolname) AS is_bound,
+       r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
+           OR EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
+                      WHERE m.member = r.oid AND m.roleid::regrole::text NOT IN ('store_managers', 'regional_managers'))
+           AS is_too_powerful
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolname = %(login)s
+
+-- name: create_login
+-- A login that may do nothing by itself, whatever the defaults of the server are.
+CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION
+
+-- name: grant_group
+-- The login may become the group for a transaction, and has nothing of it before.
+GRANT {role_name} TO {login} WITH INHERIT FALSE, SET TRUE
+
+-- name: grant_schema
+-- What it takes to call the next.
+GRANT USAGE ON SCHEMA retail TO {login}
+
+-- name: grant_resolve_identity
+-- The one function that a login calls as itself.
+GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO {login}
+
+-- name: revoke_resolve_identity
+-- Without it no transaction of the login is given a seal.
+REVOKE ALL ON FUNCTION retail.resolve_identity(uuid) FROM {login}
+
+-- name: revoke_schema
+-- The login has nothing left in this database.
+REVOKE ALL ON SCHEMA retail FROM {login}
+
+-- name: bind_login
+-- The login may act as this user id.
+INSERT INTO retail.login_identities (login, user_id) VALUES (%(login)s, %(user_id)s) ON CONFLICT DO NOTHING
+
+-- name: unbind_login
+-- The login may act as nobody.
+DELETE FROM retail.login_identities WHERE login = %(login)s
+
+-- name: disable_login
+-- Before it is dropped: it stays disabled if something keeps it from being dropped.
+ALTER ROLE {login} NOLOGIN
+
+-- name: enable_login
+-- After an earlier removal that could not drop it.
+ALTER ROLE {login} LOGIN
+
+-- name: drop_login
+-- Sessions that are open get nothing more: their login has no name any longer.
+DROP ROLE {login}
+
+-- name: list_logins
+-- Every login with the people that it may act as.
+SELECT l.login::text AS login,
+       coalesce(r.rolcanlogin, false) AS can_login,
+       array_agg(l.user_id ORDER BY l.user_id) AS user_ids
+FROM retail.login_identities AS l
+LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = l.login
+GROUP BY l.login, r.rolcanlogin
+ORDER BY l.login
+
+-- name: become_administrator
+-- Back from the owner of the schema; making roles is not the owner's to do.
+SET LOCAL ROLE NONE
