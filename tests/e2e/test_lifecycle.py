@@ -51,6 +51,7 @@ def gone(running: Running) -> None:
     poll(lambda: running() == 0, "the statement is gone")
 
 
+@pytest.mark.acceptance("A11")
 def test_a_cancelled_call_ends_its_statement_and_nothing_else(
     start: Start, running: Running
 ) -> None:
@@ -70,6 +71,7 @@ def test_a_cancelled_call_ends_its_statement_and_nothing_else(
     ]
 
 
+@pytest.mark.acceptance("A11")
 def test_a_call_cancelled_while_it_waits_for_a_connection_never_runs(
     start: Start, running: Running
 ) -> None:
@@ -153,6 +155,7 @@ def test_a_killed_server_leaves_no_statement_behind(
 REMEDY = "zava users"
 
 
+@pytest.mark.acceptance("A90", "D2")
 @pytest.mark.parametrize(
     ("user", "log_level", "named"),
     [

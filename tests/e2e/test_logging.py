@@ -58,6 +58,7 @@ def test_every_call_is_one_json_line_in_the_file(start: Start, tmp_path: Path) -
     assert "private" not in file.read_text("utf-8")
 
 
+@pytest.mark.acceptance("A48", "A143", "A170")
 def test_metrics_are_published_on_loopback_for_as_long_as_it_runs(start: Start) -> None:
     from urllib.request import urlopen
 

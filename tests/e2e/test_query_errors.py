@@ -32,6 +32,7 @@ def assert_failure(answer: Answer) -> dict[str, Any]:
     return error
 
 
+@pytest.mark.acceptance("A12")
 @pytest.mark.parametrize(
     ("sql", "code", "sqlstate", "position"),
     [
@@ -132,6 +133,7 @@ def test_an_unknown_name_comes_with_near_ones(
     assert near in answer.text
 
 
+@pytest.mark.acceptance("D4", "D5")
 @pytest.mark.parametrize(
     "sql",
     [
@@ -189,6 +191,7 @@ def test_a_text_that_is_no_question_is_refused(server: StdioProcess, sql: str) -
     assert assert_failure(server.query(sql)) == QUERY_FIELD
 
 
+@pytest.mark.acceptance("A10", "A12")
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
@@ -212,6 +215,7 @@ def test_an_argument_that_does_not_fit_is_refused_by_name(
     assert error == {"code": "VALIDATION_ERROR", "field": field}
 
 
+@pytest.mark.acceptance("A9", "A10", "A12")
 @pytest.mark.parametrize(
     ("tool", "arguments", "field"),
     [
@@ -240,6 +244,7 @@ def test_an_unknown_table_comes_with_the_near_one_first(server: StdioProcess) ->
     assert answer.text.index("retail.orders") < answer.text.index("retail.stores")
 
 
+@pytest.mark.acceptance("A34", "D14")
 def test_a_query_that_takes_too_long_is_ended(start: Start) -> None:
     process = start(statement_timeout="0.1", log_level="ERROR")
     sql = "SELECT count(*) FROM generate_series(1, 1e6) a, generate_series(1, 1e6) b"

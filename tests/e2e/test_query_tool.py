@@ -208,6 +208,7 @@ def test_a_low_ceiling_of_rows_lowers_the_default_too(start: Start) -> None:
     assert process.query(sql).structured["row_count"] == 5
 
 
+@pytest.mark.acceptance("A24")
 def test_the_same_question_is_answered_from_the_cache_until_asked_afresh(
     start: Start, cluster: EmbeddedServer, database: str
 ) -> None:
@@ -235,6 +236,7 @@ def test_another_question_is_not_answered_from_the_cache(server: StdioProcess) -
     assert not server.query("SELECT  4711").structured["cached"]
 
 
+@pytest.mark.acceptance("A5", "A89")
 def test_the_same_question_shows_each_person_their_stores(
     start: Start, owner: psycopg.Connection
 ) -> None:

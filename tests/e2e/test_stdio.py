@@ -17,6 +17,7 @@ from tests.people import SEATTLE
 TOOLS = {"execute_sales_query", "get_multiple_table_schemas", "get_current_utc_date"}
 
 
+@pytest.mark.acceptance("A3", "A9", "D1")
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-11-25"])
 def test_the_handshake_names_the_server_and_what_it_is_for(
     start: Start, version: str
@@ -41,6 +42,7 @@ def test_a_client_of_the_newest_protocol_needs_no_handshake(start: Start) -> Non
     assert {tool["name"] for tool in tools} >= TOOLS
 
 
+@pytest.mark.acceptance("A4", "A10")
 @pytest.mark.parametrize("name", sorted(TOOLS))
 def test_a_tool_is_described_in_full(server: StdioProcess, name: str) -> None:
     tools = {tool["name"]: tool for tool in server.request("tools/list")["tools"]}
@@ -158,11 +160,13 @@ def test_text_of_every_script_goes_both_ways(server: StdioProcess) -> None:
     assert answer.structured["columns"][0]["name"] == text
 
 
+@pytest.mark.acceptance("A9")
 def test_an_unknown_method_is_a_protocol_error(server: StdioProcess) -> None:
     response = server.receive(server.ask("no/such/method"))
     assert response["error"]["code"] == -32601
 
 
+@pytest.mark.acceptance("A11")
 def test_many_calls_at_once_are_all_answered(server: StdioProcess) -> None:
     ids = [
         server.ask_tool("execute_sales_query", postgresql_query=f"SELECT {number}")
@@ -184,6 +188,7 @@ def test_a_client_that_reads_late_gets_everything(server: StdioProcess) -> None:
         assert result["structuredContent"]["row_count"] == 100
 
 
+@pytest.mark.acceptance("A5", "A9", "A10")
 @pytest.mark.anyio
 async def test_the_sdk_client_lists_and_calls(
     server_conninfo: str, tmp_path: Path

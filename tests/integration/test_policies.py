@@ -67,6 +67,7 @@ def regions(owner: Owner) -> dict[str, tuple[str, list[str]]]:
     return {name: (user_id, stores) for name, user_id, stores in rows}
 
 
+@pytest.mark.acceptance("A29", "A38", "A81", "A82", "A89", "A91", "D2", "D9")
 @pytest.mark.parametrize("table", TABLES_WITH_A_STORE)
 @pytest.mark.parametrize("store", STORE_MANAGERS)
 def test_a_store_manager_sees_exactly_the_rows_of_their_store(
@@ -77,6 +78,7 @@ def test_a_store_manager_sees_exactly_the_rows_of_their_store(
     assert count_as(provider, STORE_MANAGERS[store], table) == expected
 
 
+@pytest.mark.acceptance("A83", "A87", "A91", "D8", "D9")
 @pytest.mark.parametrize("table", TABLES_WITH_A_STORE)
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_regional_manager_sees_exactly_the_rows_of_their_stores(
@@ -92,6 +94,7 @@ def test_a_regional_manager_sees_exactly_the_rows_of_their_stores(
     assert count_as(provider, user_id, table) == expected
 
 
+@pytest.mark.acceptance("D2")
 @pytest.mark.parametrize("table", TABLES_WITH_A_STORE)
 def test_head_office_sees_every_row(
     provider: PostgreSQLProvider,
@@ -120,6 +123,7 @@ def test_the_catalogue_is_the_same_for_everyone(
     assert count_as(provider, people[person], table) == count_all(owner, table)
 
 
+@pytest.mark.acceptance("A91")
 @pytest.mark.parametrize("table", HIDDEN_TABLES)
 @pytest.mark.parametrize("person", ["Seattle", "Head Office"])
 def test_who_may_see_what_is_itself_not_to_be_seen(
@@ -134,6 +138,7 @@ def test_who_may_see_what_is_itself_not_to_be_seen(
     assert failure.value.error_code == "INSUFFICIENT_PRIVILEGE"
 
 
+@pytest.mark.acceptance("A90", "D2")
 @pytest.mark.parametrize(
     ("user_id", "error"),
     [
@@ -150,6 +155,7 @@ def test_only_a_known_person_is_served(
         provider.execute_query("SELECT 1", user_id)
 
 
+@pytest.mark.acceptance("D2")
 def test_a_store_id_is_not_a_user_id(
     provider: PostgreSQLProvider, owner: Owner
 ) -> None:
@@ -190,6 +196,7 @@ def group_count(
         return int(row[0])
 
 
+@pytest.mark.acceptance("A85", "A86", "A88", "A90")
 @pytest.mark.parametrize("table", TABLES_WITH_A_STORE)
 @pytest.mark.parametrize("role", ["store_managers", "regional_managers"])
 @pytest.mark.parametrize(
@@ -211,6 +218,7 @@ def test_without_a_sealed_identity_no_row_shows(
     assert group_count(owner, role, user_id, seal, table) == 0
 
 
+@pytest.mark.acceptance("A88", "D4")
 def test_one_person_s_seal_does_not_fit_another(
     provider: PostgreSQLProvider, server_conninfo: str
 ) -> None:
@@ -235,6 +243,7 @@ def test_a_seal_does_not_fit_another_login(
     assert group_count(owner, "store_managers", SEATTLE, seal, "orders") == 0
 
 
+@pytest.mark.acceptance("D25")
 @pytest.mark.parametrize("role", ["store_managers", "regional_managers", "zava_server"])
 @pytest.mark.parametrize(
     "statement",
@@ -258,6 +267,7 @@ def test_no_role_of_the_server_can_write(
         owner.execute(statement.encode())
 
 
+@pytest.mark.acceptance("A90", "D11")
 def test_the_server_s_login_reads_nothing_as_itself(server_conninfo: str) -> None:
     with (
         psycopg.connect(server_conninfo, autocommit=True) as conn,
@@ -266,6 +276,7 @@ def test_the_server_s_login_reads_nothing_as_itself(server_conninfo: str) -> Non
         conn.execute("SELECT count(*) FROM retail.orders")
 
 
+@pytest.mark.acceptance("D12", "D24")
 def test_a_policy_runs_once_a_query_and_uses_the_index(
     provider: PostgreSQLProvider, server_conninfo: str
 ) -> None:

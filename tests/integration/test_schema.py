@@ -16,6 +16,7 @@ def rows(conn: Owner, query: str) -> list[tuple[Any, ...]]:
     return conn.execute(query.encode()).fetchall()
 
 
+@pytest.mark.acceptance("A76", "A77", "A78", "D9", "D11")
 def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_role(
     owner: Owner,
 ) -> None:
@@ -39,6 +40,7 @@ def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_
     assert [f for f in found if f[1:] != (True, True, roles)] == []
 
 
+@pytest.mark.acceptance("D25")
 def test_policies_of_managers_only_read(owner: Owner) -> None:
     assert (
         rows(
@@ -50,6 +52,7 @@ def test_policies_of_managers_only_read(owner: Owner) -> None:
     )
 
 
+@pytest.mark.acceptance("D25")
 def test_managers_hold_nothing_but_select(owner: Owner) -> None:
     assert (
         rows(
@@ -84,6 +87,7 @@ def test_managers_read_every_column_of_a_table_with_a_store_and_no_system_column
     assert found == []
 
 
+@pytest.mark.acceptance("D12")
 def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_public(
     owner: Owner,
 ) -> None:
@@ -105,6 +109,7 @@ def test_every_function_has_a_fixed_search_path_a_comment_and_is_closed_to_the_p
     )
 
 
+@pytest.mark.acceptance("D24")
 def test_every_foreign_key_has_an_index(owner: Owner) -> None:
     assert (
         rows(
@@ -140,6 +145,7 @@ def test_every_table_and_column_has_a_comment(owner: Owner) -> None:
     )
 
 
+@pytest.mark.acceptance("D24")
 def test_every_time_has_a_zone_and_every_amount_is_exact(owner: Owner) -> None:
     assert (
         rows(
@@ -154,6 +160,7 @@ def test_every_time_has_a_zone_and_every_amount_is_exact(owner: Owner) -> None:
     )
 
 
+@pytest.mark.acceptance("A79", "A80", "D8", "D11")
 def test_the_owner_cannot_log_in_and_no_role_sidesteps_row_security(
     owner: Owner,
 ) -> None:
@@ -173,6 +180,7 @@ def test_the_owner_cannot_log_in_and_no_role_sidesteps_row_security(
     ]
 
 
+@pytest.mark.acceptance("D11")
 def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> None:
     assert rows(
         owner,
@@ -187,6 +195,7 @@ def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> No
     ]
 
 
+@pytest.mark.acceptance("D5")
 @pytest.mark.parametrize(
     "call",
     [

@@ -151,6 +151,7 @@ def spans_of(result: dict[str, Any]) -> dict[str, Span]:
     return {"current": (period["start"], period["end"]), **found}
 
 
+@pytest.mark.acceptance("A14", "A23")
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_agrees_with_sql_written_from_its_definition(
@@ -200,6 +201,7 @@ def test_cancelled_and_returned_orders_agree_with_sql(
     assert result["metrics"][name]["value"] == cents(exact)
 
 
+@pytest.mark.acceptance("A23")
 @pytest.mark.parametrize("period", ["2025", "2025-Q3"])
 def test_categories_agree_with_sql(
     service: SalesAnalyticsService, owner: Owner, stores: dict[str, str], period: str
@@ -298,6 +300,44 @@ def test_the_series_and_the_best_day_agree_with_sql(
     )
 
 
+class RecordingService(SalesAnalyticsService):
+    """Notes its steps."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.steps: list[str] = []
+
+    def _validate_store_access(self, *args: Any) -> Any:
+        self.steps.append("access")
+        return super()._validate_store_access(*args)
+
+    def _calculate_metrics(self, sales_data: Any) -> Any:
+        self.steps.append(f"metrics of {type(sales_data).__name__}")
+        return super()._calculate_metrics(sales_data)
+
+    def _generate_insights(self, metrics: Any) -> Any:
+        self.steps.append(f"insights of {type(metrics).__name__}")
+        return super()._generate_insights(metrics)
+
+
+@pytest.mark.acceptance("A13", "A15", "A17", "A18", "A19")
+def test_access_comes_before_the_data_and_insights_come_of_the_metrics(
+    provider: PostgreSQLProvider,
+) -> None:
+    service = RecordingService(provider, QueryCache(), clock=lambda: NOW)
+    assert service.db_provider is provider
+    service.get_store_performance("seattle", "2025", SEATTLE)
+    assert service.steps == [
+        "access",
+        "metrics of SalesData",
+        "insights of StoreMetrics",
+    ]
+    with pytest.raises(AuthorizationError):
+        service.get_store_performance("redmond", "2025", SEATTLE)
+    assert service.steps[3:] == ["access"]
+
+
+@pytest.mark.acceptance("A14", "A20")
 def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> None:
     result = service.get_store_performance("seattle", " YTD ", SEATTLE)
     assert list(result) == ["store_id", "period", "metrics", "insights"]
@@ -363,6 +403,7 @@ def test_a_store_that_never_sold_is_an_answer_of_nulls(
     assert result["metrics"]["revenue"]["value"] is None
 
 
+@pytest.mark.acceptance("A15", "A21")
 @pytest.mark.parametrize("store", STORE_MANAGERS)
 def test_a_store_manager_may_ask_for_their_store_and_no_other(
     service: SalesAnalyticsService, stores: dict[str, str], store: str
@@ -400,6 +441,7 @@ def test_head_office_may_ask_for_every_store_and_sees_what_its_manager_sees(
         assert seen["metrics"]["store_name"] == name
 
 
+@pytest.mark.acceptance("A15", "A16", "A21", "D10")
 @pytest.mark.parametrize(
     "wanted",
     [
@@ -425,6 +467,7 @@ def test_foreign_and_unknown_stores_give_the_same_error(
     assert (error.error_code, error.details()) == ("AUTHORIZATION_ERROR", {})
 
 
+@pytest.mark.acceptance("A17", "A21")
 def test_the_data_itself_is_refused_for_a_foreign_store(
     provider: PostgreSQLProvider, stores: dict[str, str]
 ) -> None:
@@ -478,6 +521,7 @@ def test_somebody_unknown_gets_nothing(
     assert caught.value.error_code in ("AUTHORIZATION_ERROR", "VALIDATION_ERROR")
 
 
+@pytest.mark.acceptance("A24")
 def test_a_kept_answer_says_so_and_a_fresh_one_does_not(
     service: SalesAnalyticsService, stores: dict[str, str], head_office: str
 ) -> None:
@@ -518,6 +562,7 @@ def test_relative_periods_are_read_anew_on_another_day(
     assert not tomorrow["period"]["cached"]
 
 
+@pytest.mark.acceptance("A15", "A24")
 def test_an_answer_takes_one_round_trip_and_a_kept_or_refused_one_none(
     server_conninfo: str, stores: dict[str, str]
 ) -> None:

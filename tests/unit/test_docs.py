@@ -55,3 +55,24 @@ def test_the_readme_lists_every_tool_and_no_other() -> None:
 def test_the_readme_shows_both_commands_in_one_line_each() -> None:
     commands = re.findall(r"^\$ (python3 -m venv .+)$", README, re.MULTILINE)
     assert [c.rsplit("/", 1)[1] for c in commands] == ["zava demo", "tox p"]
+
+
+@pytest.mark.acceptance("A2")
+@pytest.mark.parametrize(
+    ("decision", "alternative"),
+    [
+        ("Blocking code in threads", "not async"),
+        ("One schema under row level security", "not a database per store"),
+        ("PostgreSQL's grammar", "not a parser"),
+        ("A cache in memory", "no Redis"),
+        ("HNSW for the vector index", "ivfflat"),
+    ],
+)
+def test_a_decision_is_weighed_against_its_alternative(
+    decision: str, alternative: str
+) -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    _, _, decisions = text.partition("## Decisions")
+    (paragraph,) = [p for p in decisions.split("\n\n") if p.startswith(f"**{decision}")]
+    assert alternative in paragraph
+    assert len(paragraph.split()) > 30

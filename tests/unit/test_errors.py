@@ -66,6 +66,7 @@ def test_every_error_is_drawn_in_the_module_docstring(
     assert error_class.__name__ in (errors.__doc__ or "")
 
 
+@pytest.mark.acceptance("A138")
 @pytest.mark.parametrize(
     "error_class", [QueryError, QueryTimeoutError, UnavailableError]
 )
@@ -75,6 +76,7 @@ def test_what_postgresql_refuses_is_a_database_error(
     assert issubclass(error_class, DatabaseError)
 
 
+@pytest.mark.acceptance("A135", "A136", "A137", "A138", "A140")
 @pytest.mark.parametrize(("error", "code"), EXAMPLES)
 def test_an_error_has_its_code_and_is_its_message(error: MCPError, code: str) -> None:
     assert error.error_code == code
@@ -93,12 +95,14 @@ def test_the_facts_of_a_query_error_are_a_copy() -> None:
     assert error.details() == FACTS
 
 
+@pytest.mark.acceptance("A137")
 def test_an_authorization_error_keeps_the_user_id_for_the_log() -> None:
     error = AuthorizationError("m", "somebody")
     assert error.user_id == "somebody"
     assert error.details() == {}
 
 
+@pytest.mark.acceptance("A136", "A138", "A139", "D16")
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -117,6 +121,7 @@ def test_a_timeout_names_at_most_a_hundred_characters_of_the_query(
     assert error.query == query
 
 
+@pytest.mark.acceptance("A140", "A141")
 def test_a_validation_error_names_the_field_and_what_would_do_but_not_the_value() -> (
     None
 ):

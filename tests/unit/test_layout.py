@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import configparser
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,56 @@ def test_a_module_says_what_it_owns(path: Path) -> None:
 def test_a_module_can_be_read_in_one_go(path: Path) -> None:
     lines = path.read_text(encoding="utf-8").splitlines()
     assert len(lines) <= MAX_LINES
+
+
+def layers() -> list[set[str]]:
+    """The layers of setup.cfg, top down; those on one line are level."""
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg", encoding="utf-8")
+    text = config["importlinter:contract:layers"]["layers"]
+    return [set(re.split(r"\s*[:|]\s*", line)) for line in text.split("\n") if line]
+
+
+def layer_of(name: str) -> int:
+    """How far down a module stands; the package itself is below all."""
+    ranks = [
+        rank
+        for rank, level in enumerate(layers())
+        for module in level
+        if name == module or name.startswith(f"{module}.")
+    ]
+    return ranks[0] if ranks else len(layers())
+
+
+def imported_by(path: Path) -> set[str]:
+    """Modules that a module names in an import, wherever that stands."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+@pytest.mark.acceptance("A1", "A8")
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_go_down_the_layers(path: Path) -> None:
+    name = module_name(path)
+    ours = {other for other in imported_by(path) if other.startswith("zava.")}
+    assert {other for other in ours if layer_of(other) < layer_of(name)} == set()
+    outside = {other.partition(".")[0] for other in imported_by(path)}
+    if not name.startswith(("zava.data", "zava.embedded")):
+        assert not outside & {"psycopg", "psycopg_pool"}
+    if not name.startswith(("zava.protocol", "zava.demo")):
+        assert not outside & {"mcp", "mcp_types"}
+
+
+@pytest.mark.acceptance("A1")
+def test_the_four_layers_stand_one_above_the_other() -> None:
+    four = ("zava.protocol", "zava.service", "zava.data", "zava.infra")
+    ranks = [layer_of(name) for name in four]
+    assert ranks == sorted(set(ranks))
 
 
 def test_nothing_opens_at_import(tmp_path: Path) -> None:

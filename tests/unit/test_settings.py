@@ -27,6 +27,7 @@ def refusal() -> str:
     return caught.value.message
 
 
+@pytest.mark.acceptance("A41", "A46")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -104,6 +105,7 @@ def test_an_empty_data_dir_is_the_default(monkeypatch: pytest.MonkeyPatch) -> No
     assert Settings.load().data_dir is None
 
 
+@pytest.mark.acceptance("A46", "D29")
 @pytest.mark.parametrize(
     ("unknown", "near"),
     [

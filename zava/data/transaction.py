@@ -61,7 +61,7 @@ def run_queries(
         cursors = []
         for number, query in enumerate(queries):
             # The text is not known before it runs, so it is not prepared.
-            conn.execute((_declare(number) + query.text).encode(), query.parameters)
+            conn.execute(_encoded(_declare(number) + query.text), query.parameters)
             cursors.append(conn.execute(_fetch(number, rows), prepare=True))
         conn.execute(statement("rollback"), prepare=True)
     results = [cursor.pgresult for cursor in cursors]
@@ -97,6 +97,13 @@ def _fetch(number: int, rows: int | None) -> bytes:
     cursor = sql.Identifier(f"zava{number}")
     count = sql.SQL(_EVERY_ROW) if rows is None else sql.Literal(rows)
     return sql.SQL(statement("fetch")).format(rows=count, cursor=cursor).as_bytes()
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError as exc:  # a lone surrogate
+        raise psycopg.DataError("the text cannot be encoded as UTF-8") from exc
 
 
 def _columns(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:

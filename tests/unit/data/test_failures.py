@@ -40,6 +40,7 @@ def test_the_classes_under_test_are_all_of_the_driver() -> None:
     assert {pg.UndefinedTable, psycopg_pool.PoolTimeout} <= set(EVERY_CLASS)
 
 
+@pytest.mark.acceptance("A12", "D23")
 @pytest.mark.parametrize(
     "error_class", EVERY_CLASS, ids=lambda error_class: error_class.__name__
 )
@@ -53,6 +54,7 @@ def test_every_error_of_the_driver_has_a_place(
     assert "zava_server" not in error.message
 
 
+@pytest.mark.acceptance("A34")
 @pytest.mark.parametrize(
     ("error_class", "expected"),
     [

@@ -85,6 +85,7 @@ def test_an_unknown_name_is_a_key_error() -> None:
         statement("no_such_statement")
 
 
+@pytest.mark.acceptance("A8")
 def test_no_statement_stands_in_the_code() -> None:
     sql = re.compile(r"^(SELECT|INSERT|UPDATE|DELETE|WITH|BEGIN|SET LOCAL)\s")
     allowed = {"demo.py"}  # shows what a model would write

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -41,6 +42,7 @@ def cache(clock: FakeClock) -> QueryCache:
     return QueryCache(ttl=60, clock=clock)
 
 
+@pytest.mark.acceptance("A165", "A167", "A169")
 def test_a_second_question_is_answered_from_the_cache(cache: QueryCache) -> None:
     query = Query()
     assert cache.get_cached_result("k", query) == 1
@@ -48,6 +50,7 @@ def test_a_second_question_is_answered_from_the_cache(cache: QueryCache) -> None
     assert cache.get_cached_result("other", query) == 2
 
 
+@pytest.mark.acceptance("A166", "A168", "A172", "D20")
 def test_a_result_stays_until_its_time_is_up(
     cache: QueryCache, clock: FakeClock
 ) -> None:
@@ -60,6 +63,7 @@ def test_a_result_stays_until_its_time_is_up(
     assert cache.get_cached_result("k", query) == 2
 
 
+@pytest.mark.acceptance("A167", "D20")
 @pytest.mark.parametrize(("ttl", "kept"), [(5, False), (11, True), (120, True)])
 def test_an_entry_may_have_a_time_of_its_own(
     cache: QueryCache, clock: FakeClock, ttl: float, kept: bool
@@ -69,6 +73,7 @@ def test_an_entry_may_have_a_time_of_its_own(
     assert (cache.peek("k") == 1) is kept
 
 
+@pytest.mark.acceptance("D20")
 @pytest.mark.parametrize("of_cache", [True, False], ids=["cache", "entry"])
 def test_a_time_of_zero_keeps_nothing(clock: FakeClock, of_cache: bool) -> None:
     cache = QueryCache(ttl=0 if of_cache else 60, clock=clock)
@@ -79,6 +84,7 @@ def test_a_time_of_zero_keeps_nothing(clock: FakeClock, of_cache: bool) -> None:
     assert cache.peek("k") is None
 
 
+@pytest.mark.acceptance("D20")
 def test_no_more_entries_stay_than_allowed(clock: FakeClock) -> None:
     cache = QueryCache(max_entries=3, clock=clock)
     for key in "abcde":
@@ -110,6 +116,7 @@ def test_what_is_larger_than_the_whole_cache_is_returned_and_not_kept(
     assert cache.peek("small") == "1234"
 
 
+@pytest.mark.acceptance("A172")
 def test_an_error_is_not_kept(cache: QueryCache) -> None:
     with pytest.raises(DatabaseError):
         cache.get_cached_result("k", failing)
@@ -120,11 +127,13 @@ def failing() -> None:
     raise DatabaseError("no")
 
 
+@pytest.mark.acceptance("A173")
 def test_none_is_not_kept(cache: QueryCache) -> None:
     assert cache.get_cached_result("k", lambda: None) is None
     assert cache.get_cached_result("k", Query()) == 1
 
 
+@pytest.mark.acceptance("A173")
 @pytest.mark.parametrize("empty", [[], (), {}, "", 0, False])
 def test_what_is_empty_is_kept(cache: QueryCache, empty: Any) -> None:
     cache.get_cached_result("k", lambda: empty)
@@ -209,6 +218,7 @@ def together(
         return [call.result(PATIENCE) for call in (first, *others)]
 
 
+@pytest.mark.acceptance("A171", "D20")
 def test_twenty_who_ask_at_once_share_one_run(cache: QueryCache) -> None:
     query = Query()
     assert together(cache, query, query) == [1] * 20
@@ -274,6 +284,7 @@ def typed(value: Any) -> Any:
     return (type(value).__name__, value)
 
 
+@pytest.mark.acceptance("A177", "D20")
 @given(st.lists(parts, max_size=4), st.lists(parts, max_size=4))
 def test_no_two_lists_of_parts_have_the_same_key(
     one: list[Any], two: list[Any]
@@ -296,11 +307,58 @@ def test_keys_that_look_alike_differ(one: tuple[Any], two: tuple[Any]) -> None:
     assert QueryCache.key(*one) != QueryCache.key(*two)
 
 
+@pytest.mark.acceptance("A176", "A177")
 def test_the_key_of_a_query_holds_the_user(cache: QueryCache) -> None:
     keys = {cache._generate_cache_key("SELECT 1", user) for user in ("a", "b")}
     assert len(keys) == 2
 
 
+@pytest.mark.acceptance("A169", "A170", "A171")
+def test_a_lookup_is_told_once_and_a_hit_runs_nothing(clock: FakeClock) -> None:
+    told: list[tuple[str, bool]] = []
+    cache = QueryCache(clock=clock, on_lookup=lambda *lookup: told.append(lookup))
+    query = Query()
+    for _ in range(3):
+        cache.get_cached_result("k", query)
+    cache.get_cached_result("k", query, kind="schema")
+    assert query.runs == 1
+    assert told == [
+        ("query", False),
+        ("query", True),
+        ("query", True),
+        ("schema", True),
+    ]
+
+
+@pytest.mark.acceptance("A164", "A166", "A168")
+def test_a_result_stays_three_hundred_seconds_by_default(clock: FakeClock) -> None:
+    cache = QueryCache(clock=clock)
+    assert cache.cache_ttl == 300
+    cache.get_cached_result("k", Query(), None)
+    clock.advance(299.9)
+    assert cache.peek("k") == 1
+    clock.advance(0.1)
+    assert cache.peek("k") is None
+
+
+@pytest.mark.acceptance("A172", "A174", "A175")
+def test_a_result_is_set_and_found_by_its_key(
+    cache: QueryCache, clock: FakeClock
+) -> None:
+    assert cache._get_from_cache("k") is None
+    cache._set_in_cache("k", "result", 5)
+    assert cache._get_from_cache("k") == "result"
+    clock.advance(5)
+    assert cache._get_from_cache("k") is None
+
+
+@pytest.mark.acceptance("A176", "A177")
+def test_a_key_is_a_sha_256_of_the_query_and_the_user() -> None:
+    key = QueryCache()._generate_cache_key("SELECT 1", "jane")
+    assert key == hashlib.sha256(b'["SELECT 1","jane"]').hexdigest()
+
+
+@pytest.mark.acceptance("A164", "A165")
 @pytest.mark.parametrize("url", ["redis://localhost", ""])
 def test_redis_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):

@@ -122,6 +122,7 @@ def only_line(log: LogLines) -> Any:
     return line.record
 
 
+@pytest.mark.acceptance("A142", "A143", "A144")
 def test_a_success_is_counted_and_timed_once(metrics: MetricsCollector) -> None:
     clock = FakeClock()
     with error_handling_context("op", USER, metrics=metrics, clock=clock):
@@ -157,6 +158,7 @@ def test_a_success_is_one_line_with_the_facts_that_the_block_gave(
     }
 
 
+@pytest.mark.acceptance("A147", "A148", "A149", "A150", "D17")
 @pytest.mark.parametrize(("error", "expected"), ERRORS)
 def test_an_error_of_ours_leaves_as_it_is(
     error: MCPError, expected: tuple[str, str, str]
@@ -169,6 +171,7 @@ def test_an_error_of_ours_leaves_as_it_is(
     assert caught.value.__cause__ is None
 
 
+@pytest.mark.acceptance("A144", "A145", "A146", "A150")
 @pytest.mark.parametrize(("error", "expected"), ERRORS)
 def test_an_error_is_counted_once_under_its_type_and_not_timed(
     metrics: MetricsCollector, error: MCPError, expected: tuple[str, str, str]
@@ -181,6 +184,7 @@ def test_an_error_is_counted_once_under_its_type_and_not_timed(
     assert counted(metrics) == {("operation_error_total", "op", expected[0]): 1}
 
 
+@pytest.mark.acceptance("A147", "A148", "A149", "A150")
 @pytest.mark.parametrize(("error", "expected"), ERRORS)
 def test_an_error_is_one_line_with_the_facts_that_the_block_gave(
     log: LogLines, error: MCPError, expected: tuple[str, str, str]
@@ -200,6 +204,7 @@ def test_an_error_is_one_line_with_the_facts_that_the_block_gave(
     assert extra["query_hash"] == "0a1b2c3d"
 
 
+@pytest.mark.acceptance("A147")
 def test_the_line_of_a_validation_error_names_the_field(log: LogLines) -> None:
     with pytest.raises(ValidationError), error_handling_context("op"):
         raise ValidationError("max_rows", "private", "must be a number")
@@ -207,6 +212,7 @@ def test_the_line_of_a_validation_error_names_the_field(log: LogLines) -> None:
     assert "private" not in "".join(map(str, log))
 
 
+@pytest.mark.acceptance("A149", "D26")
 def test_the_text_of_a_failed_query_is_logged_only_for_debugging_without_values(
     log: LogLines,
 ) -> None:
@@ -219,6 +225,7 @@ def test_the_text_of_a_failed_query_is_logged_only_for_debugging_without_values(
     assert "private" not in "".join(log)
 
 
+@pytest.mark.acceptance("D26")
 @pytest.mark.parametrize(
     ("message", "sqlstate"),
     [
@@ -258,6 +265,7 @@ def test_an_identifier_that_postgresql_quotes_is_logged(log: LogLines) -> None:
     assert text in only_line(log)["message"]
 
 
+@pytest.mark.acceptance("A146", "A151", "A152", "D17")
 def test_an_unexpected_error_is_replaced_by_one_that_tells_nothing(
     metrics: MetricsCollector, log: LogLines
 ) -> None:
@@ -312,6 +320,7 @@ def test_what_is_no_error_passes_uncounted_and_unlogged(
     assert log == []
 
 
+@pytest.mark.acceptance("D17")
 @pytest.mark.parametrize(("error", "expected"), ERRORS)
 def test_nested_contexts_keep_the_error_and_its_code(
     metrics: MetricsCollector,
@@ -347,6 +356,7 @@ def test_an_unexpected_error_is_replaced_once_and_traced_once(log: LogLines) -> 
     assert sum("Traceback" in line for line in log) == 1
 
 
+@pytest.mark.acceptance("D17")
 @pytest.mark.parametrize(
     ("arguments", "field"),
     [
@@ -378,6 +388,7 @@ def test_the_first_finding_of_pydantic_is_told() -> None:
     assert first_fault(caught.value).field == "rows"
 
 
+@pytest.mark.acceptance("A142", "D15")
 def test_it_is_a_plain_context_manager_that_needs_no_metrics() -> None:
     with error_handling_context("op") as facts:
         assert facts == {}

@@ -55,6 +55,7 @@ def value(manager: InfrastructureManager, name: str, **labels: str) -> float | N
     return manager.metrics.registry.get_sample_value(name, labels)
 
 
+@pytest.mark.acceptance("A39", "A45", "A46")
 def test_it_holds_the_logger_the_metrics_and_the_settings(
     infrastructure: InfrastructureManager, settings: Settings
 ) -> None:
@@ -65,6 +66,7 @@ def test_it_holds_the_logger_the_metrics_and_the_settings(
     assert infrastructure.monitor.slow_query_threshold == 0.5
 
 
+@pytest.mark.acceptance("A40")
 def test_its_logger_writes_where_and_how_the_settings_say(
     infrastructure: InfrastructureManager, settings: Settings
 ) -> None:
@@ -74,6 +76,7 @@ def test_its_logger_writes_where_and_how_the_settings_say(
     assert json.loads(line)["message"] == "first"
 
 
+@pytest.mark.acceptance("A47", "A48", "A49")
 @pytest.mark.parametrize(
     ("success", "status"), [(True, "success"), (False, "error")], ids=["ok", "failed"]
 )
@@ -88,6 +91,7 @@ def test_a_query_is_counted_once_and_timed_in_seconds(
     assert value(infrastructure, "query_total", type="sales", status=other) is None
 
 
+@pytest.mark.acceptance("A160", "D18")
 def test_what_the_monitor_times_is_counted_once(
     infrastructure: InfrastructureManager,
 ) -> None:
@@ -122,6 +126,7 @@ def test_two_infrastructures_count_on_their_own(settings: Settings) -> None:
     assert value(other, "query_total", type="sales", status="success") is None
 
 
+@pytest.mark.acceptance("A44")
 @pytest.mark.parametrize(
     ("given", "path"),
     [

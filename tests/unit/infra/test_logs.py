@@ -56,6 +56,7 @@ def crash(text: str) -> None:
         logger.exception("crashed")
 
 
+@pytest.mark.acceptance("A42", "A43", "D27")
 def test_a_line_carries_time_name_level_message_and_facts(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -87,6 +88,7 @@ def test_a_json_line_carries_the_same(capsys: pytest.CaptureFixture[str]) -> Non
     }
 
 
+@pytest.mark.acceptance("A44")
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_file_gets_the_lines_that_stderr_gets(
     capsys: pytest.CaptureFixture[str], file: Path, form: Any

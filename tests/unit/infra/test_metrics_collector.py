@@ -41,6 +41,7 @@ def scrape(port: int) -> str:
         return answer.read().decode()
 
 
+@pytest.mark.acceptance("A45", "A48", "A49", "A143", "A144", "A145", "A170", "A171")
 @pytest.mark.parametrize(
     ("name", "kind", "labels"),
     [
@@ -159,6 +160,7 @@ def test_a_port_that_is_taken_is_an_error_of_the_system(
         other.flush()
 
 
+@pytest.mark.acceptance("A127")
 def test_the_flush_logs_the_totals_in_one_line(metrics: MetricsCollector) -> None:
     metrics.operation_success.labels("one").inc(3)
     metrics.operation_success.labels("other").inc()

@@ -64,6 +64,7 @@ def run(monitor: QueryPerformanceMonitor, clock: FakeClock) -> Timed:
     return Timed(monitor, clock)
 
 
+@pytest.mark.acceptance("A162")
 def test_nothing_is_summarised_before_the_first_query(
     monitor: QueryPerformanceMonitor,
 ) -> None:
@@ -72,6 +73,7 @@ def test_nothing_is_summarised_before_the_first_query(
     assert monitor.get_performance_summary() == {}
 
 
+@pytest.mark.acceptance("A156")
 def test_a_type_is_unknown_unless_it_is_given(
     monitor: QueryPerformanceMonitor, tracked: Tracked
 ) -> None:
@@ -81,6 +83,7 @@ def test_a_type_is_unknown_unless_it_is_given(
     assert tracked == [("unknown", 0.0, True)]
 
 
+@pytest.mark.acceptance("A153", "A154")
 def test_the_default_threshold_is_one_second() -> None:
     assert QueryPerformanceMonitor().slow_query_threshold == 1.0
 
@@ -92,6 +95,7 @@ def test_the_default_monitor_times_with_a_real_clock() -> None:
     assert monitor.get_performance_summary()["sales"]["min_duration"] >= 0
 
 
+@pytest.mark.acceptance("A155", "A158", "A162", "A163")
 def test_the_figures_of_a_type_are_its_own(
     monitor: QueryPerformanceMonitor, run: Timed
 ) -> None:
@@ -122,6 +126,7 @@ def test_the_figures_of_a_type_are_its_own(
     }
 
 
+@pytest.mark.acceptance("A154", "A159")
 @pytest.mark.parametrize(
     ("seconds", "slow"),
     [
@@ -142,6 +147,7 @@ def test_only_more_than_the_threshold_is_slow(
     assert log.at_least("INFO").messages == ["Slow query detected"] * slow
 
 
+@pytest.mark.acceptance("D15")
 def test_a_threshold_of_zero_makes_every_query_that_takes_time_slow(
     clock: FakeClock,
 ) -> None:
@@ -152,6 +158,7 @@ def test_a_threshold_of_zero_makes_every_query_that_takes_time_slow(
     assert monitor.get_performance_summary()["sales"]["slow_queries"] == 1
 
 
+@pytest.mark.acceptance("D19")
 def test_the_history_is_bounded_but_the_counts_are_since_the_start(
     monitor: QueryPerformanceMonitor, run: Timed
 ) -> None:
@@ -207,6 +214,7 @@ def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
         assert figures[f"p{percent}"] == min(enough)
 
 
+@pytest.mark.acceptance("A160", "D18")
 def test_an_execution_is_tracked_once_whether_it_succeeds_or_fails(
     run: Timed, tracked: Tracked
 ) -> None:
@@ -216,6 +224,7 @@ def test_an_execution_is_tracked_once_whether_it_succeeds_or_fails(
     assert tracked == [("sales", 0.5, True), ("schema", 0.25, False)]
 
 
+@pytest.mark.acceptance("A158", "A161")
 def test_a_failure_is_raised_on_as_it_is_and_stays_out_of_the_figures(
     monitor: QueryPerformanceMonitor, run: Timed
 ) -> None:
@@ -228,6 +237,7 @@ def test_a_failure_is_raised_on_as_it_is_and_stays_out_of_the_figures(
     assert monitor.get_performance_summary()["sales"]["count"] == 1
 
 
+@pytest.mark.acceptance("A161")
 @pytest.mark.parametrize(
     ("error", "named"),
     [
@@ -262,6 +272,7 @@ def test_a_cancellation_is_no_failure(
     assert tracked == []
 
 
+@pytest.mark.acceptance("A159")
 def test_a_slow_query_is_one_warning_with_its_facts(run: Timed, log: LogLines) -> None:
     run(1.5)
     (line,) = log.at_least("INFO")
@@ -273,6 +284,7 @@ def test_a_slow_query_is_one_warning_with_its_facts(run: Timed, log: LogLines) -
     }
 
 
+@pytest.mark.acceptance("A159", "D26")
 @pytest.mark.parametrize("fails", [True, False], ids=["failed", "slow"])
 def test_the_text_is_logged_only_for_debugging_without_its_values(
     run: Timed, log: LogLines, fails: bool
@@ -299,6 +311,7 @@ def test_a_long_text_is_cut(log: LogLines, monitor: QueryPerformanceMonitor) -> 
     assert len(log[0]) < 300
 
 
+@pytest.mark.acceptance("A157", "D26")
 def test_the_hash_is_the_start_of_md5() -> None:
     whole = hashlib.md5(SQL.encode(), usedforsecurity=False).hexdigest()
     assert query_hash(SQL) == whole[:8]
@@ -315,6 +328,7 @@ def test_a_text_that_is_no_unicode_has_a_hash_all_the_same() -> None:
     assert len(query_hash("\ud800")) == 8
 
 
+@pytest.mark.acceptance("D19")
 def test_no_execution_is_lost_between_threads() -> None:
     monitor = QueryPerformanceMonitor(slow_query_threshold=-1.0)
 

@@ -110,6 +110,7 @@ def test_a_quiet_period_gives_no_insight() -> None:
     assert generate_insights(metrics()) == ()
 
 
+@pytest.mark.acceptance("A23")
 def test_revenue_that_moved_is_named_with_what_it_is_compared_with() -> None:
     assert generate_insights(metrics(revenue=(1050, 1000, 1060))) == (
         "Revenue of $32,550 from 620 orders is up 5.0% on"

@@ -1,0 +1,151 @@
+"""How the tools are declared, and whom they hand on to."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from datetime import datetime, timezone
+from types import SimpleNamespace
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from tests.people import SEATTLE
+from zava.errors import BusyError
+from zava.infra.error_context import error_handling_context
+from zava.models import Column, ResultSet
+from zava.protocol import tools
+from zava.protocol.server import RetailServer
+from zava.protocol.threads import WorkerThreads
+from zava.protocol.tools import Services, register_tools
+from zava.service.queries import QueryAnswer
+
+RESULT = ResultSet(
+    columns=(Column(name="n", type="int4"),),
+    rows=((1,),),
+    row_texts=("[1]",),
+    truncated=None,
+    as_of=datetime(2026, 6, 30, tzinfo=timezone.utc),
+)
+Called = list[tuple[str, str, dict[str, Any]]]
+
+
+class RecordingExecutor:
+    """Stands in for QueryExecutor; notes what it is asked."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.called: Called = []
+        self._error = error
+
+    def recall(self, query: str, user_id: str, *, max_rows: int) -> None:
+        """Keep nothing."""
+
+    def execute(self, query: str, user_id: str, **arguments: Any) -> QueryAnswer:
+        """Answer with one row."""
+        self.called.append((query, user_id, arguments))
+        if self._error is not None:
+            raise self._error
+        return QueryAnswer(RESULT, False, 1.5)
+
+
+def server_with(executor: RecordingExecutor | None = None) -> RetailServer:
+    """Return a server with every tool, and nothing behind but `executor`."""
+    server = RetailServer(error_handling_context)
+    services = SimpleNamespace(
+        **dict.fromkeys(Services.__dataclass_fields__),
+    )
+    services.query_executor, services.default_rows = executor, 20
+    register_tools(server, WorkerThreads(2), cast("Services", services), SEATTLE)
+    return server
+
+
+def call(server: RetailServer, name: str, **arguments: Any) -> Any:
+    async def ask() -> Any:
+        return await server.call_tool(name, arguments)
+
+    return anyio.run(ask)
+
+
+@pytest.fixture(scope="module")
+def listed() -> dict[str, Any]:
+    """Every tool as a client sees it, by its name."""
+    return {tool.name: tool for tool in anyio.run(server_with().list_tools)}
+
+
+@pytest.mark.acceptance("A4")
+def test_every_tool_is_declared_by_a_decorator(listed: dict[str, Any]) -> None:
+    tree = ast.parse(inspect.getsource(tools))
+    declared = {
+        node.name
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        for decorator in node.decorator_list
+        if ast.unparse(decorator).startswith("mcp.read_only_tool(")
+    }
+    assert declared == set(listed)
+
+
+@pytest.mark.acceptance("A5", "A6", "A10")
+def test_a_query_is_described_to_the_model(listed: dict[str, Any]) -> None:
+    schema = listed["execute_sales_query"].input_schema
+    query = schema["properties"]["postgresql_query"]
+    assert query["type"] == "string"
+    assert query["description"].startswith("Well-formed PostgreSQL query")
+    assert schema["required"] == ["postgresql_query"]
+    assert schema["properties"]["max_rows"]["default"] == 20
+    assert "ctx" not in schema["properties"]
+
+
+@pytest.mark.acceptance("A7")
+def test_the_model_is_told_of_row_level_security(listed: dict[str, Any]) -> None:
+    description = listed["execute_sales_query"].description
+    assert description.startswith("Execute a PostgreSQL query with Row Level Security")
+
+
+@pytest.mark.acceptance("A5", "A8", "A10")
+def test_a_query_is_handed_on_as_it_is_for_the_person_who_is_served() -> None:
+    executor = RecordingExecutor()
+    answer = call(
+        server_with(executor),
+        "execute_sales_query",
+        postgresql_query="DROP anything; not ours to judge",
+        max_rows=7,
+    )
+    assert executor.called == [
+        ("DROP anything; not ours to judge", SEATTLE, {"max_rows": 7, "fresh": False})
+    ]
+    assert not answer.is_error
+    assert answer.structured_content["rows"] == ((1,),)
+
+
+@pytest.mark.acceptance("A10", "A12")
+@pytest.mark.parametrize(
+    ("arguments", "field"),
+    [
+        ({}, "postgresql_query"),
+        ({"postgresql_query": 5}, "postgresql_query"),
+        ({"postgresql_query": "SELECT 1", "max_rows": "many"}, "max_rows"),
+    ],
+)
+def test_arguments_that_do_not_fit_never_reach_the_service(
+    arguments: dict[str, Any], field: str
+) -> None:
+    executor = RecordingExecutor()
+    answer = call(server_with(executor), "execute_sales_query", **arguments)
+    assert executor.called == []
+    assert answer.is_error
+    assert answer.meta["zava/error"]["code"] == "VALIDATION_ERROR"
+    assert answer.meta["zava/error"]["field"] == field
+
+
+@pytest.mark.acceptance("A12")
+def test_a_failure_is_an_error_result_with_a_code() -> None:
+    executor = RecordingExecutor(BusyError("every connection is taken"))
+    answer = call(
+        server_with(executor), "execute_sales_query", postgresql_query="SELECT 1"
+    )
+    assert answer.is_error
+    assert answer.structured_content is None
+    assert answer.content[0].text == "[BUSY] every connection is taken"
+    assert answer.meta == {"zava/error": {"code": "BUSY"}}
