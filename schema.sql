@@ -7,7 +7,7 @@
 -- superuser stands in the last section and is skipped with a warning without one.
 --
 -- Order: roles, schema, who may see what, identity, catalogue, tables with a
--- store, product search, server locks.
+-- store, sales totals, product search, grants and policies, triggers, server locks.
 
 BEGIN;
 
@@ -382,10 +382,15 @@ CREATE TABLE IF NOT EXISTS retail.orders (
         CONSTRAINT orders_status_known CHECK (status IN ('pending', 'shipped', 'completed', 'cancelled', 'returned')),
     created_at   timestamptz   NOT NULL DEFAULT now(),
     updated_at   timestamptz   NOT NULL DEFAULT now(),
+    sold_on      date          GENERATED ALWAYS AS
+        (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED,
     CONSTRAINT orders_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
         REFERENCES retail.customers (customer_id, store_id),
     CONSTRAINT orders_order_id_store_id_key UNIQUE (order_id, store_id)
 );
+-- A database of an earlier version gets the column here; it stands last in both.
+ALTER TABLE retail.orders ADD COLUMN IF NOT EXISTS sold_on date GENERATED ALWAYS AS
+    (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED;
 COMMENT ON TABLE retail.orders IS 'Purchases; total_amount is the sum of the order''s items';
 COMMENT ON COLUMN retail.orders.order_id IS 'Key of the order';
 COMMENT ON COLUMN retail.orders.customer_id IS 'Who bought; a customer of the same store';
@@ -395,6 +400,7 @@ COMMENT ON COLUMN retail.orders.total_amount IS 'What the customer pays, USD, af
 COMMENT ON COLUMN retail.orders.status IS 'pending, shipped, completed, cancelled or returned; the last two are no revenue';
 COMMENT ON COLUMN retail.orders.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.orders.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.orders.sold_on IS 'Day of order_date in UTC, empty if cancelled or returned: where it is not null, the order is revenue';
 CREATE INDEX IF NOT EXISTS orders_store_id_order_date_idx ON retail.orders (store_id, order_date);
 CREATE INDEX IF NOT EXISTS orders_customer_id_store_id_idx ON retail.orders (customer_id, store_id);
 
@@ -413,9 +419,11 @@ CREATE TABLE IF NOT EXISTS retail.order_items (
         CONSTRAINT order_items_total_amount_adds_up CHECK (total_amount = quantity * unit_price - discount_amount),
     created_at       timestamptz   NOT NULL DEFAULT now(),
     updated_at       timestamptz   NOT NULL DEFAULT now(),
+    sold_on          date,
     CONSTRAINT order_items_order_id_store_id_fkey FOREIGN KEY (order_id, store_id)
         REFERENCES retail.orders (order_id, store_id) ON DELETE CASCADE
 );
+ALTER TABLE retail.order_items ADD COLUMN IF NOT EXISTS sold_on date;
 COMMENT ON TABLE retail.order_items IS 'The lines of the orders, one product each';
 COMMENT ON COLUMN retail.order_items.order_item_id IS 'Key of the line';
 COMMENT ON COLUMN retail.order_items.order_id IS 'The order that it belongs to';
@@ -428,6 +436,7 @@ COMMENT ON COLUMN retail.order_items.discount_amount IS 'Discount on the line, U
 COMMENT ON COLUMN retail.order_items.total_amount IS 'quantity * unit_price - discount_amount, USD';
 COMMENT ON COLUMN retail.order_items.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.order_items.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.order_items.sold_on IS 'The order''s sold_on, kept by trigger: where it is not null, the line is revenue of that day';
 CREATE INDEX IF NOT EXISTS order_items_order_id_store_id_idx ON retail.order_items (order_id, store_id);
 CREATE INDEX IF NOT EXISTS order_items_product_id_store_id_idx ON retail.order_items (product_id, store_id);
 
@@ -446,6 +455,472 @@ COMMENT ON COLUMN retail.inventory.stock_level IS 'Units on hand; 0 is out of st
 COMMENT ON COLUMN retail.inventory.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.inventory.updated_at IS 'When the row last changed, UTC';
 CREATE INDEX IF NOT EXISTS inventory_product_id_idx ON retail.inventory (product_id);
+
+
+-- Sales totals ---------------------------------------------------------------
+-- Sums per day and month, so that a store's figures cost the same whether it has
+-- a thousand orders or a million. Triggers keep them: each table of totals is a sum
+-- over the rows of one other table, so a statement changes it by its new rows less
+-- its old ones, whatever else it does:
+--
+--     orders               -> daily_sales
+--     order_items          -> daily_product_sales, monthly_product_sales
+--     customer_order_days  -> daily_sales (customers), daily_ and monthly_repeat_customers
+--
+-- Two tables are copies that make this possible: order_items.sold_on of the orders,
+-- customer_order_days of each customer's orders. A statement locks rows in the order
+-- of their keys; transactions that write several days in different orders can still
+-- deadlock, as over any rows. A writer in REPEATABLE READ may meet a serialization
+-- failure; one that cancels or moves orders should use READ COMMITTED or SERIALIZABLE.
+--
+-- Who loads in bulk disables the triggers of orders and order_items, and calls
+-- retail.rebuild_sales_totals() at the end.
+
+CREATE TABLE IF NOT EXISTS retail.daily_sales (
+    store_id         uuid          NOT NULL REFERENCES retail.stores,
+    day              date          NOT NULL,
+    revenue          numeric(16,2) NOT NULL DEFAULT 0,
+    orders           integer       NOT NULL DEFAULT 0,
+    cancelled_orders integer       NOT NULL DEFAULT 0,
+    returned_orders  integer       NOT NULL DEFAULT 0,
+    customers        integer       NOT NULL DEFAULT 0,
+    new_customers    integer       NOT NULL DEFAULT 0,
+    PRIMARY KEY (store_id, day)
+);
+COMMENT ON TABLE retail.daily_sales IS 'Totals of orders per store and day, always up to date: the cheapest source of revenue and order counts';
+COMMENT ON COLUMN retail.daily_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.daily_sales.day IS 'The day in UTC; days without an order have no row';
+COMMENT ON COLUMN retail.daily_sales.revenue IS 'Total of the orders that count, USD';
+COMMENT ON COLUMN retail.daily_sales.orders IS 'Orders that count: neither cancelled nor returned';
+COMMENT ON COLUMN retail.daily_sales.cancelled_orders IS 'Orders of that day that were cancelled';
+COMMENT ON COLUMN retail.daily_sales.returned_orders IS 'Orders of that day that were returned';
+COMMENT ON COLUMN retail.daily_sales.customers IS 'Customers who bought on that day; over several days do not add it up, some buy again';
+COMMENT ON COLUMN retail.daily_sales.new_customers IS 'Customers whose first order that counts was on that day';
+
+CREATE TABLE IF NOT EXISTS retail.daily_product_sales (
+    store_id   uuid          NOT NULL REFERENCES retail.stores,
+    day        date          NOT NULL,
+    product_id uuid          NOT NULL,
+    units      integer       NOT NULL,
+    revenue    numeric(16,2) NOT NULL,
+    discount   numeric(16,2) NOT NULL,
+    PRIMARY KEY (store_id, day, product_id)
+);
+COMMENT ON TABLE retail.daily_product_sales IS 'Totals of order_items per store, day and product, cancelled and returned orders left out; join products for the category';
+COMMENT ON COLUMN retail.daily_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.daily_product_sales.day IS 'The day in UTC';
+COMMENT ON COLUMN retail.daily_product_sales.product_id IS 'The product, of retail.products';
+COMMENT ON COLUMN retail.daily_product_sales.units IS 'Units sold';
+COMMENT ON COLUMN retail.daily_product_sales.revenue IS 'What was paid for them after discounts, USD';
+COMMENT ON COLUMN retail.daily_product_sales.discount IS 'What was taken off, USD';
+
+CREATE TABLE IF NOT EXISTS retail.monthly_product_sales (
+    store_id   uuid          NOT NULL REFERENCES retail.stores,
+    month      date          NOT NULL CONSTRAINT monthly_product_sales_month_first CHECK (extract(day FROM month) = 1),
+    product_id uuid          NOT NULL,
+    units      integer       NOT NULL,
+    revenue    numeric(16,2) NOT NULL,
+    discount   numeric(16,2) NOT NULL,
+    PRIMARY KEY (store_id, month, product_id)
+);
+COMMENT ON TABLE retail.monthly_product_sales IS 'daily_product_sales added up per month: the cheapest source for products and categories over whole months';
+COMMENT ON COLUMN retail.monthly_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.monthly_product_sales.month IS 'First day of the month, UTC';
+COMMENT ON COLUMN retail.monthly_product_sales.product_id IS 'The product, of retail.products';
+COMMENT ON COLUMN retail.monthly_product_sales.units IS 'Units sold';
+COMMENT ON COLUMN retail.monthly_product_sales.revenue IS 'What was paid for them after discounts, USD';
+COMMENT ON COLUMN retail.monthly_product_sales.discount IS 'What was taken off, USD';
+
+-- How many customers bought in a span of days, each counted once: whoever bought on
+-- k of its days is in k of its daily counts and in k - 1 of the pairs of a day and the
+-- customer's next one, so it is the daily counts less the pairs within the span. The
+-- monthly table holds the same pairs with the first day of each rounded to its month.
+-- A comment that begins with "Internal:" keeps a table out of what a model is shown.
+
+CREATE TABLE IF NOT EXISTS retail.daily_repeat_customers (
+    store_id     uuid    NOT NULL REFERENCES retail.stores,
+    previous_day date    NOT NULL,
+    day          date    NOT NULL,
+    customers    integer NOT NULL,
+    PRIMARY KEY (store_id, previous_day, day)
+);
+COMMENT ON TABLE retail.daily_repeat_customers IS 'Internal: customers who bought on a day and next on another, for counting customers over spans of days';
+COMMENT ON COLUMN retail.daily_repeat_customers.store_id IS 'The store';
+COMMENT ON COLUMN retail.daily_repeat_customers.previous_day IS 'A day on which they bought, UTC';
+COMMENT ON COLUMN retail.daily_repeat_customers.day IS 'The next day on which they bought, UTC';
+COMMENT ON COLUMN retail.daily_repeat_customers.customers IS 'How many customers';
+
+CREATE TABLE IF NOT EXISTS retail.monthly_repeat_customers (
+    store_id       uuid    NOT NULL REFERENCES retail.stores,
+    previous_month date    NOT NULL,
+    day            date    NOT NULL,
+    customers      integer NOT NULL,
+    PRIMARY KEY (store_id, previous_month, day)
+);
+COMMENT ON TABLE retail.monthly_repeat_customers IS 'Internal: daily_repeat_customers added up per month of the previous day';
+COMMENT ON COLUMN retail.monthly_repeat_customers.store_id IS 'The store';
+COMMENT ON COLUMN retail.monthly_repeat_customers.previous_month IS 'First day of the month in which they bought, UTC';
+COMMENT ON COLUMN retail.monthly_repeat_customers.day IS 'The next day on which they bought, UTC';
+COMMENT ON COLUMN retail.monthly_repeat_customers.customers IS 'How many customers';
+
+CREATE TABLE IF NOT EXISTS retail.customer_order_days (
+    customer_id uuid   NOT NULL,
+    store_id    uuid   NOT NULL,
+    days        date[] NOT NULL,
+    PRIMARY KEY (customer_id, store_id),
+    CONSTRAINT customer_order_days_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
+        REFERENCES retail.customers (customer_id, store_id) ON UPDATE CASCADE ON DELETE CASCADE
+);
+COMMENT ON TABLE retail.customer_order_days IS 'Internal: the days on which each customer bought; whoever changes their orders takes turns on this row';
+COMMENT ON COLUMN retail.customer_order_days.customer_id IS 'The customer';
+COMMENT ON COLUMN retail.customer_order_days.store_id IS 'Home store';
+COMMENT ON COLUMN retail.customer_order_days.days IS 'Days in UTC with an order that counts, ascending';
+
+CREATE OR REPLACE FUNCTION retail.changed_rows(operation text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+RETURN concat_ws(' UNION ALL ',
+    CASE WHEN operation <> 'DELETE' THEN 'SELECT 1 AS sign, * FROM new_rows' END,
+    CASE WHEN operation <> 'INSERT' THEN 'SELECT -1 AS sign, * FROM old_rows' END);
+COMMENT ON FUNCTION retail.changed_rows(text) IS
+    'SQL of the rows that a trigger''s statement made, with sign 1, and those that it replaced, with sign -1';
+
+CREATE OR REPLACE FUNCTION retail.set_sold_on() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Locked, so that the order cannot be cancelled between here and the commit
+    -- without waiting for this line. An order of the same statement does not show
+    -- yet: its own trigger comes back to the line.
+    SELECT o.sold_on INTO NEW.sold_on
+    FROM retail.orders AS o
+    WHERE o.order_id = NEW.order_id AND o.store_id = NEW.store_id
+    FOR SHARE;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION retail.set_sold_on() IS 'Trigger: copies sold_on from the order to its line';
+
+CREATE OR REPLACE FUNCTION retail.total_orders() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    changes CONSTANT text := retail.changed_rows(TG_OP);
+    buyers uuid[];
+BEGIN
+    EXECUTE format(
+        $sql$
+        INSERT INTO retail.daily_sales AS d (store_id, day, revenue, orders, cancelled_orders, returned_orders)
+        SELECT *
+        FROM (
+            SELECT c.store_id, (c.order_date AT TIME ZONE 'UTC')::date AS day,
+                   coalesce(sum(c.sign * c.total_amount) FILTER (WHERE c.sold_on IS NOT NULL), 0) AS revenue,
+                   coalesce(sum(c.sign) FILTER (WHERE c.sold_on IS NOT NULL), 0) AS orders,
+                   coalesce(sum(c.sign) FILTER (WHERE c.status = 'cancelled'), 0) AS cancelled_orders,
+                   coalesce(sum(c.sign) FILTER (WHERE c.status = 'returned'), 0) AS returned_orders
+            FROM (%s) AS c
+            GROUP BY 1, 2
+        ) AS net
+        WHERE (revenue, orders, cancelled_orders, returned_orders) <> (0, 0, 0, 0)
+        ORDER BY store_id, day
+        ON CONFLICT (store_id, day) DO UPDATE
+        SET revenue = d.revenue + excluded.revenue,
+            orders = d.orders + excluded.orders,
+            cancelled_orders = d.cancelled_orders + excluded.cancelled_orders,
+            returned_orders = d.returned_orders + excluded.returned_orders
+        $sql$, changes);
+
+    EXECUTE format(
+        $sql$
+        SELECT array_agg(DISTINCT customer_id ORDER BY customer_id)
+        FROM (
+            SELECT c.customer_id
+            FROM (%s) AS c
+            WHERE c.sold_on IS NOT NULL
+            GROUP BY c.customer_id, c.store_id, c.sold_on
+            HAVING sum(c.sign) <> 0
+        ) AS changed
+        $sql$, changes) INTO buyers;
+    IF buyers IS NOT NULL THEN
+        PERFORM retail.recall_order_days(buyers);
+    END IF;
+
+    IF TG_OP <> 'DELETE' THEN
+        IF EXISTS (
+            SELECT FROM new_rows AS n
+            JOIN retail.order_items AS i ON i.order_id = n.order_id AND i.store_id = n.store_id
+            WHERE i.sold_on IS DISTINCT FROM n.sold_on
+        ) THEN
+            UPDATE retail.order_items AS i
+            SET sold_on = n.sold_on
+            FROM new_rows AS n
+            WHERE i.order_id = n.order_id AND i.store_id = n.store_id AND i.sold_on IS DISTINCT FROM n.sold_on;
+        END IF;
+    END IF;
+
+    IF TG_OP <> 'INSERT' THEN
+        DELETE FROM retail.daily_sales AS d
+        USING (SELECT DISTINCT o.store_id, (o.order_date AT TIME ZONE 'UTC')::date AS day FROM old_rows AS o) AS o
+        WHERE d.store_id = o.store_id AND d.day = o.day
+            AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.total_orders() IS
+    'Trigger: carries changed orders into daily_sales, into their customers'' days and into their lines';
+
+CREATE OR REPLACE FUNCTION retail.recall_order_days(customer_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO retail.customer_order_days (customer_id, store_id, days)
+    SELECT k.customer_id, k.store_id, '{}'
+    FROM retail.customers AS k
+    WHERE k.customer_id = ANY (customer_ids)
+        AND NOT EXISTS (SELECT FROM retail.customer_order_days AS d WHERE d.customer_id = k.customer_id)
+    ORDER BY k.customer_id
+    ON CONFLICT DO NOTHING;
+    -- Whoever else changes these customers' orders waits here, and then sees ours.
+    PERFORM FROM retail.customer_order_days AS d
+    WHERE d.customer_id = ANY (customer_ids)
+    ORDER BY d.customer_id
+    FOR NO KEY UPDATE;
+    -- A row that stays as it is gets updated too: a concurrent REPEATABLE READ
+    -- transaction, which would not see ours, then fails instead of going on.
+    UPDATE retail.customer_order_days AS d
+    SET days = ARRAY(SELECT DISTINCT o.sold_on FROM retail.orders AS o
+                     WHERE o.customer_id = d.customer_id AND o.sold_on IS NOT NULL ORDER BY 1)
+    WHERE d.customer_id = ANY (customer_ids);
+END
+$$;
+COMMENT ON FUNCTION retail.recall_order_days(uuid[]) IS
+    'Reads the days of some customers'' orders again; for the triggers of this section only';
+
+CREATE OR REPLACE FUNCTION retail.total_order_items() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    level record;
+BEGIN
+    FOR level IN
+        SELECT * FROM (VALUES ('retail.daily_product_sales', 'day', 'sold_on'),
+                              ('retail.monthly_product_sales', 'month', 'date_trunc(''month'', sold_on::timestamp)::date')
+        ) AS levels (target, key, expression)
+    LOOP
+        EXECUTE format(
+            $sql$
+            INSERT INTO %1$s AS t (store_id, %2$s, product_id, units, revenue, discount)
+            SELECT *
+            FROM (
+                SELECT c.store_id, %3$s AS %2$s, c.product_id, sum(c.sign * c.quantity) AS units,
+                       sum(c.sign * c.total_amount) AS revenue, sum(c.sign * c.discount_amount) AS discount
+                FROM (%4$s) AS c
+                WHERE c.sold_on IS NOT NULL
+                GROUP BY 1, 2, 3
+            ) AS net
+            WHERE (units, revenue, discount) <> (0, 0, 0)
+            ORDER BY store_id, %2$s, product_id
+            ON CONFLICT (store_id, %2$s, product_id) DO UPDATE
+            SET units = t.units + excluded.units,
+                revenue = t.revenue + excluded.revenue,
+                discount = t.discount + excluded.discount
+            $sql$, level.target, level.key, level.expression, retail.changed_rows(TG_OP));
+        IF TG_OP <> 'INSERT' THEN
+            EXECUTE format(
+                $sql$
+                DELETE FROM %1$s AS t
+                USING (SELECT DISTINCT store_id, %3$s AS %2$s, product_id FROM old_rows WHERE sold_on IS NOT NULL) AS o
+                WHERE t.store_id = o.store_id AND t.%2$s = o.%2$s AND t.product_id = o.product_id AND t.units = 0
+                $sql$, level.target, level.key, level.expression);
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.total_order_items() IS
+    'Trigger: carries changed lines into daily_product_sales and monthly_product_sales';
+
+CREATE OR REPLACE FUNCTION retail.total_order_days() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE format(
+        $sql$
+        WITH visits AS MATERIALIZED (
+            SELECT c.store_id, c.days[n - 1] AS previous_day, c.days[n] AS day, sum(c.sign) AS customers
+            FROM (%s) AS c CROSS JOIN LATERAL generate_subscripts(c.days, 1) AS n
+            GROUP BY 1, 2, 3
+            HAVING sum(c.sign) <> 0
+        ), days AS (
+            INSERT INTO retail.daily_sales AS d (store_id, day, customers, new_customers)
+            SELECT store_id, day, sum(customers), coalesce(sum(customers) FILTER (WHERE previous_day IS NULL), 0)
+            FROM visits GROUP BY 1, 2 ORDER BY 1, 2
+            ON CONFLICT (store_id, day) DO UPDATE
+            SET customers = d.customers + excluded.customers, new_customers = d.new_customers + excluded.new_customers
+        ), repeats AS (
+            INSERT INTO retail.daily_repeat_customers AS r (store_id, previous_day, day, customers)
+            SELECT store_id, previous_day, day, customers
+            FROM visits WHERE previous_day IS NOT NULL ORDER BY 1, 2, 3
+            ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = r.customers + excluded.customers
+        )
+        INSERT INTO retail.monthly_repeat_customers AS r (store_id, previous_month, day, customers)
+        SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
+        FROM visits WHERE previous_day IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+        ON CONFLICT (store_id, previous_month, day) DO UPDATE SET customers = r.customers + excluded.customers
+        $sql$, retail.changed_rows(TG_OP));
+    DELETE FROM retail.daily_sales AS d
+    USING (SELECT DISTINCT o.store_id, v.day FROM old_rows AS o CROSS JOIN LATERAL unnest(o.days) AS v (day)) AS o
+    WHERE d.store_id = o.store_id AND d.day = o.day
+        AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.total_order_days() IS
+    'Trigger: carries changed days of customers into daily_sales and the repeat customers';
+
+CREATE OR REPLACE FUNCTION retail.empty_sales_totals() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    BEGIN
+        IF TG_RELID = 'retail.orders'::regclass THEN
+            TRUNCATE retail.customer_order_days, retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.daily_sales;
+        ELSE
+            TRUNCATE retail.daily_product_sales, retail.monthly_product_sales;
+        END IF;
+    EXCEPTION WHEN object_in_use THEN
+        -- The same TRUNCATE ... CASCADE emptied them and still holds them, or a cursor is open.
+        IF TG_RELID = 'retail.orders'::regclass THEN
+            DELETE FROM retail.customer_order_days;
+            DELETE FROM retail.daily_repeat_customers;
+            DELETE FROM retail.monthly_repeat_customers;
+            DELETE FROM retail.daily_sales;
+        ELSE
+            DELETE FROM retail.daily_product_sales;
+            DELETE FROM retail.monthly_product_sales;
+        END IF;
+    END;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.empty_sales_totals() IS
+    'Trigger: empties the totals of a table that was truncated';
+
+CREATE OR REPLACE FUNCTION retail.refuse_direct_write() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_trigger_depth() < 2 THEN
+        RAISE EXCEPTION 'the totals in % are kept by triggers', TG_TABLE_NAME
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Write to retail.orders and retail.order_items; SELECT retail.rebuild_sales_totals() adds them up again.';
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.refuse_direct_write() IS
+    'Trigger: lets nobody write totals but the triggers of orders and order_items';
+
+-- Both as SECURITY INVOKER: they are the owner's to call.
+CREATE OR REPLACE FUNCTION retail.fill_sales_totals() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    totals CONSTANT text[] := ARRAY[
+        'daily_sales', 'daily_product_sales', 'monthly_product_sales',
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'];
+    target text;
+BEGIN
+    LOCK TABLE retail.orders, retail.order_items IN SHARE ROW EXCLUSIVE MODE;
+    FOREACH target IN ARRAY totals LOOP
+        EXECUTE format('ALTER TABLE retail.%I DISABLE TRIGGER USER', target);
+        EXECUTE format('TRUNCATE retail.%I', target);
+    END LOOP;
+
+    INSERT INTO retail.daily_product_sales (store_id, day, product_id, units, revenue, discount)
+    SELECT store_id, sold_on, product_id, sum(quantity), sum(total_amount), sum(discount_amount)
+    FROM retail.order_items
+    WHERE sold_on IS NOT NULL
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3;
+
+    INSERT INTO retail.monthly_product_sales (store_id, month, product_id, units, revenue, discount)
+    SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
+    FROM retail.daily_product_sales
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3;
+
+    INSERT INTO retail.customer_order_days (customer_id, store_id, days)
+    SELECT customer_id, store_id, array_agg(DISTINCT sold_on ORDER BY sold_on)
+    FROM retail.orders
+    WHERE sold_on IS NOT NULL
+    GROUP BY 1, 2;
+
+    INSERT INTO retail.daily_repeat_customers (store_id, previous_day, day, customers)
+    SELECT c.store_id, c.days[n], c.days[n + 1], count(*)
+    FROM retail.customer_order_days AS c CROSS JOIN LATERAL generate_series(1, cardinality(c.days) - 1) AS n
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3;
+
+    INSERT INTO retail.monthly_repeat_customers (store_id, previous_month, day, customers)
+    SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
+    FROM retail.daily_repeat_customers
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3;
+
+    INSERT INTO retail.daily_sales
+        (store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, new_customers)
+    SELECT o.store_id, o.day, o.revenue, o.orders, o.cancelled_orders, o.returned_orders,
+           coalesce(v.customers, 0), coalesce(v.new_customers, 0)
+    FROM (
+        SELECT store_id, (order_date AT TIME ZONE 'UTC')::date AS day,
+               coalesce(sum(total_amount) FILTER (WHERE sold_on IS NOT NULL), 0) AS revenue,
+               count(sold_on) AS orders,
+               count(*) FILTER (WHERE status = 'cancelled') AS cancelled_orders,
+               count(*) FILTER (WHERE status = 'returned') AS returned_orders
+        FROM retail.orders
+        GROUP BY 1, 2
+    ) AS o
+    LEFT JOIN (
+        SELECT c.store_id, v.day, count(*) AS customers, count(*) FILTER (WHERE v.nth = 1) AS new_customers
+        FROM retail.customer_order_days AS c CROSS JOIN LATERAL unnest(c.days) WITH ORDINALITY AS v (day, nth)
+        GROUP BY 1, 2
+    ) AS v ON v.store_id = o.store_id AND v.day = o.day
+    ORDER BY 1, 2;
+
+    FOREACH target IN ARRAY totals LOOP
+        EXECUTE format('ALTER TABLE retail.%I ENABLE TRIGGER USER', target);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION retail.fill_sales_totals() IS
+    'Adds up all sales totals from orders and order_items, whose sold_on must be right';
+
+CREATE OR REPLACE FUNCTION retail.rebuild_sales_totals() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    ALTER TABLE retail.order_items DISABLE TRIGGER USER;
+    UPDATE retail.order_items AS i
+    SET sold_on = o.sold_on
+    FROM retail.orders AS o
+    WHERE o.order_id = i.order_id AND o.store_id = i.store_id AND i.sold_on IS DISTINCT FROM o.sold_on;
+    ALTER TABLE retail.order_items ENABLE TRIGGER USER;
+    PERFORM retail.fill_sales_totals();
+END
+$$;
+COMMENT ON FUNCTION retail.rebuild_sales_totals() IS
+    'Sets sold_on of all lines and adds up all sales totals, after rows were written without triggers; blocks writers';
 
 
 -- Product search -------------------------------------------------------------
@@ -517,7 +992,9 @@ DECLARE
     open_columns text;
 BEGIN
     FOREACH target IN ARRAY ARRAY[
-        'retail.stores', 'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory'
+        'retail.stores', 'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory',
+        'retail.daily_sales', 'retail.daily_product_sales', 'retail.monthly_product_sales',
+        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers'
     ]::regclass[] LOOP
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         INTO open_columns
@@ -584,6 +1061,30 @@ CREATE POLICY regional_manager_inventory ON retail.inventory FOR SELECT TO regio
 DROP POLICY IF EXISTS owner_inventory ON retail.inventory;
 CREATE POLICY owner_inventory ON retail.inventory TO zava_owner USING (true) WITH CHECK (true);
 
+DO $$
+DECLARE
+    target text;
+BEGIN
+    FOREACH target IN ARRAY ARRAY[
+        'daily_sales', 'daily_product_sales', 'monthly_product_sales',
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'
+    ] LOOP
+        EXECUTE format('ALTER TABLE retail.%I ENABLE ROW LEVEL SECURITY', target);
+        EXECUTE format('ALTER TABLE retail.%I FORCE ROW LEVEL SECURITY', target);
+        EXECUTE format('DROP POLICY IF EXISTS store_manager_%s ON retail.%1$I', target);
+        EXECUTE format(
+            'CREATE POLICY store_manager_%s ON retail.%1$I FOR SELECT TO store_managers '
+            'USING (store_id = (SELECT retail.get_current_user_store()))', target);
+        EXECUTE format('DROP POLICY IF EXISTS regional_manager_%s ON retail.%1$I', target);
+        EXECUTE format(
+            'CREATE POLICY regional_manager_%s ON retail.%1$I FOR SELECT TO regional_managers '
+            'USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]))', target);
+        EXECUTE format('DROP POLICY IF EXISTS owner_%s ON retail.%1$I', target);
+        EXECUTE format('CREATE POLICY owner_%s ON retail.%1$I TO zava_owner USING (true) WITH CHECK (true)', target);
+    END LOOP;
+END
+$$;
+
 -- Managers have no grant here; the policies bind whoever is given one later.
 ALTER TABLE retail.regional_manager_stores ENABLE ROW LEVEL SECURITY;
 ALTER TABLE retail.regional_manager_stores FORCE ROW LEVEL SECURITY;
@@ -611,6 +1112,51 @@ BEGIN
             'CREATE OR REPLACE TRIGGER set_updated_at BEFORE UPDATE ON %s '
             'FOR EACH ROW EXECUTE FUNCTION retail.set_updated_at()', stamped);
     END LOOP;
+END
+$$;
+
+-- The totals: which statement on which table calls what. A trigger with transition
+-- tables serves one kind of statement only.
+CREATE OR REPLACE TRIGGER set_sold_on BEFORE INSERT OR UPDATE OF order_id, store_id, sold_on ON retail.order_items
+    FOR EACH ROW EXECUTE FUNCTION retail.set_sold_on();
+
+DO $$
+DECLARE
+    source record;
+    target text;
+BEGIN
+    FOR source IN SELECT * FROM (VALUES
+        ('orders', 'INSERT', 'total_orders'), ('orders', 'UPDATE', 'total_orders'), ('orders', 'DELETE', 'total_orders'),
+        ('order_items', 'INSERT', 'total_order_items'), ('order_items', 'UPDATE', 'total_order_items'),
+        ('order_items', 'DELETE', 'total_order_items'),
+        -- Rows come without days, so their insertion adds nothing.
+        ('customer_order_days', 'UPDATE', 'total_order_days'), ('customer_order_days', 'DELETE', 'total_order_days')
+    ) AS sources (name, operation, function) LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER total_%s AFTER %s ON retail.%I REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION retail.%I()',
+            lower(source.operation), source.operation, source.name,
+            concat_ws(' ', CASE WHEN source.operation <> 'DELETE' THEN 'NEW TABLE AS new_rows' END,
+                           CASE WHEN source.operation <> 'INSERT' THEN 'OLD TABLE AS old_rows' END),
+            source.function);
+    END LOOP;
+    FOREACH target IN ARRAY ARRAY['orders', 'order_items'] LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER total_truncate AFTER TRUNCATE ON retail.%I '
+            'FOR EACH STATEMENT EXECUTE FUNCTION retail.empty_sales_totals()', target);
+    END LOOP;
+    FOREACH target IN ARRAY ARRAY[
+        'daily_sales', 'daily_product_sales', 'monthly_product_sales',
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'
+    ] LOOP
+        EXECUTE format(
+            'CREATE OR REPLACE TRIGGER refuse_direct_write BEFORE INSERT OR UPDATE OR DELETE ON retail.%I '
+            'FOR EACH STATEMENT EXECUTE FUNCTION retail.refuse_direct_write()', target);
+    END LOOP;
+
+    -- A database of an earlier version: its orders have never been added up.
+    IF NOT EXISTS (SELECT FROM retail.daily_sales) AND EXISTS (SELECT FROM retail.orders) THEN
+        PERFORM retail.rebuild_sales_totals();
+    END IF;
 END
 $$;
 

@@ -17,14 +17,14 @@
 -- Run it as a superuser or as a role that can SET ROLE zava_owner. It is one
 -- transaction, which locks the tables; it stops at the first error, with exit
 -- code 3 and nothing changed. Stdout gets one line as each step starts,
---     zava: 3/9 customers
+--     zava: 3/10 customers
 -- then `zava: done` after the commit, and nothing else.
 --
 -- The same scale and as_of always give the same rows, on every PostgreSQL. A key
 -- is md5('<table>:' || natural key), and a draw is a part of md5('<table>:' ||
 -- natural key || ':<purpose>'): no random(), no clock, no floating point that rounds.
 --
--- Order: checks, reference data, distributions, bulk load, keys and indexes.
+-- Order: checks, reference data, distributions, bulk load, totals, keys and indexes.
 
 \set ON_ERROR_STOP on
 \set QUIET on
@@ -61,7 +61,7 @@ SET LOCAL maintenance_work_mem = '256MB';
 
 -- Checks ---------------------------------------------------------------------
 
-\echo zava: 1/9 checks
+\echo zava: 1/10 checks
 
 DO $$
 BEGIN
@@ -147,7 +147,7 @@ $$;
 
 -- Reference data -------------------------------------------------------------
 
-\echo zava: 2/9 reference data
+\echo zava: 2/10 reference data
 
 CREATE TEMP TABLE csv_stores (
     name            text,
@@ -464,7 +464,11 @@ ANALYZE seed_stores, seed_categories, seed_days, seed_months, seed_products, see
 
 CREATE TEMP TABLE seed_rebuild ON COMMIT DROP AS
 WITH loaded AS (
-    SELECT unnest(ARRAY['retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory']::regclass[])::oid AS oid
+    SELECT unnest(ARRAY[
+        'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory',
+        'retail.daily_sales', 'retail.daily_product_sales', 'retail.monthly_product_sales',
+        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_order_days'
+    ]::regclass[])::oid AS oid
 ), indexes AS (
     SELECT i.indexrelid, 'COMMENT ON INDEX ' || i.indexrelid::regclass || ' IS '
                || quote_literal(obj_description(i.indexrelid, 'pg_class')) AS comment_on
@@ -505,7 +509,11 @@ BEGIN
 END
 $$;
 
-\echo zava: 3/9 customers
+-- The triggers would keep the totals row by row; they are added up at the end.
+ALTER TABLE retail.orders DISABLE TRIGGER total_insert;
+ALTER TABLE retail.order_items DISABLE TRIGGER set_sold_on, DISABLE TRIGGER total_insert;
+
+\echo zava: 3/10 customers
 
 -- Who orders when. A customer places 0 to 5 orders times the store's frequency,
 -- but at least one, between 08:00 and 20:59:59. In order of time, so that orders
@@ -553,7 +561,7 @@ JOIN seed_first_names AS f ON f.name_no = pg_temp.draw(c.hash, 1, (SELECT count(
 JOIN seed_last_names AS l ON l.name_no = pg_temp.draw(c.hash, 2, (SELECT count(*)::integer FROM seed_last_names))
 ORDER BY c.customer_no;
 
-\echo zava: 4/9 orders and items
+\echo zava: 4/10 orders and items
 
 -- Month by month: bounded memory, and the order's total is at hand with its items.
 -- Hash joins only: the planner guesses a month's rows low, and a nested loop over
@@ -578,7 +586,10 @@ BEGIN
             -- A draw of many choices holds several small ones, as digits.
             SELECT ordered_at, customer_no, nth, store_id, value_percent, order_id,
                    1 + width_bucket(counts % 100, ARRAY[40, 70, 85, 95]) AS line_count,
-                   counts / 100 AS status_percent,
+                   (ARRAY['pending', 'shipped', 'completed', 'returned', 'cancelled'])[1 + width_bucket(counts / 100,
+                       CASE WHEN ordered_at >= as_of - 2 THEN ARRAY[60, 85, 97, 97]
+                            WHEN ordered_at >= as_of - 6 THEN ARRAY[15, 60, 97, 97]
+                            ELSE ARRAY[0, 0, 95, 97] END)] AS status,
                    1 + width_bucket(pg_temp.draw(hash, 2), month.category_bounds) AS main_category,
                    (choices % 10) < 9 AS first_is_main,
                    1 + choices / 10 % categories AS other_category,
@@ -611,6 +622,7 @@ BEGIN
         ), chosen AS MATERIALIZED (
             -- The first line is chosen already, the last one perhaps.
             SELECT l.order_item_id, l.order_id, l.store_id, l.ordered_at,
+                   CASE WHEN l.status NOT IN ('cancelled', 'returned') THEN l.ordered_at::date END AS sold_on,
                    CASE WHEN l.line = 1 THEN l.first_product
                         WHEN l.line = l.line_count AND l.last_product IS NOT NULL THEN l.last_product
                         ELSE s.products[1 + width_bucket(pg_temp.draw(l.hash, 2), s.bounds)] END AS product_no,
@@ -644,20 +656,16 @@ BEGIN
             INSERT INTO retail.orders
                 (order_id, customer_id, store_id, order_date, total_amount, status, created_at, updated_at)
             SELECT o.order_id, md5('customers:' || o.customer_no)::uuid, o.store_id, o.ordered_at, t.total_cents * 0.01,
-                   (ARRAY['pending', 'shipped', 'completed', 'returned', 'cancelled'])[1 + width_bucket(o.status_percent,
-                       CASE WHEN o.ordered_at >= as_of - 2 THEN ARRAY[60, 85, 97, 97]
-                            WHEN o.ordered_at >= as_of - 6 THEN ARRAY[15, 60, 97, 97]
-                            ELSE ARRAY[0, 0, 95, 97] END)],
-                   o.ordered_at, o.ordered_at
+                   o.status, o.ordered_at, o.ordered_at
             FROM orders AS o
             JOIN totals AS t ON t.order_id = o.order_id
             ORDER BY o.ordered_at, o.customer_no, o.nth
         )
         INSERT INTO retail.order_items
             (order_item_id, order_id, store_id, product_id, quantity, unit_price, discount_percent, discount_amount,
-             total_amount, created_at, updated_at)
+             total_amount, created_at, updated_at, sold_on)
         SELECT order_item_id, order_id, store_id, product_id, quantity, unit_cents * 0.01, discount_percent, discount_cents * 0.01,
-               (quantity * unit_cents - discount_cents) * 0.01, ordered_at, ordered_at
+               (quantity * unit_cents - discount_cents) * 0.01, ordered_at, ordered_at, sold_on
         FROM lines;
     END LOOP;
 END
@@ -665,7 +673,7 @@ $$;
 SET LOCAL enable_nestloop = DEFAULT;
 SET LOCAL enable_mergejoin = DEFAULT;
 
-\echo zava: 5/9 inventory
+\echo zava: 5/10 inventory
 
 -- 10 to 100 units, more in a larger store and of a category that sells well; three
 -- in a hundred are out of stock.
@@ -687,9 +695,19 @@ CROSS JOIN LATERAL (
 ORDER BY s.store_no, p.product_no;
 
 
--- Keys and indexes -----------------------------------------------------------
+-- Totals, keys and indexes ----------------------------------------------------
 
-\echo zava: 6/9 primary and unique keys
+\echo zava: 6/10 sales totals
+
+DO $$
+BEGIN
+    PERFORM retail.fill_sales_totals();
+END
+$$;
+ALTER TABLE retail.orders ENABLE TRIGGER total_insert;
+ALTER TABLE retail.order_items ENABLE TRIGGER set_sold_on, ENABLE TRIGGER total_insert;
+
+\echo zava: 7/10 primary and unique keys
 
 DO $$
 DECLARE
@@ -701,7 +719,7 @@ BEGIN
 END
 $$;
 
-\echo zava: 7/9 indexes
+\echo zava: 8/10 indexes
 
 DO $$
 DECLARE
@@ -713,7 +731,7 @@ BEGIN
 END
 $$;
 
-\echo zava: 8/9 foreign keys
+\echo zava: 9/10 foreign keys
 
 DO $$
 DECLARE
@@ -725,10 +743,12 @@ BEGIN
 END
 $$;
 
-\echo zava: 9/9 statistics
+\echo zava: 10/10 statistics
 
 ANALYZE retail.stores, retail.regional_managers, retail.regional_manager_stores, retail.categories, retail.product_types,
-    retail.products, retail.customers, retail.orders, retail.order_items, retail.inventory;
+    retail.products, retail.customers, retail.orders, retail.order_items, retail.inventory,
+    retail.daily_sales, retail.daily_product_sales, retail.monthly_product_sales,
+    retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.customer_order_days;
 
 DROP FUNCTION pg_temp.draw(text, integer), pg_temp.draw(text, integer, integer);
 

@@ -139,7 +139,7 @@ def test_a_query_whose_connection_was_lost_is_run_again(
 ) -> None:
     assert manager.pool is not None
     with manager.pool.checkout() as conn:
-        application = f"zava-test-{random.random()}"  # noqa: S311
+        application = f"zava-test-{random.random()}"
         conn.execute(f"SET application_name = '{application}'".encode())
     lost = owner.execute(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"

@@ -13,7 +13,18 @@ from zava.errors import AuthorizationError, QueryError, ValidationError
 
 Owner = psycopg.Connection
 
-TABLES_WITH_A_STORE = ("stores", "customers", "orders", "order_items", "inventory")
+TABLES_WITH_A_STORE = (
+    "stores",
+    "customers",
+    "orders",
+    "order_items",
+    "inventory",
+    "daily_sales",
+    "daily_product_sales",
+    "monthly_product_sales",
+    "daily_repeat_customers",
+    "monthly_repeat_customers",
+)
 SHARED_TABLES = (
     "categories",
     "product_types",
@@ -25,6 +36,7 @@ HIDDEN_TABLES = (
     "regional_manager_stores",
     "login_identities",
     "identity_key",
+    "customer_order_days",
 )
 REGIONS = (
     "Head Office",

@@ -36,6 +36,8 @@ def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_
     roles = ["regional_managers", "store_managers", "zava_owner"]
     assert {name for name, *_ in found} >= {
         "stores", "customers", "orders", "order_items", "inventory", "regional_manager_stores",
+        "daily_sales", "daily_product_sales", "monthly_product_sales",
+        "daily_repeat_customers", "monthly_repeat_customers", "customer_order_days",
     }  # fmt: skip
     assert [f for f in found if f[1:] != (True, True, roles)] == []
 

@@ -1,7 +1,9 @@
 -- The statements behind get_store_performance, by name. They run as the caller, under
--- row level security, in one transaction. Spans of time are half-open; an order counts
--- unless it was cancelled or returned. The three spans of a statement may overlap or be
--- the same: an order is read once and says in which of them it was placed.
+-- row level security, in one transaction. They read totals that triggers keep, never the
+-- orders themselves, so they cost the same however many there are. An order counts unless
+-- it was cancelled or returned. A span is the days from first_day up to, not including,
+-- end_day; first_month and end_month bound the whole months in it, and are end_day where
+-- there is none. The three spans may overlap or be the same.
 
 -- name: visible_stores
 -- The stores that the caller may see.
@@ -18,79 +20,88 @@ WHERE s.store_id = %(store_id)s
 
 -- name: daily_sales
 -- Orders of the three spans by day in UTC, where there are any.
-SELECT (o.order_date AT TIME ZONE 'UTC')::date AS day,
-       coalesce(sum(o.total_amount) FILTER (WHERE o.status NOT IN ('cancelled', 'returned')), 0) AS revenue,
-       count(*) FILTER (WHERE o.status NOT IN ('cancelled', 'returned')) AS orders,
-       count(*) FILTER (WHERE o.status = 'cancelled') AS cancelled_orders,
-       count(*) FILTER (WHERE o.status = 'returned') AS returned_orders
-FROM retail.orders AS o
-WHERE o.store_id = %(store_id)s
-    AND ((o.order_date >= %(start)s AND o.order_date < %(end)s)
-        OR (o.order_date >= %(previous_start)s AND o.order_date < %(previous_end)s)
-        OR (o.order_date >= %(year_before_start)s AND o.order_date < %(year_before_end)s))
-GROUP BY day
-ORDER BY day
+SELECT d.day, d.revenue, d.orders, d.cancelled_orders, d.returned_orders
+FROM retail.daily_sales AS d
+WHERE d.store_id = %(store_id)s
+    AND ((d.day >= %(first_day)s AND d.day < %(end_day)s)
+        OR (d.day >= %(previous_first_day)s AND d.day < %(previous_end_day)s)
+        OR (d.day >= %(year_before_first_day)s AND d.day < %(year_before_end_day)s))
+ORDER BY d.day
 
 -- name: span_customers
 -- Customers of each span; a new one is in the span of their first order that counts.
-WITH buyers AS MATERIALIZED (
-    SELECT o.customer_id,
-           bool_or(o.order_date >= %(start)s AND o.order_date < %(end)s) AS in_current,
-           bool_or(o.order_date >= %(previous_start)s AND o.order_date < %(previous_end)s) AS in_previous,
-           bool_or(o.order_date >= %(year_before_start)s AND o.order_date < %(year_before_end)s) AS in_year_before
-    FROM retail.orders AS o
-    WHERE o.store_id = %(store_id)s AND o.status NOT IN ('cancelled', 'returned')
-        AND ((o.order_date >= %(start)s AND o.order_date < %(end)s)
-            OR (o.order_date >= %(previous_start)s AND o.order_date < %(previous_end)s)
-            OR (o.order_date >= %(year_before_start)s AND o.order_date < %(year_before_end)s))
-    GROUP BY o.customer_id
-), firsts AS MATERIALIZED (
-    SELECT o.customer_id, min(o.order_date) AS first_at
-    FROM retail.orders AS o
-    WHERE o.store_id = %(store_id)s AND o.order_date < %(end)s AND o.status NOT IN ('cancelled', 'returned')
-        AND o.customer_id IN (SELECT b.customer_id FROM buyers AS b)
-    GROUP BY o.customer_id
+-- Each is counted once: on every day that they bought, less the pairs of such a day and
+-- their next one that lie within the span. Whole months of pairs are read as months.
+WITH spans (name, first_day, end_day, first_month, end_month) AS (
+    VALUES ('current', %(first_day)s, %(end_day)s, %(first_month)s, %(end_month)s),
+           ('previous', %(previous_first_day)s, %(previous_end_day)s, %(previous_first_month)s, %(previous_end_month)s),
+           ('year_before', %(year_before_first_day)s, %(year_before_end_day)s, %(year_before_first_month)s, %(year_before_end_month)s)
+), counts AS (
+    SELECT s.name, d.customers - m.customers - r.customers AS customers, d.new_customers
+    FROM spans AS s
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(d.customers), 0) AS customers, coalesce(sum(d.new_customers), 0) AS new_customers
+        FROM retail.daily_sales AS d
+        WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.end_day
+    ) AS d
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(m.customers), 0) AS customers
+        FROM retail.monthly_repeat_customers AS m
+        WHERE m.store_id = %(store_id)s
+            AND m.previous_month >= s.first_month AND m.previous_month < s.end_month AND m.day < s.end_day
+    ) AS m
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(r.customers), 0) AS customers
+        FROM (
+            SELECT r.customers FROM retail.daily_repeat_customers AS r
+            WHERE r.store_id = %(store_id)s
+                AND r.previous_day >= s.first_day AND r.previous_day < s.first_month AND r.day < s.end_day
+            UNION ALL
+            SELECT r.customers FROM retail.daily_repeat_customers AS r
+            WHERE r.store_id = %(store_id)s
+                AND r.previous_day >= s.end_month AND r.previous_day < s.end_day AND r.day < s.end_day
+        ) AS r
+    ) AS r
 )
-SELECT (SELECT json_build_object(
-           'customers', count(*) FILTER (WHERE b.in_current),
-           'new_customers', (SELECT count(*) FROM firsts AS f WHERE f.first_at >= %(start)s AND f.first_at < %(end)s))
-        FROM buyers AS b) AS current,
-       (SELECT json_build_object(
-           'customers', count(*) FILTER (WHERE b.in_previous),
-           'new_customers', (SELECT count(*) FROM firsts AS f WHERE f.first_at >= %(previous_start)s AND f.first_at < %(previous_end)s))
-        FROM buyers AS b) AS previous,
-       (SELECT json_build_object(
-           'customers', count(*) FILTER (WHERE b.in_year_before),
-           'new_customers', (SELECT count(*) FROM firsts AS f WHERE f.first_at >= %(year_before_start)s AND f.first_at < %(year_before_end)s))
-        FROM buyers AS b) AS year_before
+SELECT c.name, c.customers, c.new_customers FROM counts AS c
 
 -- name: span_items
 -- What was sold in each span: totals, categories, the best products with their stock,
--- and the products that fell the most against the previous span.
-WITH counted AS (
-    SELECT o.order_id,
-           o.order_date >= %(start)s AND o.order_date < %(end)s AS in_current,
-           o.order_date >= %(previous_start)s AND o.order_date < %(previous_end)s AS in_previous,
-           o.order_date >= %(year_before_start)s AND o.order_date < %(year_before_end)s AS in_year_before
-    FROM retail.orders AS o
-    WHERE o.store_id = %(store_id)s AND o.status NOT IN ('cancelled', 'returned')
-        AND ((o.order_date >= %(start)s AND o.order_date < %(end)s)
-            OR (o.order_date >= %(previous_start)s AND o.order_date < %(previous_end)s)
-            OR (o.order_date >= %(year_before_start)s AND o.order_date < %(year_before_end)s))
+-- and the products that fell the most against the previous span. Whole months are read
+-- as months, the days before and after them as days.
+WITH spans (name, first_day, end_day, first_month, end_month) AS (
+    VALUES ('current', %(first_day)s, %(end_day)s, %(first_month)s, %(end_month)s),
+           ('previous', %(previous_first_day)s, %(previous_end_day)s, %(previous_first_month)s, %(previous_end_month)s),
+           ('year_before', %(year_before_first_day)s, %(year_before_end_day)s, %(year_before_first_month)s, %(year_before_end_month)s)
+), parts AS (
+    SELECT s.name, t.*
+    FROM spans AS s
+    CROSS JOIN LATERAL (
+        SELECT m.product_id, m.units, m.revenue, m.discount
+        FROM retail.monthly_product_sales AS m
+        WHERE m.store_id = %(store_id)s AND m.month >= s.first_month AND m.month < s.end_month
+        UNION ALL
+        SELECT d.product_id, d.units, d.revenue, d.discount
+        FROM retail.daily_product_sales AS d
+        WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.first_month
+        UNION ALL
+        SELECT d.product_id, d.units, d.revenue, d.discount
+        FROM retail.daily_product_sales AS d
+        WHERE d.store_id = %(store_id)s AND d.day >= s.end_month AND d.day < s.end_day
+    ) AS t
 ), sums AS MATERIALIZED (
-    SELECT i.product_id,
-           coalesce(sum(i.quantity) FILTER (WHERE c.in_current), 0) AS units,
-           coalesce(sum(i.discount_amount) FILTER (WHERE c.in_current), 0) AS discount,
-           coalesce(sum(i.total_amount) FILTER (WHERE c.in_current), 0) AS revenue,
-           coalesce(sum(i.quantity) FILTER (WHERE c.in_previous), 0) AS previous_units,
-           coalesce(sum(i.discount_amount) FILTER (WHERE c.in_previous), 0) AS previous_discount,
-           coalesce(sum(i.total_amount) FILTER (WHERE c.in_previous), 0) AS previous_revenue,
-           coalesce(sum(i.quantity) FILTER (WHERE c.in_year_before), 0) AS year_before_units,
-           coalesce(sum(i.discount_amount) FILTER (WHERE c.in_year_before), 0) AS year_before_discount,
-           coalesce(sum(i.total_amount) FILTER (WHERE c.in_year_before), 0) AS year_before_revenue
-    FROM counted AS c
-    JOIN retail.order_items AS i ON i.order_id = c.order_id AND i.store_id = %(store_id)s
-    GROUP BY i.product_id
+    SELECT p.product_id,
+           coalesce(sum(p.units) FILTER (WHERE p.name = 'current'), 0) AS units,
+           coalesce(sum(p.discount) FILTER (WHERE p.name = 'current'), 0) AS discount,
+           coalesce(sum(p.revenue) FILTER (WHERE p.name = 'current'), 0) AS revenue,
+           coalesce(sum(p.units) FILTER (WHERE p.name = 'previous'), 0) AS previous_units,
+           coalesce(sum(p.discount) FILTER (WHERE p.name = 'previous'), 0) AS previous_discount,
+           coalesce(sum(p.revenue) FILTER (WHERE p.name = 'previous'), 0) AS previous_revenue,
+           coalesce(sum(p.units) FILTER (WHERE p.name = 'year_before'), 0) AS year_before_units,
+           coalesce(sum(p.discount) FILTER (WHERE p.name = 'year_before'), 0) AS year_before_discount,
+           coalesce(sum(p.revenue) FILTER (WHERE p.name = 'year_before'), 0) AS year_before_revenue
+    FROM parts AS p
+    GROUP BY p.product_id
 ), sold AS MATERIALIZED (
     SELECT s.*, p.name, p.cost, p.category_id
     FROM sums AS s

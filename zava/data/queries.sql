@@ -53,12 +53,14 @@ SELECT 1
 SELECT format_type(%(oid)s, NULL)
 
 -- name: list_tables
--- The tables that the caller may read, with their comments.
+-- The tables that the caller may read, with their comments; not those that serve
+-- zava alone, whose comment says so.
 SELECT c.relname AS table_name, obj_description(c.oid, 'pg_class') AS description
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND has_any_column_privilege(c.oid, 'SELECT')
+    AND NOT coalesce(starts_with(obj_description(c.oid, 'pg_class'), 'Internal:'), false)
 ORDER BY c.relname
 
 -- name: list_columns

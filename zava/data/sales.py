@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -192,17 +192,18 @@ def get_sales_data(
     }
     for name, span in spans.items():
         prefix = "" if name == "current" else f"{name}_"
-        parameters |= {f"{prefix}start": span.start, f"{prefix}end": span.end}
+        parameters |= {f"{prefix}{k}": day for k, day in _bounds(span).items()}
     queries = [Query(statement(name), parameters) for name in _STATEMENTS]
     results = fetch_all(queries, identity, _MAX_DAYS, operation="performance")
     history, customers, items, days = map(_dicts, results)
     if not history:
         raise AuthorizationError("Access denied for store", str(identity.user_id))
+    counts = {row.pop("name"): row for row in customers}
     found = {
         name: {
             "start": span.start,
             "end": span.end,
-            **customers[0][name],
+            **counts[name],
             **items[0].pop(name),
         }
         for name, span in spans.items()
@@ -210,6 +211,22 @@ def get_sales_data(
     return SalesData.model_validate(
         {"store_id": store_id, **history[0], **items[0], **found, "days": days}
     )
+
+
+def _bounds(span: Span) -> dict[str, date]:
+    """Return a span's days, and the bounds of the whole months in it."""
+    first_day, end_day = span.start.date(), span.end.date()
+    first_month, end_month = first_day.replace(day=1), end_day.replace(day=1)
+    if first_month < first_day:
+        first_month = (first_month + timedelta(days=31)).replace(day=1)
+    if first_month >= end_month:
+        first_month = end_month = end_day
+    return {
+        "first_day": first_day,
+        "end_day": end_day,
+        "first_month": first_month,
+        "end_month": end_month,
+    }
 
 
 def _dicts(result: ResultSet) -> list[dict[str, Any]]:

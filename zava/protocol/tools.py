@@ -101,7 +101,9 @@ def register_tools(
                 ' ["retail.orders", "retail.order_items"]; of retail.stores,'
                 " retail.customers, retail.orders, retail.order_items,"
                 " retail.inventory, retail.products, retail.categories,"
-                " retail.product_types, retail.product_description_embeddings",
+                " retail.product_types, retail.product_description_embeddings,"
+                " and of the totals, which answer soonest: retail.daily_sales,"
+                " retail.daily_product_sales, retail.monthly_product_sales",
                 min_length=1,
                 max_length=MAX_TABLES,
             ),
