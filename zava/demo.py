@@ -22,7 +22,7 @@ from rich.text import Text
 from zava.data.logins import BoundLogins
 from zava.errors import ConfigurationError
 from zava.models import ServedUser
-from zava.settings import Settings
+from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
 
 SALES_PER_STORE = (
     "SELECT s.name, count(*) AS orders, sum(o.total_amount) AS revenue"
@@ -170,7 +170,9 @@ async def _ask(
 
 
 def _environment(settings: Settings) -> dict[str, str]:
+    """What a server of the demonstration is started with, whatever `.env` says."""
     return {
+        **{PREFIX + name.upper(): "" for name in CONNECTION_SETTINGS},
         **settings.environment("data_dir", "embedded_version"),
         "ZAVA_LOG_LEVEL": "ERROR",
     }

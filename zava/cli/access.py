@@ -30,6 +30,10 @@ def login() -> None:
 
     Who has the password of such a login reads the stores of its people, with
     zava, psql or any other program, and no other store.
+
+    \b
+    Example:
+      zava login add seattle --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zava.cli.errors import explain_errors
+from zava.errors import ConfigurationError
 from zava.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ admin_url_option = click.option(
 @click.option(
     "--password",
     metavar="TEXT",
-    help="Password of the server's login; by default a generated one.",
+    help="Password of the server's login; by default a new login gets a generated one.",
 )
 @explain_errors
 def init(
@@ -54,7 +55,7 @@ def init(
 ) -> None:
     """Load schema and seed into a database and give the server its login.
 
-    Loading again changes nothing: data that is there stays as it is.
+    Loading again changes nothing: data and passwords stay as they are.
 
     \b
     Examples:
@@ -64,7 +65,13 @@ def init(
     from zava.administration import open_loader
 
     settings = Settings.load(admin_url=admin_url)
+    if password and settings.is_embedded and not settings.admin_url.get_secret_value():
+        raise ConfigurationError(
+            "the embedded PostgreSQL has no passwords: leave --password out, or name a"
+            " database of yours with --admin-url"
+        )
     with open_loader(settings, create=True) as (loader, embedded):
+        is_new_login = not loader.has_server_login()
         warnings = loader.load_schema()
         if warnings:
             click.echo(warnings, err=True)
@@ -73,6 +80,10 @@ def init(
             load_seed(loader, scale, as_of.date() if as_of else None)
         if embedded:
             click.echo("login: zava_server, through the embedded server's own socket")
+        elif not (password or is_new_login):
+            click.echo(
+                "login: zava_server, as it was; --password TEXT gives it a new password"
+            )
         else:
             secret = password or secrets.token_urlsafe(24)
             loader.set_server_password(secret)

@@ -10,7 +10,7 @@ from zava.cli.database import load_seed
 from zava.cli.errors import explain_errors
 from zava.client_config import CONFIG_FILES, client_config
 from zava.errors import ConfigurationError
-from zava.settings import PREFIX, Settings
+from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
 
 
 @click.command()
@@ -34,7 +34,8 @@ def demo(scale: float) -> None:
     from zava.demo import run_demo
 
     # The demonstration is the same for everyone, whatever is configured.
-    settings = Settings.load(database_url="", db_host="", db_user="", admin_url="")
+    nothing = dict.fromkeys((*CONNECTION_SETTINGS, "admin_url"), "")
+    settings = Settings.load(**nothing)
     with open_loader(settings, create=True) as (loader, _):
         if not loader.has_schema() or not loader.has_data():
             loader.load_schema()

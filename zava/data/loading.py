@@ -37,6 +37,8 @@ SERVER_LOGIN = "zava_server"
 OnStep = Callable[[int, int, str], None]
 """Called as the seed goes on: number of the step, how many there are, its name."""
 
+# psql's own prefix: the file and line of a message.
+_PLACE = re.compile(r"^psql:.*?:\d+: ", re.MULTILINE)
 _STEP = re.compile(r"^zava: (\d+)/(\d+) (.+)$")
 
 
@@ -66,13 +68,25 @@ class DatabaseLoader:
                 conn.execute(create.format(name=sql.Identifier(name)))
 
     def load_schema(self) -> str:
-        """Run schema.sql and return its warnings, "" for none."""
+        """Run schema.sql and return its warnings, "" for none.
+
+        Raises:
+            ConfigurationError: The database cannot be reached, or psql is missing.
+            DatabaseError: PostgreSQL refused a statement.
+        """
+        with self.connection():
+            pass  # psql's own complaint about a connection has no remedy
         return self._psql("-f", str(sql_file("schema.sql")))
 
     def has_schema(self) -> bool:
         """Whether schema.sql has been loaded."""
         with self.connection() as conn:
             return _is_true(conn, "schema_exists")
+
+    def has_server_login(self) -> bool:
+        """Whether the server's login is there; it belongs to the whole cluster."""
+        with self.connection() as conn:
+            return _is_true(conn, "login_exists", {"login": SERVER_LOGIN})
 
     def has_data(self) -> bool:
         """Whether there are stores or customers, which a seed must not touch."""
@@ -106,16 +120,25 @@ class DatabaseLoader:
         """Yield the administrator's connection, in autocommit mode.
 
         Raises:
-            ConfigurationError: schema.sql has not been loaded, or the login is wrong.
-            DatabaseError: PostgreSQL refused a statement or cannot be reached.
+            ConfigurationError: The database cannot be reached, or schema.sql has not
+                been loaded.
+            DatabaseError: PostgreSQL refused a statement.
         """
         try:
-            with psycopg.connect(
+            opened = psycopg.connect(
                 self._conninfo,
                 autocommit=True,
                 row_factory=dict_row,
                 connect_timeout=10,
-            ) as conn:
+            )
+        except psycopg.OperationalError as exc:
+            # Whoever administers the database may know what libpq knows.
+            reason = str(exc).partition("\n")[0]
+            raise ConfigurationError(
+                f"{reason}; check --admin-url or ZAVA_ADMIN_URL"
+            ) from exc
+        try:
+            with opened as conn:
                 yield conn
         except psycopg.errors.UndefinedTable as exc:
             raise ConfigurationError(
@@ -166,7 +189,7 @@ class DatabaseLoader:
             _, errors = process.communicate()
         if process.returncode != 0:
             raise DatabaseError(f"psql failed: {_first_error(errors)}")
-        return errors.strip()
+        return _PLACE.sub("", errors).strip()
 
 
 def set_password(conn: psycopg.Connection[Any], login: str, password: str) -> None:
@@ -223,4 +246,6 @@ def _first_error(errors: str) -> str:
     lines = errors.splitlines()
     marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|error):", line)]
     line = (marked or lines or ["no message"])[0]
-    return re.sub(r"^.*?\b(?:ERROR|FATAL|error):\s*", "", line)
+    hints = [text for text in lines if text.startswith("HINT:")]
+    message = re.sub(r"^.*?\b(?:ERROR|FATAL|error):\s*", "", line)
+    return "; ".join((message, *(hint[5:].strip() for hint in hints[:1])))

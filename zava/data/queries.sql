@@ -114,13 +114,18 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %(name)s)
 -- The embedded server's database.
 CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'
 
+-- name: login_exists
+-- Whether there is a role of that name.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(login)s)
+
 -- name: set_password
 -- The server login's SCRAM verifier.
 ALTER ROLE {login} PASSWORD {verifier}
 
 -- name: schema_exists
--- Whether schema.sql has been loaded.
-SELECT to_regprocedure('retail.resolve_identity(uuid)') IS NOT NULL
+-- Whether schema.sql has been loaded; an administrator need not be let into the schema.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+               WHERE n.nspname = 'retail' AND p.proname = 'resolve_identity')
 
 -- name: has_data
 -- Whether there is anything that a seed must not touch.

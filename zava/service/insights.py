@@ -80,11 +80,11 @@ def revenue_moved(metrics: StoreMetrics) -> str | None:
     orders = {pair.label: pair.before for pair in against(metrics, metrics.orders)}
     parts = [
         f"{_direction(pair)} on {pair.label} ({_money(pair.before)} from"
-        f" {orders[pair.label]:,} orders)"
+        f" {_orders(orders[pair.label])})"
         for pair in pairs
     ]
     return (
-        f"Revenue of {_money(pairs[0].now)} from {metrics.orders.value:,} orders is"
+        f"Revenue of {_money(pairs[0].now)} from {_orders(metrics.orders.value)} is"
         f" {' and '.join(parts)}."
     )
 
@@ -220,8 +220,8 @@ def best_day(metrics: StoreMetrics) -> str | None:
     if best.value < BEST_DAY_RATIO * average:
         return None
     return (
-        f"The best day was {best.day} with {_money(best.value)} from {best.orders:,}"
-        f" orders, {best.value / average:.1f} times the average day"
+        f"The best day was {best.day} with {_money(best.value)} from"
+        f" {_orders(best.orders)}, {best.value / average:.1f} times the average day"
         f" ({_money(average)})."
     )
 
@@ -243,6 +243,10 @@ RULES: tuple[Callable[[StoreMetrics], str | None], ...] = (
 def _direction(pair: Against) -> str:
     change = pair.change or 0
     return f"{'up' if change > 0 else 'down'} {abs(change):.1f}%"
+
+
+def _orders(count: float | None) -> str:
+    return f"{count or 0:,} order{'' if count == 1 else 's'}"
 
 
 def _money(amount: float) -> str:

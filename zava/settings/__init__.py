@@ -6,7 +6,7 @@ with the prefix that is not a setting is an error, because a misspelt safety
 setting must not pass unnoticed.
 """
 
-from zava.settings.model import Settings
+from zava.settings.model import CONNECTION_SETTINGS, Settings
 from zava.settings.sources import PREFIX
 
-__all__ = ["PREFIX", "Settings"]
+__all__ = ["CONNECTION_SETTINGS", "PREFIX", "Settings"]

@@ -17,6 +17,16 @@ from zava.settings.sources import (
     refuse_unknown_names,
 )
 
+CONNECTION_SETTINGS = (
+    "database_url",
+    "db_host",
+    "db_port",
+    "db_name",
+    "db_user",
+    "db_password",
+)
+"""What names the server's database; all empty for the embedded one."""
+
 
 def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value

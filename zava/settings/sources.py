@@ -42,8 +42,10 @@ def refuse_unknown_names(fields: Iterable[str]) -> None:
     given = {name.upper() for name in (*os.environ, *dotenv_names())}
     for name in sorted(given):
         if name.startswith(PREFIX) and name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            advice = f"; did you mean {near[0]}?" if near else ""
+            # Compared without what every name begins with, which makes all alike.
+            bare = [other.removeprefix(PREFIX) for other in known]
+            near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
+            advice = f"; did you mean {PREFIX}{near[0]}?" if near else ""
             raise ConfigurationError(f"unknown setting {name}{advice}")
 
 

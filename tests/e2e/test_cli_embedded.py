@@ -1,0 +1,117 @@
+"""`zava demo`, and what it leaves behind: an embedded PostgreSQL to work with."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from tests.e2e.command_line import Ran, zava
+from tests.people import SEATTLE
+
+pytestmark = pytest.mark.thorough
+
+SCALE = ("--scale", "0.01")
+
+
+@pytest.fixture(scope="module")
+def folder() -> Iterator[Path]:
+    """A working directory with a `.env` that leads nowhere, and a data folder."""
+    # Not pytest's own folder: as root the server's user could not enter that.
+    made = Path(tempfile.mkdtemp(prefix="zava-test-"))
+    made.chmod(0o755)
+    lines = ("ZAVA_DB_HOST=nowhere.invalid", "ZAVA_DB_NAME=x", "ZAVA_DB_PORT=1")
+    (made / ".env").write_text("\n".join(lines), encoding="utf-8")
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def variables(folder: Path, pg_version: int) -> dict[str, str]:
+    return {
+        "ZAVA_DATA_DIR": str(folder / "data"),
+        "ZAVA_EMBEDDED_VERSION": str(pg_version),
+    }
+
+
+@pytest.fixture(scope="module")
+def shown(folder: Path, variables: dict[str, str]) -> Ran:
+    """What `zava demo` prints on a machine that has never seen it."""
+    return zava(folder, "demo", *SCALE, **variables)
+
+
+@pytest.fixture
+def embedded(shown: Ran, tmp_path: Path, variables: dict[str, str]) -> dict[str, str]:
+    """The variables of the database that the demonstration has left."""
+    assert shown.returncode == 0, shown.stderr
+    return variables
+
+
+def part(shown: Ran, title: str) -> str:
+    """Return the paragraph of the demonstration under a title."""
+    (found,) = [p for p in shown.stdout.split("\n\n") if p.startswith(title)]
+    return found
+
+
+def test_each_person_is_shown_their_own_stores(shown: Ran) -> None:
+    assert (shown.returncode, shown.stderr) == (0, "")
+    for store in ("Seattle", "Redmond"):
+        lines = part(shown, f"Zava Retail {store} manager asks:").splitlines()
+        assert len(lines) == 3
+        assert lines[2].startswith(f"Zava Retail {store} ")
+    assert len(part(shown, "Head Office asks:").splitlines()) == 2 + 8
+
+
+@pytest.mark.parametrize(
+    ("title", "code"),
+    [
+        ("An attempt to become the Redmond manager", "[INSUFFICIENT_PRIVILEGE]"),
+        ("An attempt to delete", "[SYNTAX_ERROR]"),
+        ("A slip that the model can mend", "[UNDEFINED_TABLE]"),
+        ("How another store did", "[AUTHORIZATION_ERROR]"),
+        ("A database login of the Zava Retail Seattle manager's own", "zava: no such"),
+    ],
+)
+def test_what_is_not_allowed_is_refused_before_everybody_s_eyes(
+    shown: Ran, title: str, code: str
+) -> None:
+    assert f"\n{code}" in part(shown, title)
+
+
+def test_a_store_s_performance_and_the_health_are_shown(shown: Ran) -> None:
+    assert "\n- " in part(shown, "How the Seattle store did")
+    assert '"database": "healthy"' in part(shown, "Health")
+
+
+def test_init_leaves_the_data_of_the_embedded_postgresql_alone(
+    embedded: dict[str, str], tmp_path: Path
+) -> None:
+    ran = zava(tmp_path, "init", **embedded)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert ran.stdout.splitlines() == [
+        "schema: loaded",
+        "seed: left alone, there is data already",
+        "login: zava_server, through the embedded server's own socket",
+        "next: zava users",
+    ]
+    listed = zava(tmp_path, "users", **embedded)
+    assert SEATTLE in listed.stdout
+
+
+@pytest.mark.anyio
+async def test_a_client_s_configuration_starts_a_server_on_it(
+    embedded: dict[str, str], tmp_path: Path
+) -> None:
+    ran = zava(tmp_path, "client-config", "cursor", "--user", SEATTLE, **embedded)
+    server = json.loads(ran.stdout)["mcpServers"]["zava"]
+    parameters = StdioServerParameters(**server, cwd=tmp_path)
+    async with Client(parameters) as session:
+        arguments = {"postgresql_query": "SELECT name FROM retail.stores"}
+        answer = await session.call_tool("execute_sales_query", arguments)
+    assert answer.structured_content is not None
+    assert answer.structured_content["rows"] == [["Zava Retail Seattle"]]
