@@ -1,5 +1,10 @@
 """The people of the seed, by role."""
 
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
 STORE_MANAGERS = {
     "Zava Retail Seattle": "f47ac10b-58cc-4372-a567-0e02b2c3d479",
     "Zava Retail Bellevue": "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
@@ -15,3 +20,11 @@ REDMOND = STORE_MANAGERS["Zava Retail Redmond"]
 
 NIL = "00000000-0000-0000-0000-000000000000"
 STRANGER = "5e0d2f6e-97c1-4f0b-a5b8-0b9c2a1d7e34"
+
+
+def regional_manager(name: str) -> str:
+    """The user id of a regional manager, from the seed's own file."""
+    path = Path(__file__).parent.parent / "seed" / "regional_managers.csv"
+    with path.open(encoding="utf-8", newline="") as file:
+        ids = {row["name"]: row["user_id"] for row in csv.DictReader(file)}
+    return ids[name]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start
+from tests.e2e.stdio_process import poll
 from tests.people import SEATTLE
 
 
@@ -31,13 +32,22 @@ def test_without_a_stderr_that_can_be_written_it_serves(
     assert process.rest() == []
 
 
-@pytest.mark.parametrize("file", ["/proc/nowhere/mcp_server.log", "/dev/full"])
-def test_a_log_file_that_cannot_be_written_stops_nothing(
-    start: Start, file: str
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        pytest.param(
+            "/proc/nowhere/mcp_server.log", "WARNING - no log file", id="no-folder"
+        ),
+        pytest.param("/dev/full", "No space left on device", id="full-disk"),
+    ],
+)
+def test_a_log_file_that_cannot_be_written_is_said_and_stops_nothing(
+    start: Start, file: str, said: str
 ) -> None:
     process = start(log_file=file)
     assert process.query("SELECT 1").structured["rows"] == [[1]]
     assert process.query("SELECT 2").structured["rows"] == [[2]]
+    poll(lambda: said in process.stderr, "it is said")
 
 
 def test_every_call_is_one_json_line_in_the_file(start: Start, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import Answer, StdioProcess
+from tests.people import regional_manager
 
 ONLY_A_QUERY = "only a single SELECT-like query can run here"
 QUERY_FIELD = {"code": "VALIDATION_ERROR", "field": "postgresql_query"}
@@ -129,7 +130,7 @@ def test_an_unknown_name_comes_with_near_ones(
     server: StdioProcess, sql: str, near: str
 ) -> None:
     answer = server.query(sql)
-    assert near in assert_failure(answer)["suggestions"]
+    assert assert_failure(answer)["suggestions"][0] == near
     assert near in answer.text
 
 
@@ -227,6 +228,36 @@ def test_an_argument_that_does_not_fit_is_refused_by_name(
         ("get_multiple_table_schemas", {"table_names": ["a"] * 21}, "table_names"),
         ("get_multiple_table_schemas", {"table_names": ["pg_class"]}, "table_names"),
         ("get_multiple_table_schemas", {"table_names": [""]}, "table_names"),
+        ("get_store_performance", {"time_period": "2025"}, "store_id"),
+        ("get_store_performance", {"store_id": "seattle"}, "time_period"),
+        *(
+            pytest.param(
+                "get_store_performance",
+                {"store_id": name, "time_period": "2025"},
+                "store_id",
+                id=f"store-{number}",
+            )
+            for number, name in enumerate(["", "  ", "x" * 10_000, None, ["seattle"]])
+        ),
+        *(
+            pytest.param(
+                "get_store_performance",
+                {"store_id": "seattle", "time_period": period},
+                "time_period",
+                id=f"period-{number}",
+            )
+            for number, period in enumerate(
+                [
+                    "",
+                    "last week",
+                    "2026-07-31..2026-07-01",
+                    "1700-01-01..2100-01-01",
+                    "2001-01-01..2026-01-01",
+                    "x" * 10_000,
+                    7,
+                ]
+            )
+        ),
         ("get_current_utc_date", {"zone": "CET"}, "zone"),
         ("no_such_tool", {}, "name"),
     ],
@@ -236,6 +267,23 @@ def test_a_call_that_cannot_be_made_is_refused_by_name(
 ) -> None:
     error = assert_failure(server.call(tool, **arguments))
     assert error == {"code": "VALIDATION_ERROR", "field": field}
+
+
+def test_an_unknown_period_lists_those_that_there_are(server: StdioProcess) -> None:
+    answer = server.call(
+        "get_store_performance", store_id="seattle", time_period="last week"
+    )
+    for form in ("last_7_days", "mtd", "2026-Q3", "2026-07-01..2026-07-31"):
+        assert form in answer.text
+
+
+def test_a_name_that_two_stores_have_is_refused_with_both(start: Start) -> None:
+    region = regional_manager("Digital Region")
+    answer = start(region, log_level="ERROR").call(
+        "get_store_performance", store_id="zava", time_period="2025"
+    )
+    assert assert_failure(answer) == {"code": "VALIDATION_ERROR", "field": "store_id"}
+    assert "Zava Retail Online, Zava Retail Seattle" in answer.text
 
 
 def test_an_unknown_table_comes_with_the_near_one_first(server: StdioProcess) -> None:

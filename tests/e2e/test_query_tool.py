@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -11,23 +10,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from tests.conftest import ROOT
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import StdioProcess
-from tests.people import REDMOND, SEATTLE
+from tests.people import REDMOND, SEATTLE, regional_manager
 from zava.embedded import EmbeddedServer
 
 SALES = (
     "SELECT s.name, count(*), sum(total_amount) FROM retail.orders o"
     " JOIN retail.stores s USING (store_id) GROUP BY 1"
 )
-
-
-def head_office() -> str:
-    path = ROOT / "seed" / "regional_managers.csv"
-    with path.open(encoding="utf-8", newline="") as file:
-        ids = {row["name"]: row["user_id"] for row in csv.DictReader(file)}
-    return ids["Head Office"]
 
 
 def test_a_result_is_the_same_as_text_and_as_structure(server: StdioProcess) -> None:
@@ -247,7 +238,7 @@ def test_the_same_question_shows_each_person_their_stores(
     stores = {
         SEATTLE: {"Zava Retail Seattle"},
         REDMOND: {"Zava Retail Redmond"},
-        head_office(): set(truth),
+        regional_manager("Head Office"): set(truth),
     }
     # Started side by side: a start takes most of the time.
     processes = {

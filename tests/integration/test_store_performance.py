@@ -18,6 +18,7 @@ from zava.data.transaction import Query
 from zava.errors import AuthorizationError, MCPError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import ResultSet
+from zava.service.insights import REVENUE_MOVED_PERCENT
 from zava.service.periods import parse_period
 from zava.service.sales import MAX_STORE_ID, SalesAnalyticsService
 
@@ -335,6 +336,30 @@ def test_access_comes_before_the_data_and_insights_come_of_the_metrics(
     with pytest.raises(AuthorizationError):
         service.get_store_performance("redmond", "2025", SEATTLE)
     assert service.steps[3:] == ["access"]
+
+
+@pytest.mark.acceptance("A19", "A23")
+def test_the_first_insight_tells_the_figures_of_the_database(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    spans, store = spans_of(result), stores[SEATTLE_STORE]
+    now, before = (
+        (
+            value_of(owner, FIGURES["revenue"], store, spans[span]),
+            value_of(owner, FIGURES["orders"], store, spans[span]),
+        )
+        for span in ("current", "previous")
+    )
+    change = growth(now[0], before[0])
+    assert change is not None
+    assert abs(change) >= REVENUE_MOVED_PERCENT
+    direction = "up" if change > 0 else "down"
+    assert result["insights"][0] == (
+        f"Revenue of ${now[0]:,.0f} from {now[1]:,} orders is {direction}"
+        f" {abs(change):.1f}% on 2024-01-01 to 2024-12-31"
+        f" (${before[0]:,.0f} from {before[1]:,} orders)."
+    )
 
 
 @pytest.mark.acceptance("A14", "A20")

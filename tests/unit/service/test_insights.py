@@ -270,6 +270,12 @@ def test_a_day_far_above_the_average_is_named() -> None:
     assert insights.best_day(metrics(peak=1000)) is None
 
 
+def test_a_single_order_is_no_plural() -> None:
+    sentence = insights.best_day(metrics(orders=(1, 20, 20), peak=2000))
+    assert sentence is not None
+    assert " from 1 order, " in sentence
+
+
 def test_the_best_of_a_few_days_is_no_news() -> None:
     assert insights.best_day(metrics("2026-03-01..2026-03-06", peak=50_000)) is None
     assert insights.best_day(metrics("2026-03-01..2026-03-07", peak=50_000))

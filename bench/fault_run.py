@@ -1,0 +1,282 @@
+"""Servers under faults: 16 callers while backends die and the database goes away.
+
+    python bench/fault_run.py --seconds 60
+
+Three people's servers answer 16 callers at once. Meanwhile connections are killed
+at random, the database refuses new ones for a while, and it is stopped and
+started again, twice. Every answer is held against what was true before: a wrong
+or a foreign row, a call without an answer, and a failure without a code are
+faults of zava, and the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import psycopg
+from mcp import Client, StdioServerParameters
+from mcp.client.stdio import stdio_client
+from mcp_types import CallToolResult
+
+from zava.data.loading import DatabaseLoader
+from zava.embedded import EmbeddedServer
+
+DATABASE = "faults"
+CALLERS = 16
+STUCK = 30.0  # seconds; the retries of one call take 10 at most
+PERIOD = "2025"
+SALES = (
+    "SELECT {nonce}, s.name, count(*), sum(o.total_amount) FROM retail.orders AS o"
+    " JOIN retail.stores AS s USING (store_id) GROUP BY s.name ORDER BY s.name"
+)
+PEOPLE = (
+    "SELECT name || ' manager', manager_id::text FROM retail.stores"
+    " WHERE name IN ('Zava Retail Seattle', 'Zava Retail Redmond')"
+    " UNION ALL SELECT name, user_id::text FROM retail.regional_managers"
+    " WHERE name = 'Head Office'"
+)
+
+
+class Tally:
+    """What came of the calls; one thread writes it."""
+
+    def __init__(self) -> None:
+        self.answered = 0
+        self.failed: Counter[str] = Counter()
+        self.faults: Counter[str] = Counter()
+        self.longest = 0.0
+
+    def count(self, answer: CallToolResult, expected: Any, found: Any) -> None:
+        """Count an answer that came."""
+        if not answer.is_error:
+            self.answered += 1
+            self.faults["wrong or foreign rows"] += found != expected
+            return
+        error = (answer.meta or {}).get("zava/error", {})
+        if not error.get("code"):
+            self.faults["failure without a code"] += 1
+        self.failed[error.get("code", "none")] += 1
+
+
+class Faults:
+    """Does harm to the database until it is told to end.
+
+    Args:
+        server: The PostgreSQL; this process is the only one that holds a share.
+        seconds: How long the whole run takes.
+    """
+
+    def __init__(self, server: EmbeddedServer, seconds: float) -> None:
+        self.done: Counter[str] = Counter()
+        self._server = server
+        self._end = threading.Event()
+        self._random = random.Random(4711)  # noqa: S311 - dice
+        started = time.monotonic()
+        # The last one is longer than a call is tried again, the others shorter.
+        self._schedule = [
+            (started + seconds * 0.25, self._restart, 0.0),
+            (started + seconds * 0.4, self._refuse, min(3.0, seconds / 10)),
+            (started + seconds * 0.6, self._restart, seconds / 5),
+        ]
+        # Calm at the end: everybody must have recovered by then.
+        self._calm = started + seconds * 0.9
+
+    def run(self) -> None:
+        """Do it, in a thread of its own."""
+        while not self._end.wait(self._random.uniform(0.02, 0.2)):
+            if self._schedule and time.monotonic() >= self._schedule[0][0]:
+                _, harm, pause = self._schedule.pop(0)
+                harm(pause)
+            elif time.monotonic() < self._calm:
+                self._kill(1)
+
+    def end(self) -> None:
+        """No more of it."""
+        self._end.set()
+
+    def _kill(self, most: int) -> None:
+        with self._superuser() as conn:
+            killed = conn.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename = 'zava_server' AND datname = %s"
+                " ORDER BY random() LIMIT %s",
+                (DATABASE, most),
+            ).fetchall()
+        self.done["connections killed"] += len(killed)
+
+    def _restart(self, pause: float) -> None:
+        self._server.stop()
+        self._end.wait(pause)
+        self._server.start()
+        self.done["restarts"] += 1
+
+    def _refuse(self, pause: float) -> None:
+        with self._superuser() as conn:
+            conn.execute(f"ALTER DATABASE {DATABASE} CONNECTION LIMIT 0".encode())
+        self._kill(1000)
+        self._end.wait(pause)
+        with self._superuser() as conn:
+            conn.execute(f"ALTER DATABASE {DATABASE} CONNECTION LIMIT -1".encode())
+        self.done["refusals"] += 1
+
+    @contextmanager
+    def _superuser(self) -> Iterator[psycopg.Connection]:
+        conninfo = self._server.conninfo(dbname="postgres", user="postgres")
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            yield conn
+
+
+class Person:
+    """Somebody with a server of their own, and what is true for them."""
+
+    def __init__(self, session: Client) -> None:
+        self._session = session
+        self._sales: Any = None
+        self._performance: Any = None
+        self._store = ""
+        self._nonce = 0
+
+    async def learn(self, expected: list[list[Any]]) -> None:
+        """Ask everything once while nothing is wrong."""
+        answer, rows = await self._ask_sales()
+        assert rows == expected, f"wrong before any fault: {answer}"
+        self._sales, self._store = rows, rows[0][0]
+        answer, self._performance = await self._ask_performance()
+        assert not answer.is_error, answer
+
+    async def ask(self, number: int, tally: Tally) -> None:
+        """Put one question and hold the answer against the truth."""
+        if number % 4:
+            tally.count(*self._with(self._sales, await self._ask_sales()))
+        else:
+            found = await self._ask_performance()
+            tally.count(*self._with(self._performance, found))
+
+    @staticmethod
+    def _with(expected: Any, found: tuple[CallToolResult, Any]) -> Any:
+        return found[0], expected, found[1]
+
+    async def _ask_sales(self) -> tuple[CallToolResult, Any]:
+        self._nonce += 1
+        nonce = self._nonce
+        query = SALES.format(nonce=nonce)
+        arguments = {"postgresql_query": query, "fresh": True}
+        answer = await self._session.call_tool("execute_sales_query", arguments)
+        rows = (answer.structured_content or {}).get("rows")
+        # An answer to another question is as wrong as a foreign row.
+        own = rows is not None and all(row[0] == nonce for row in rows)
+        return answer, [row[1:] for row in rows or ()] if own else None
+
+    async def _ask_performance(self) -> tuple[CallToolResult, Any]:
+        arguments = {"store_id": self._store, "time_period": PERIOD, "fresh": True}
+        answer = await self._session.call_tool("get_store_performance", arguments)
+        metrics = dict((answer.structured_content or {}).get("metrics", {}))
+        metrics.pop("as_of", None)
+        return answer, metrics
+
+
+async def caller(person: Person, tally: Tally, until: float) -> None:
+    number = 0
+    while time.monotonic() < until:
+        started = time.monotonic()
+        with anyio.move_on_after(STUCK) as scope:
+            await person.ask(number, tally)
+        tally.faults["call without an answer"] += scope.cancelled_caught
+        tally.longest = max(tally.longest, time.monotonic() - started)
+        number += 1
+
+
+async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
+    tally = Tally()
+    superuser = server.conninfo(dbname=DATABASE, user="postgres")
+    with psycopg.connect(superuser) as conn:
+        people = conn.execute(PEOPLE).fetchall()
+        truth = conn.execute(SALES.format(nonce=0).encode()).fetchall()
+    variables = {
+        "ZAVA_DATABASE_URL": server.conninfo(dbname=DATABASE, user="zava_server"),
+        "ZAVA_LOG_LEVEL": "ERROR",
+        "ZAVA_LOG_FILE": "none",
+    }
+    with open(os.devnull, "w", encoding="utf-8") as log:
+        async with AsyncExitStack() as stack:
+            persons = []
+            for name, user_id in people:
+                command = ["-m", "zava", "serve", "--user", user_id]
+                parameters = StdioServerParameters(
+                    command=sys.executable, args=command, env=variables
+                )
+                client = Client(stdio_client(parameters, errlog=log))
+                persons.append(Person(await stack.enter_async_context(client)))
+                await persons[-1].learn(
+                    [
+                        [store, orders, float(revenue)]
+                        for _, store, orders, revenue in truth
+                        if name in ("Head Office", f"{store} manager")
+                    ]
+                )
+            faults = Faults(server, seconds)
+            until = time.monotonic() + seconds
+            async with anyio.create_task_group() as harm:
+                harm.start_soon(anyio.to_thread.run_sync, faults.run)
+                async with anyio.create_task_group() as calls:
+                    for number in range(CALLERS):
+                        person = persons[number % len(persons)]
+                        calls.start_soon(caller, person, tally, until)
+                faults.end()
+            last = Tally()
+            for person in persons:
+                await person.ask(1, last)
+            tally.faults["not recovered at the end"] = len(persons) - last.answered
+            tally.faults.update(last.faults)
+    return tally, faults
+
+
+def report(tally: Tally, faults: Faults) -> str:
+    lines = [f"{name}: {count}" for name, count in faults.done.items()]
+    calls = tally.answered + tally.failed.total()
+    lines += [f"calls: {calls}", f"answered: {tally.answered}"]
+    lines += [f"failed with {code}: {n}" for code, n in tally.failed.most_common()]
+    lines.append(f"longest call: {tally.longest:.1f} s")
+    lines += [f"{name}: {count}" for name, count in sorted(tally.faults.items())]
+    return "\n".join(lines)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=60.0)
+    parser.add_argument("--postgres", type=int, default=18, choices=(16, 18))
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="zava-faults-"))
+    folder.chmod(0o755)
+    options = {"fsync": "off", "full_page_writes": "off"}
+    server = EmbeddedServer(folder, version=arguments.postgres, options=options)
+    try:
+        with server:
+            home = server.conninfo(dbname="postgres", user="postgres")
+            DatabaseLoader(home).create_database(DATABASE)
+            loader = DatabaseLoader(server.conninfo(dbname=DATABASE, user="postgres"))
+            loader.load_schema()
+            loader.load_seed(0.01, "2026-06-30", lambda *_: None)
+            tally, faults = anyio.run(play, server, arguments.seconds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(report(tally, faults))
+    return 1 if tally.faults.total() else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
