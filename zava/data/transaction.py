@@ -11,6 +11,7 @@ import psycopg
 from psycopg import sql
 
 from zava.data.cells import load_rows
+from zava.data.pipeline import exchange
 from zava.data.statements import statement
 from zava.models import Column, Identity
 
@@ -25,7 +26,10 @@ _EVERY_ROW = "ALL"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """An SQL text, with psycopg's named parameters where it has any."""
+    """An SQL text, with psycopg's named parameters where it has any.
+
+    Parameters are put in as quoted literals; a caller's own text has none.
+    """
 
     text: str
     parameters: Mapping[str, Any] | None = None
@@ -54,18 +58,18 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    with conn.pipeline():
-        conn.execute(begin, prepare=True)
-        for setting in _identity_statements(identity):
-            conn.execute(setting, prepare=True)
-        cursors = []
-        for number, query in enumerate(queries):
-            # The text is not known before it runs, so it is not prepared.
-            conn.execute(_encoded(_declare(number) + query.text), query.parameters)
-            cursors.append(conn.execute(_fetch(number, rows), prepare=True))
-        conn.execute(statement("rollback"), prepare=True)
-    results = [cursor.pgresult for cursor in cursors]
-    return [(_columns(conn, result), load_rows(result)) for result in results if result]
+    statements = [begin.encode(), *_identity_statements(identity)]
+    fetched = []
+    for number, query in enumerate(queries):
+        text = _declare(number) + query.text
+        if query.parameters is not None:
+            text = psycopg.ClientCursor(conn).mogrify(text, query.parameters)
+        statements.append(_encoded(text))
+        fetched.append(len(statements))
+        statements.append(_fetch(number, rows))
+    statements.append(statement("rollback").encode())
+    results = exchange(conn, statements)
+    return [(_columns(conn, results[n]), load_rows(results[n])) for n in fetched]
 
 
 def prefix_length() -> int:
