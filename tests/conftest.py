@@ -107,7 +107,7 @@ def template(cluster: EmbeddedServer, run_psql: RunPsql) -> str:
 @pytest.fixture(scope="session")
 def seeded(cluster: EmbeddedServer, template: str) -> str:
     """The name of a seeded database to read from, never to change."""
-    _sql(cluster, f"CREATE DATABASE {SEEDED} TEMPLATE {template}")
+    _clone(cluster, template, SEEDED)
     return SEEDED
 
 
@@ -149,9 +149,15 @@ def empty_database(cluster: EmbeddedServer) -> Iterator[str]:
 
 def _temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
+    _clone(cluster, template, name)
     yield name
     _sql(cluster, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _clone(cluster: EmbeddedServer, template: str, name: str) -> None:
+    _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
+    # The rights on a database itself are not copied from its template.
+    _sql(cluster, f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
 
 
 def _sql(cluster: EmbeddedServer, text: str) -> None:

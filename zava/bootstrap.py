@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any
@@ -16,12 +17,14 @@ from zava.infra.ai import AIClient, AISettings, create_ai_client
 from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
+from zava.models import PostureCheck
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
 from zava.protocol.tools import Services, register_tools
 from zava.service.catalog import SchemaCatalog
 from zava.service.health import check_health
 from zava.service.person import meet_served_user, served_user_id
+from zava.service.posture import PostureJudge, allowed_checks, examine
 from zava.service.queries import DEFAULT_ROWS, QueryExecutor
 from zava.service.sales import SalesAnalyticsService
 from zava.settings import Settings
@@ -48,6 +51,7 @@ class MCPServerManager:
         self.metrics_collector: MetricsCollector | None = None
         self._provider: PostgreSQLProvider | None = None
         self._cache: QueryCache | None = None
+        self._judge: PostureJudge | None = None
         self._server: RetailServer | None = None
         self._is_up = False
         # What has to be ended, the last first.
@@ -71,17 +75,22 @@ class MCPServerManager:
         A database that cannot be reached is no failure: it may come later.
 
         Raises:
-            ConfigurationError: The identity or a setting has to be mended.
+            ConfigurationError: The identity or a setting has to be mended, or the
+                database does not keep stores apart.
         """
         try:
             user_id = served_user_id(self.settings.rls_user_id)
+            self._judge = PostureJudge(allowed_checks(self.settings.allow))
             provider = self._open_database()
-            meet_served_user(provider, user_id)
-            self.ai_client = create_ai_client(AISettings())
-            if self.ai_client is not None:
-                self._started.callback(self._step, self.ai_client.close)
-            metrics = self.metrics_collector = self._start_metrics()
-            self._build(provider, metrics, user_id)
+            # The database answers while the rest is built.
+            with ThreadPoolExecutor(max_workers=1) as aside:
+                meeting = aside.submit(meet_served_user, provider, user_id)
+                self.ai_client = create_ai_client(AISettings())
+                if self.ai_client is not None:
+                    self._started.callback(self._step, self.ai_client.close)
+                metrics = self.metrics_collector = self._start_metrics()
+                self._build(provider, metrics, user_id)
+                meeting.result()
         except BaseException:
             self.shutdown()
             raise
@@ -93,6 +102,19 @@ class MCPServerManager:
         if self._server is None:
             raise ConfigurationError("the server was not started")
         return self._server.serve()
+
+    def examine(self) -> tuple[PostureCheck, ...]:
+        """Return how the database keeps stores apart; nothing is served.
+
+        Raises:
+            MCPError: A setting is wrong, or the database cannot be asked.
+        """
+        try:
+            allowed = allowed_checks(self.settings.allow)
+            provider = self._open_database()
+            return examine(provider, self.settings.rls_user_id, allowed)
+        finally:
+            self.shutdown()
 
     def shutdown(self) -> None:
         """End every part that was started, whatever fails on the way."""
@@ -134,7 +156,7 @@ class MCPServerManager:
     def _open_database(self) -> PostgreSQLProvider:
         monitor = self.infrastructure.monitor.monitor_query
         provider = PostgreSQLProvider(
-            self.settings.connection_config(self._conninfo()), monitor
+            self.settings.connection_config(self._conninfo()), monitor, self._judge
         )
         self._started.callback(self._step, provider.close)
         provider.open()

@@ -127,3 +127,19 @@ class BoundLogin(_Frozen):
     can_login: bool
     user_ids: tuple[UUID, ...]
     people: tuple[str, ...]
+
+
+class PostureCheck(_Frozen):
+    """One thing that has to be true of the database for stores to stay apart.
+
+    Attributes:
+        name: For `--allow`.
+        status: `fail` stops the server, `warn` is to be known.
+        detail: What holds, or the objects at fault.
+        remedy: SQL that mends it, "" for a pass.
+    """
+
+    name: str
+    status: Literal["pass", "warn", "fail"]
+    detail: str
+    remedy: str = ""

@@ -7,6 +7,7 @@ import click
 import zava
 from zava.cli.access import login
 from zava.cli.database import init, users
+from zava.cli.doctor import doctor
 from zava.cli.serving import serve
 from zava.cli.showing import demo, print_client_config, settings
 
@@ -20,9 +21,10 @@ def main() -> None:
     First steps:
       zava demo                          see it work
       zava users                         who can be served
+      zava doctor --user ID              whether the database keeps stores apart
       zava client-config vscode --user ID    connect your assistant
     """
 
 
-for command in (serve, init, users, login, demo, settings, print_client_config):
+for command in (serve, doctor, init, users, login, demo, settings, print_client_config):
     main.add_command(command)

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from zava.cli.doctor import allow_option
 from zava.cli.errors import explain_errors
 from zava.settings import Settings
 
@@ -19,9 +20,12 @@ from zava.settings import Settings
     metavar="PORT",
     help="Loopback port of the Prometheus metrics, 0 for any (ZAVA_METRICS_PORT).",
 )
+@allow_option
 @explain_errors
-def serve(user: str | None, metrics_port: int | None) -> None:
+def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) -> None:
     """Serve one person over stdio; this is what an MCP client starts.
+
+    Refuses a database that does not pass the checks of `zava doctor`.
 
     \b
     Example:
@@ -30,7 +34,9 @@ def serve(user: str | None, metrics_port: int | None) -> None:
     _keep_descriptor_2()
     from zava.bootstrap import MCPServerManager
 
-    settings = Settings.load(rls_user_id=user, metrics_port=metrics_port)
+    settings = Settings.load(
+        rls_user_id=user, metrics_port=metrics_port, allow=",".join(allow) or None
+    )
     with MCPServerManager(settings) as manager:
         status = manager.run()
     sys.exit(status)

@@ -1,10 +1,14 @@
-"""Who a user id is: asked of the database, and remembered for a while."""
+"""Who a user id is: asked of the database, and remembered for a while.
+
+Nobody is served before the database has shown that it keeps stores apart: every
+query needs an identity, and this is where they all come from.
+"""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -12,9 +16,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from zava.data.failures import translate
+from zava.data.posture import check_posture
 from zava.data.statements import statement
 from zava.errors import AuthorizationError, ConfigurationError, ValidationError
-from zava.models import Identity
+from zava.models import Identity, PostureCheck
 
 _NIL = UUID(int=0)
 # How long a resolved identity is used before the database is asked again, so
@@ -27,11 +32,28 @@ Lend = Callable[[Callable[[psycopg.Connection[Any]], Any], int], Any]
 """Calls a function with a connection, so often at most, and returns its result."""
 
 
-class IdentityResolver:
-    """Resolves user ids over lent connections; safe for threads."""
+Judge = Callable[[Sequence[PostureCheck]], None]
+"""Raises a ConfigurationError unless the database may be served from."""
 
-    def __init__(self, lend: Lend, clock: Callable[[], float] = time.monotonic) -> None:
+
+class IdentityResolver:
+    """Resolves user ids over lent connections; safe for threads.
+
+    Args:
+        lend: Lends connections.
+        judge: Sees the database's posture with every answer of the database;
+            None takes it for granted.
+        clock: Seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        lend: Lend,
+        judge: Judge | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._lend = lend
+        self._judge = judge
         self._clock = clock
         self._known: dict[UUID, tuple[float, Identity]] = {}
         self._lock = threading.Lock()
@@ -53,7 +75,8 @@ class IdentityResolver:
         Raises:
             ValidationError: It is not a UUID, or the nil UUID.
             AuthorizationError: Nobody, or not for this login.
-            ConfigurationError: schema.sql has not been loaded.
+            ConfigurationError: schema.sql has not been loaded, or the database
+                does not keep stores apart.
             UnavailableError: The database cannot be reached.
         """
         user_id = parse_user_id(rls_user_id)
@@ -65,13 +88,21 @@ class IdentityResolver:
         return identity
 
     def _ask(self, user_id: UUID, max_retries: int) -> Identity:
-        def ask(conn: psycopg.Connection[Any]) -> Any:
+        def ask(
+            conn: psycopg.Connection[Any],
+        ) -> tuple[Identity | None, Sequence[PostureCheck]]:
             with conn.cursor(row_factory=dict_row) as cursor:
                 values = {"user_id": user_id}
-                return cursor.execute(statement("resolve_identity"), values).fetchone()
+                cursor.execute(statement("resolve_identity"), values)
+                row = cursor.fetchone()
+            identity = None if row is None else Identity.model_validate(row)
+            if self._judge is None or identity is None:
+                return identity, ()
+            return identity, check_posture(conn, identity)
 
+        identity: Identity | None
         try:
-            row = self._lend(ask, max_retries)
+            identity, checks = self._lend(ask, max_retries)
         except psycopg.Error as exc:
             if exc.sqlstate in _NOT_LOADED:
                 raise ConfigurationError(
@@ -82,13 +113,15 @@ class IdentityResolver:
                     "this login may not act for anybody: use the login zava_server"
                 ) from exc
             raise translate(exc) from exc
-        if row is None:
+        if identity is None:
             raise AuthorizationError(
                 "no such user, or not one that this database login may act as:"
                 f" {user_id}; `zava users` lists who can be served",
                 str(user_id),
             )
-        return Identity.model_validate(row)
+        if self._judge is not None:
+            self._judge(checks)
+        return identity
 
 
 def parse_user_id(text: str) -> UUID:

@@ -12,13 +12,14 @@ import psycopg
 from pydantic_core import to_json
 
 from zava.data.failures import translate
-from zava.data.identity import IdentityResolver, parse_user_id
+from zava.data.identity import IdentityResolver, Judge, parse_user_id
 from zava.data.pool import ConnectionPoolManager, Pool
+from zava.data.posture import check_posture
 from zava.data.sales import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
 from zava.data.transaction import Query, prefix_length, run_queries
 from zava.errors import ResultTooLargeError, UnavailableError, ValidationError
-from zava.models import Column, Identity, ResultSet, Truncation
+from zava.models import Column, Identity, PostureCheck, ResultSet, Truncation
 
 if TYPE_CHECKING:
     from zava.data.cancellation import CancellableConnection
@@ -35,6 +36,8 @@ class PostgreSQLProvider:
             ceiling of `execute_query`, and `max_retries`=5, the attempts at a query
             whose connection gets lost.
         monitor: Times every transaction.
+        judge: Sees the database's posture before anyone is served; see
+            `IdentityResolver`.
 
     Attributes:
         connection_pool: None until `open`, and after `close`.
@@ -44,13 +47,14 @@ class PostgreSQLProvider:
         self,
         connection_config: dict[str, Any],
         monitor: Monitor = lambda _query, _type: nullcontext(),
+        judge: Judge | None = None,
     ) -> None:
         self.config = connection_config
         self.connection_pool: Pool | None = None
         self._manager = ConnectionPoolManager(connection_config)
         self._monitor = monitor
         self._max_retries: int = connection_config.get("max_retries", 5)
-        self.identities = IdentityResolver(self._manager.with_retry)
+        self.identities = IdentityResolver(self._manager.with_retry, judge)
 
     def open(self) -> None:
         """Make the pool; returns at once, whether or not the database is there."""
@@ -69,6 +73,21 @@ class PostgreSQLProvider:
     ) -> Identity:
         """Return who `rls_user_id` is; see `IdentityResolver.resolve`."""
         return self.identities.resolve(rls_user_id, max_retries or self._max_retries)
+
+    def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
+        """Return how the database keeps stores apart; see `zava.data.posture`.
+
+        Raises:
+            MCPError: It cannot be asked.
+        """
+
+        def check(conn: CancellableConnection) -> tuple[PostureCheck, ...]:
+            return check_posture(conn, identity)
+
+        try:
+            return self._manager.with_retry(check, max_retries=1)
+        except psycopg.Error as exc:
+            raise translate(exc) from exc
 
     def known_identity(self, rls_user_id: str) -> Identity | None:
         """Return who `rls_user_id` is if that is remembered, without asking."""

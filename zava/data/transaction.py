@@ -58,7 +58,7 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements = [begin.encode(), *_identity_statements(identity)]
+    statements = [begin.encode(), *identity_statements(identity)]
     fetched = []
     for number, query in enumerate(queries):
         text = _declare(number) + query.text
@@ -78,7 +78,8 @@ def prefix_length() -> int:
 
 
 @lru_cache(maxsize=64)
-def _identity_statements(identity: Identity) -> tuple[bytes, ...]:
+def identity_statements(identity: Identity) -> tuple[bytes, ...]:
+    """Return what makes an open transaction `identity`'s: user id, seal, role."""
     values: Mapping[str, Any] = {
         "set_user_id": {"user_id": sql.Literal(str(identity.user_id))},
         "set_seal": {"seal": sql.Literal(identity.seal)},

@@ -65,6 +65,11 @@ class Settings(BaseSettings):
     )
     rls_user_id: str = Field("", description="User id of the person who is served")
 
+    allow: str = Field(
+        "",
+        description="Checks of `zava doctor` that may fail, separated by commas",
+    )
+
     data_dir: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
         None, description="Where the embedded PostgreSQL lives; empty for the default"
     )

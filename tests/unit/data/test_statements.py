@@ -67,7 +67,8 @@ def test_a_statement_is_bare_sql(name: str) -> None:
     assert text == text.strip()
     assert text
     assert "-- name" not in text
-    assert ";" not in text
+    without_literals = re.sub(r"'(?:[^']|'')*'", "''", text)
+    assert ";" not in without_literals
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,120 @@
+"""What the state of the database means: who may be served from it, and who not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from loguru import logger
+
+from zava.data.posture import CHECKS
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import AuthorizationError, ConfigurationError, ValidationError
+from zava.models import PostureCheck
+
+
+def allowed_checks(text: str) -> frozenset[str]:
+    """Return the checks that the operator accepts though they fail.
+
+    Args:
+        text: Their names, separated by commas.
+
+    Raises:
+        ConfigurationError: There is no check of a name; there is none for all.
+    """
+    names = frozenset(part.strip() for part in text.split(",") if part.strip())
+    for name in sorted(names - set(CHECKS)):
+        raise ConfigurationError(
+            f"there is no check {name!r} to allow: give one of {', '.join(CHECKS)}"
+        )
+    return names
+
+
+class PostureJudge:
+    """Refuses a database that does not keep stores apart, and says why in the log.
+
+    Args:
+        allowed: Checks that may fail.
+    """
+
+    def __init__(self, allowed: frozenset[str]) -> None:
+        self._allowed = allowed
+        self._logged: Sequence[PostureCheck] = ()
+
+    def __call__(self, checks: Sequence[PostureCheck]) -> None:
+        """Judge all checks of one database.
+
+        Raises:
+            ConfigurationError: A check fails that is not allowed to.
+        """
+        checks = accept(checks, self._allowed)
+        if checks != self._logged:
+            self._log(checks)
+            self._logged = checks
+        failed = [check.name for check in checks if check.status == "fail"]
+        if failed:
+            raise ConfigurationError(
+                f"the database does not pass the check {', '.join(failed)}, so nothing"
+                " is read from it: `zava doctor` shows how to mend it"
+            )
+
+    def _log(self, checks: Sequence[PostureCheck]) -> None:
+        for check in checks:
+            if check.status == "fail":
+                logger.error(
+                    "check {} fails: {}; to mend it: {}",
+                    check.name,
+                    check.detail,
+                    check.remedy,
+                )
+        passed = sum(check.status == "pass" for check in checks)
+        others = [check.name for check in checks if check.status == "warn"]
+        warned = f"; warnings: {', '.join(others)}" if others else ""
+        logger.info("posture: {} of {} checks pass{}", passed, len(checks), warned)
+
+
+def accept(
+    checks: Sequence[PostureCheck], allowed: frozenset[str]
+) -> tuple[PostureCheck, ...]:
+    """Return the checks, with a warning for each failure that is allowed."""
+    return tuple(
+        check.model_copy(
+            update={"status": "warn", "detail": f"allowed: {check.detail}"}
+        )
+        if check.status == "fail" and check.name in allowed
+        else check
+        for check in checks
+    )
+
+
+def examine(
+    provider: PostgreSQLProvider, user_id: str, allowed: frozenset[str]
+) -> tuple[PostureCheck, ...]:
+    """Return every check, with the canary looking as `user_id` if there is one.
+
+    Args:
+        provider: Without a judge: this is where one sees what it would say.
+        user_id: "" for nobody, which is a warning.
+        allowed: Checks that may fail.
+
+    Raises:
+        UnavailableError: The database cannot be reached.
+        ConfigurationError: schema.sql has not been loaded.
+    """
+    identity, fault = None, ""
+    if user_id:
+        try:
+            identity = provider.resolve_identity(user_id, max_retries=1)
+        except (AuthorizationError, ValidationError) as exc:
+            fault = exc.message
+    checks = provider.check_posture(identity)
+    if fault:
+        failed = PostureCheck(
+            name="identity",
+            status="fail",
+            detail=fault,
+            remedy="zava login add NAME --user ID lets a login act as somebody",
+        )
+        checks = tuple(
+            failed if check.name == "identity" else check for check in checks
+        )
+    return accept(checks, allowed)
