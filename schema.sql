@@ -1223,6 +1223,12 @@ BEGIN
     END LOOP;
     -- The identity functions read the two settings.
     GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean) TO zava_owner;
+    -- PostgreSQL lets nobody signal another role's session; but to try every
+    -- number tells which are taken, and writes a warning for each that is not.
+    REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
+        FROM PUBLIC;
+    GRANT EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
+        TO pg_signal_backend;
 
     FOR target IN
         SELECT c.oid::regclass::text

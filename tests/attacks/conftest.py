@@ -1,0 +1,115 @@
+"""A database with canaries, a server for each person, and a count of the outcomes.
+
+To run the suite over another connection (a pooler, say), put a module into this
+folder that imports the tests and has a `target` fixture of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import psycopg
+import pytest
+
+from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, plant
+from tests.e2e.stdio_process import StdioProcess
+from zava.embedded import EmbeddedServer
+
+ATTACKED = "zava_attacked"
+
+Outcomes = Counter[tuple[str, str]]
+OUTCOMES = pytest.StashKey[Outcomes]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[OUTCOMES] = Counter()
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    outcomes = config.stash[OUTCOMES]
+    if not outcomes:
+        return
+    terminalreporter.section("attacks and legitimate queries")
+    for suite in sorted({suite for suite, _ in outcomes}):
+        counts = {what: n for (of, what), n in outcomes.items() if of == suite}
+        line = ", ".join(f"{n} {what}" for what, n in sorted(counts.items()))
+        terminalreporter.write_line(f"{suite}: {sum(counts.values())} tried: {line}")
+
+
+@pytest.fixture(scope="session")
+def outcomes(pytestconfig: pytest.Config) -> Outcomes:
+    """Counts, by suite and person and by what came of it, for the summary."""
+    return pytestconfig.stash[OUTCOMES]
+
+
+@pytest.fixture(scope="session")
+def attacked(cluster: EmbeddedServer, template: str) -> Iterator[Attacked]:
+    """The database that is attacked; nothing can change it, so all tests share it."""
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {ATTACKED} TEMPLATE {template}".encode())
+    with (
+        psycopg.connect(
+            cluster.conninfo(dbname=ATTACKED, user="postgres"), autocommit=True
+        ) as owner,
+        plant(owner, cluster.conninfo(dbname=ATTACKED, user="zava_server")) as planted,
+    ):
+        yield planted
+
+
+@pytest.fixture(scope="module")
+def target(cluster: EmbeddedServer, attacked: Attacked) -> Target:
+    """How the servers reach `attacked`: directly."""
+    return Target(cluster.conninfo(dbname=ATTACKED, user="zava_server"))
+
+
+class Fleet:
+    """Server processes for every target, one for each person."""
+
+    def __init__(
+        self, attacked: Attacked, stack: ExitStack, folders: pytest.TempPathFactory
+    ) -> None:
+        self._attacked = attacked
+        self._stack = stack
+        self._folders = folders
+        self._running: dict[str, Servers] = {}
+
+    def of(self, target: Target) -> Servers:
+        """Return the servers of a target; their one connection serves every call."""
+        key = str(target)
+        if key not in self._running:
+            self._running[key] = {name: self._start(name, target) for name in PEOPLE}
+            for process in self._running[key].values():
+                process.initialize()
+        return self._running[key]
+
+    def _start(self, name: str, target: Target) -> StdioProcess:
+        variables = {
+            "ZAVA_DATABASE_URL": target.conninfo,
+            "ZAVA_POOL_MIN_SIZE": "1",
+            "ZAVA_POOL_MAX_SIZE": "1",
+            "ZAVA_CACHE_TTL": "0",
+            "ZAVA_LOG_LEVEL": "ERROR",
+            **target.settings,
+        }
+        user_id = self._attacked.people[name].user_id
+        process = StdioProcess(user_id, self._folders.mktemp(name), variables)
+        return self._stack.enter_context(process)
+
+
+@pytest.fixture(scope="session")
+def fleet(
+    attacked: Attacked, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fleet]:
+    with ExitStack() as stack:
+        yield Fleet(attacked, stack, tmp_path_factory)
+
+
+@pytest.fixture(scope="module")
+def servers(fleet: Fleet, target: Target) -> Servers:
+    """A server for each person."""
+    return fleet.of(target)
