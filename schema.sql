@@ -1193,11 +1193,14 @@ DECLARE
         'pg\_current\_wal\_%', 'pg\_last\_wal\_%', 'pg\_last\_xact\_replay\_timestamp', -- how much is written
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
-        'pg\_get\_loaded\_modules'                  -- file names
+        'pg\_get\_loaded\_modules',                 -- file names
+        'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot', 'pg\_xact\_status', 'mxid\_age',
+        'pg\_tablespace\_databases'
     ];
     monitoring_views CONSTANT text[] := ARRAY[
         'pg\_stat\_%', 'pg\_statio\_%', 'pg\_locks', 'pg\_cursors', 'pg\_settings',
-        'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots'
+        'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots',
+        'pg\_db\_role\_setting', 'pg\_foreign\_server'  -- settings and hosts; tables, in truth
     ];
     target text;
     watched boolean;
@@ -1210,9 +1213,10 @@ BEGIN
     END IF;
 
     FOR target, watched IN
-        SELECT p.oid::regprocedure::text, p.proname LIKE ANY (monitoring_functions)
+        SELECT p.oid::regprocedure::text, NOT p.proname LIKE ANY (misused_functions)
         FROM pg_proc AS p
-        WHERE p.proname LIKE ANY (misused_functions || monitoring_functions)
+        WHERE (p.proname LIKE ANY (misused_functions || monitoring_functions)
+                OR p.oid = 'pg_catalog.age(xid)'::regprocedure)  -- age('3') is the count of transactions
             AND p.pronamespace <> 'retail'::regnamespace
             AND NOT (p.proname = 'ts_rewrite' AND p.pronargs = 3)  -- runs no text
     LOOP
@@ -1234,7 +1238,7 @@ BEGIN
         SELECT c.oid::regclass::text
         FROM pg_class AS c
         WHERE c.relname LIKE ANY (monitoring_views)
-            AND c.relkind = 'v' AND c.relnamespace = 'pg_catalog'::regnamespace
+            AND c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace
     LOOP
         EXECUTE format('REVOKE SELECT ON %s FROM PUBLIC', target);
         EXECUTE format('GRANT SELECT ON %s TO pg_monitor', target);

@@ -227,6 +227,13 @@ def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> No
         "inet_server_port()",
         "pg_show_all_settings()",
         "pg_control_system()",
+        "txid_current()",
+        "txid_current_snapshot()",
+        "pg_current_xact_id()",
+        "pg_current_snapshot()",
+        "pg_xact_status('3')",
+        "age('3'::xid)",
+        "mxid_age('1'::xid)",
     ],
 )
 def test_a_manager_cannot_call_what_a_query_could_misuse(
@@ -244,7 +251,7 @@ def test_a_manager_cannot_call_what_a_query_could_misuse(
     "source",
     [
         "pg_stat_activity", "pg_stat_user_tables", "pg_statio_all_tables", "pg_locks",
-        "pg_settings", "pg_cursors", "pg_prepared_statements",
+        "pg_settings", "pg_db_role_setting", "pg_foreign_server", "pg_cursors", "pg_prepared_statements",
         "(SELECT reltuples FROM pg_class) AS c", "(SELECT relpages FROM pg_class) AS c",
     ],
 )  # fmt: skip
@@ -265,6 +272,7 @@ def test_catalogue_queries_keep_working_for_a_manager(owner: Owner) -> None:
         assert rows(owner, "SELECT table_name FROM information_schema.tables") != []
         assert rows(owner, "SELECT relname, relkind, oid FROM pg_class") != []
         assert rows(owner, "SELECT * FROM pg_tables") != []
+        assert rows(owner, "SELECT age(timestamptz '2026-01-01')") != []
 
 
 def test_monitoring_keeps_the_statistics(owner: Owner) -> None:

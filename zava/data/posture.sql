@@ -300,7 +300,7 @@ ORDER BY 1
 SELECT p.oid::regprocedure::text AS object,
        format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC;', p.oid::regprocedure) AS remedy
 FROM pg_proc AS p
-WHERE p.proname LIKE ANY (ARRAY[
+WHERE (p.proname LIKE ANY (ARRAY[
         'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
         'pg\_cursor', 'pg\_prepared\_statement', 'pg\_prepared\_xact', 'pg\_get\_replication\_slots',
         'pg\_relation\_size', 'pg\_total\_relation\_size', 'pg\_table\_size', 'pg\_indexes\_size',
@@ -309,8 +309,9 @@ WHERE p.proname LIKE ANY (ARRAY[
         'inet\_client\_%', 'pg\_current\_wal\_%', 'pg\_last\_wal\_%', 'pg\_last\_xact\_replay\_timestamp',
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
-        'pg\_get\_loaded\_modules'
-    ])
+        'pg\_get\_loaded\_modules', 'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot',
+        'pg\_xact\_status', 'mxid\_age', 'pg\_tablespace\_databases'
+    ]) OR p.oid = 'pg_catalog.age(xid)'::regprocedure)
     AND p.pronamespace <> 'retail'::regnamespace
     AND EXISTS (
         SELECT FROM pg_roles AS r
@@ -318,9 +319,10 @@ WHERE p.proname LIKE ANY (ARRAY[
 UNION ALL
 SELECT c.oid::regclass::text, format('REVOKE SELECT ON %s FROM PUBLIC;', c.oid::regclass)
 FROM pg_class AS c
-WHERE c.relkind = 'v' AND c.relnamespace = 'pg_catalog'::regnamespace AND c.relname LIKE ANY (ARRAY[
+WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AND c.relname LIKE ANY (ARRAY[
         'pg\_stat\_%', 'pg\_statio\_%', 'pg\_locks', 'pg\_cursors', 'pg\_settings',
-        'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots'
+        'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots',
+        'pg\_db\_role\_setting', 'pg\_foreign\_server'
     ])
     AND EXISTS (
         SELECT FROM pg_roles AS r

@@ -20,7 +20,7 @@ SELECT count(*) FROM retail.products TABLESAMPLE BERNOULLI (50)
 -- name: random-normal
 SELECT random_normal(0, 1), array_sample(ARRAY[1, 2, 3], 2), array_shuffle(ARRAY[1, 2])
 -- name: who-and-where
-SELECT pg_backend_pid(), pg_current_snapshot()::text IS NOT NULL, txid_current_if_assigned()
+SELECT pg_backend_pid(), current_database(), current_schema(), version()
 -- name: uptime
 SELECT now() - pg_postmaster_start_time()
 -- name: to-char-now
