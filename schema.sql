@@ -1256,6 +1256,19 @@ BEGIN
     GRANT SELECT ON pg_catalog.pg_class TO pg_monitor;
 
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
+    -- What one query may write to temporary files; no login can lift it for
+    -- itself. A ceiling that is there already is the operator's own.
+    FOR target IN
+        SELECT r.rolname
+        FROM pg_roles AS r
+        WHERE (r.rolname = 'zava_server' OR r.rolname IN (SELECT l.login FROM retail.login_identities AS l))
+            AND NOT EXISTS (
+                SELECT FROM pg_db_role_setting AS s, unnest(s.setconfig) AS setting
+                WHERE s.setrole = r.oid AND setting LIKE 'temp\_file\_limit=%')
+    LOOP
+        EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', target, '2GB');
+    END LOOP;
 END
 $$;
 

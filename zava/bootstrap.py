@@ -10,7 +10,7 @@ from typing import Any
 from typing_extensions import Self
 
 from zava.administration import EMBEDDED_DATABASE, embedded_server
-from zava.data.pool import Pool
+from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
 from zava.infra.ai import AIClient, AISettings, create_ai_client
@@ -18,6 +18,7 @@ from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
 from zava.models import PostureCheck
+from zava.protocol.outlet import Outlet
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
 from zava.protocol.tools import Services, register_tools
@@ -206,8 +207,13 @@ class MCPServerManager:
             performance_summary=self.performance_summary,
         )
         infrastructure = self.infrastructure
-        self._server = RetailServer(lambda name: infrastructure.watch(name, user_id))
-        threads = WorkerThreads(settings.pool_max_size)
+        outlet = Outlet()
+        self._server = RetailServer(
+            lambda name: infrastructure.watch(name, user_id), outlet
+        )
+        threads = WorkerThreads(
+            settings.pool_max_size, settings.max_waiting_calls, outlet
+        )
         register_tools(self._server, threads, services, user_id)
 
     def _conninfo(self) -> str:

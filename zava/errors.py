@@ -22,6 +22,11 @@ from typing import Any
 
 _QUERY_EXCERPT = 100
 
+NO_MEMORY = (
+    "the server's memory does not hold this result beside what else it is at work on:"
+    " select fewer columns or rows, cut long ones with left(), or aggregate"
+)
+
 
 class MCPError(Exception):
     """The root of the tree.
@@ -114,9 +119,9 @@ class UnavailableError(DatabaseError):
 
 
 class ResultTooLargeError(MCPError):
-    """One row alone is larger than the operator's ceiling for a whole result."""
+    """One row alone exceeds a ceiling of the operator's: of a result, or of memory."""
 
-    def __init__(self, message: str) -> None:
+    def __init__(self, message: str = NO_MEMORY) -> None:
         super().__init__(message, "RESULT_TOO_LARGE")
 
 

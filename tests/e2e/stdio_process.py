@@ -180,9 +180,9 @@ class StdioProcess:
         """Send a notification."""
         self.send({"method": method, "params": params or {}})
 
-    def receive(self, request_id: int) -> dict[str, Any]:
+    def receive(self, request_id: int, patience: float = PATIENCE) -> dict[str, Any]:
         """Return the response to a request; others are set aside."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + patience
         while request_id not in self._set_aside:
             try:
                 line = self.lines.get(timeout=max(0.0, deadline - time.monotonic()))

@@ -14,7 +14,8 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from tests.loglines import captured_log
 from tests.people import SEATTLE
-from zava.data.pool import ConnectionPoolManager, Pool, is_transient
+from zava.data.connections import Pool
+from zava.data.pool import ConnectionPoolManager, is_transient
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import UnavailableError
 from zava.models import Identity

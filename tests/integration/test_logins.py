@@ -490,3 +490,11 @@ def test_a_bound_login_reads_nothing_as_itself(session: Connection) -> None:
     for table in (*TABLES_WITH_A_STORE, "login_identities", "identity_key", "products"):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             all_rows(session, f"SELECT FROM retail.{table}")
+
+
+def test_a_login_has_the_ceiling_of_temporary_files(
+    logins: BoundLogins, name: str, cluster: EmbeddedServer, database: str
+) -> None:
+    logins.add(name, [SEATTLE], None)
+    with psycopg.connect(cluster.conninfo(dbname=database, user=name)) as conn:
+        assert all_rows(conn, "SHOW temp_file_limit") == [("2GB",)]

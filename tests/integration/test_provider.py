@@ -11,7 +11,7 @@ import pytest
 from psycopg.pq import TransactionStatus
 
 from tests.people import REDMOND, SEATTLE
-from zava.data.pool import Pool
+from zava.data.connections import Pool
 from zava.data.provider import Monitor, PostgreSQLProvider
 from zava.data.transaction import Query
 from zava.errors import MCPError, QueryTimeoutError, ValidationError

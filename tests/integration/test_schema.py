@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import RunPsql
+from zava.embedded import EmbeddedServer
 
 Owner = psycopg.Connection
 
@@ -323,3 +324,33 @@ def catalogue(conninfo: str) -> list[list[tuple[Any, ...]]]:
     )
     with psycopg.connect(conninfo, autocommit=True) as conn:
         return [rows(conn, query) for query in queries]
+
+
+def test_a_login_cannot_fill_the_disk_nor_lift_the_ceiling(
+    server_conninfo: str,
+) -> None:
+    with psycopg.connect(server_conninfo, autocommit=True) as conn:
+        row = conn.execute("SHOW temp_file_limit").fetchone()
+        assert row == ("2GB",)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            conn.execute("SET temp_file_limit = -1")
+
+
+def test_a_ceiling_of_temporary_files_that_the_operator_chose_stays(
+    cluster: EmbeddedServer, database: str, owner: Owner, run_psql: RunPsql
+) -> None:
+    def ceiling() -> list[tuple[Any, ...]]:
+        query = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'zava_server'::regrole"
+        return rows(owner, query)
+
+    before = ceiling()
+    owner.execute("ALTER ROLE zava_server SET temp_file_limit = '3GB'")
+    try:
+        loaded = run_psql(
+            cluster.conninfo(dbname=database, user="postgres"), "-q", "-f", "schema.sql"
+        )
+        assert loaded.returncode == 0, loaded.stderr
+        assert ceiling() == [("temp_file_limit=3GB",)]
+    finally:
+        owner.execute("ALTER ROLE zava_server SET temp_file_limit = '2GB'")
+    assert ceiling() == before

@@ -162,6 +162,9 @@ def test_a_dotenv_file_that_is_no_text_is_refused(folder: Path) -> None:
         pytest.param(
             {"POOL_MIN_SIZE": "5", "POOL_MAX_SIZE": "4"}, "pool_max_size", id="pool"
         ),
+        pytest.param(
+            {"MEMORY_LIMIT": "1000000"}, "max_result_bytes", id="memory-for-no-result"
+        ),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

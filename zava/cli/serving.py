@@ -11,6 +11,9 @@ from zava.cli.doctor import allow_option
 from zava.cli.errors import explain_errors
 from zava.settings import Settings
 
+# Threads that are started later, besides those in which calls run.
+_OTHER_THREADS = 8
+
 
 @click.command()
 @click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
@@ -33,11 +36,17 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
     """
     _keep_descriptor_2()
     from zava.bootstrap import MCPServerManager
+    from zava.infra.memory import limit_memory
 
     settings = Settings.load(
         rls_user_id=user, metrics_port=metrics_port, allow=",".join(allow) or None
     )
     with MCPServerManager(settings) as manager:
+        if settings.memory_limit:
+            limit_memory(
+                settings.memory_limit + settings.cache_max_bytes,
+                settings.pool_max_size + _OTHER_THREADS,
+            )
         status = manager.run()
     sys.exit(status)
 

@@ -1,4 +1,4 @@
-"""Stopping what runs: a cancelled call ends its own statement and its own wait."""
+"""Stopping what runs: a cancelled call, and an answer too large for the memory."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import anyio
 import anyio.from_thread
 import psycopg
 
+from zava.infra.memory import is_memory_short
+
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
 
@@ -18,6 +20,8 @@ T = TypeVar("T")
 # Half of it passes, on average, between a cancellation and the end of the
 # statement in PostgreSQL.
 POLL_SECONDS = 0.05
+# A small answer has arrived after fewer.
+_TURNS = 8
 
 
 def check_cancelled() -> None:
@@ -43,13 +47,23 @@ class _Interruptible(Generator[Any, Any, T]):
     interruption cancels the statement and drains the connection with it, so
     the same thread that ran the statement stops it, and a connection that is
     back in the pool can never be hit.
+
+    While a large answer arrives it also looks at the memory. libpq has room for
+    a whole row as soon as it knows its length; if that leaves too little for
+    everything else, the connection is closed before the row is read.
     """
 
-    def __init__(self, operation: PQGen[T]) -> None:
+    def __init__(self, operation: PQGen[T], conn: psycopg.Connection[Any]) -> None:
         self._operation = operation
+        self._conn = conn
         self._interrupted = False
+        self._turns = 0
 
     def send(self, ready: Any) -> Any:
+        self._turns += 1
+        if self._turns % _TURNS == 0 and is_memory_short():
+            self._conn.close()
+            raise MemoryError
         # psycopg sends a false value when a polling interval passed in silence.
         if not ready and not self._interrupted:
             try:
@@ -73,4 +87,4 @@ class CancellableConnection(psycopg.Connection[Any]):
         timeout: float | None = None,
     ) -> T:
         """Drive `gen` to its end; see psycopg's own method for the errors."""
-        return super().wait(_Interruptible(gen), interval, timeout)
+        return super().wait(_Interruptible(gen, self), interval, timeout)

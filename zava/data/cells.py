@@ -127,8 +127,8 @@ def _json_context() -> _Context:
 _JSON = _json_context()
 
 
-def load_rows(result: PGresult) -> list[tuple[Any, ...]]:
-    """Return the rows of a text-format result as tuples of JSON values."""
+def load_rows(result: PGresult, stop: int) -> list[tuple[Any, ...]]:
+    """Return the first `stop` rows of a text-format result, of JSON values."""
     transformer = Transformer(_JSON)
     transformer.set_pgresult(result)
-    return transformer.load_rows(0, result.ntuples, tuple)
+    return transformer.load_rows(0, stop, tuple)

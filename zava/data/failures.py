@@ -16,6 +16,7 @@ from zava.errors import (
     MCPError,
     QueryError,
     QueryTimeoutError,
+    ResultTooLargeError,
     UnavailableError,
 )
 
@@ -32,8 +33,16 @@ NO_VALUES = (
     " value itself"
 )
 
+NO_DISK = (
+    "the query sorts, joins or returns more than its temporary space holds: filter or"
+    " aggregate earlier, or select less"
+)
+SIMPLER = "write it shorter and less nested"
+
 # The server ended the connection: idle in a transaction, or in one for too long.
 _ENDED_BY_A_TIMEOUT = ("25P03", "25P04")
+# libpq's own words, in English whatever the language of the system.
+_NO_MEMORY = ("cannot allocate memory", "out of memory")
 _UNAVAILABLE = (
     "the database cannot be reached, zava's log says why;"
     " it is tried again at the next call"
@@ -62,6 +71,8 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
         return BusyError("every database connection is busy or down; try again shortly")
     if isinstance(exc, pg.QueryCanceled):
         return QueryTimeoutError(query)
+    if is_out_of_memory(exc):
+        return ResultTooLargeError()
     sqlstate = exc.sqlstate
     if sqlstate is None:
         return _without_sqlstate(exc, query)
@@ -74,10 +85,24 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
             "the database refused the login: check ZAVA_DATABASE_URL and its password"
         )
     if sqlstate[:2] == "53":
-        return BusyError("the database is out of a resource; ask for less or later")
+        return _out_of_a_resource(exc, query)
     if sqlstate[:2] in _QUERY_CLASSES:
         return _query_error(exc, query, offset)
     return DatabaseError("the database failed; its own log says why", query)
+
+
+def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:
+    if isinstance(exc, pg.ConfigurationLimitExceeded):
+        facts = {"sqlstate": exc.sqlstate}
+        return QueryError(NO_DISK, "TEMPORARY_SPACE_EXCEEDED", query, facts)
+    return BusyError("the database is out of a resource; ask for less or later")
+
+
+def is_out_of_memory(exc: BaseException) -> bool:
+    """Whether this process, not the database, lacks memory for the result."""
+    if isinstance(exc, psycopg.Error):
+        return exc.sqlstate is None and any(words in str(exc) for words in _NO_MEMORY)
+    return isinstance(exc, MemoryError)
 
 
 def is_unbound_parameter(exc: BaseException) -> bool:
@@ -118,6 +143,8 @@ def _query_error(exc: psycopg.Error, query: str, offset: int) -> QueryError:
         hint = ONLY_A_QUERY
     if isinstance(exc, pg.InsufficientPrivilege):
         hint = CLOSED
+    if isinstance(exc, pg.ProgramLimitExceeded | pg.StatementTooComplex):
+        hint = SIMPLER  # PostgreSQL's own is for its operator
     if hint:
         facts["hint"] = hint
     if diagnosis.message_detail:

@@ -63,6 +63,7 @@ class BoundLogins:
             _become_administrator(conn)
             if existing is None:
                 _run(conn, "create_login", login=login)
+                _limit(conn, login)
             elif not existing["can_login"]:
                 _run(conn, "enable_login", login=login)
             if password is not None:
@@ -200,6 +201,13 @@ def _list(conn: Connection) -> list[BoundLogin]:
 
 def _become_administrator(conn: Connection) -> None:
     conn.execute(statement("become_administrator"))
+
+
+def _limit(conn: Connection, login: sql.Identifier) -> None:
+    """Give a login the ceiling that only a superuser can give."""
+    row = conn.execute(statement("may_limit_logins")).fetchone()
+    if row is not None and row["allowed"]:
+        _run(conn, "limit_login", login=login)
 
 
 def _run(conn: Connection, name: str, **parts: sql.Composable) -> None:

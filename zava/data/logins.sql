@@ -16,6 +16,14 @@ WHERE r.rolname = %(login)s
 -- A login that may do nothing by itself, whatever the defaults of the server are.
 CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION
 
+-- name: may_limit_logins
+-- Whether the administrator is a superuser.
+SELECT rolsuper AS allowed FROM pg_catalog.pg_roles WHERE rolname = current_user
+
+-- name: limit_login
+-- The ceiling of temporary files that schema.sql gives every login.
+ALTER ROLE {login} SET temp_file_limit = '2GB'
+
 -- name: grant_group
 -- The login may become the group for a transaction, and has nothing of it before.
 GRANT {role_name} TO {login} WITH INHERIT FALSE, SET TRUE

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import psycopg
@@ -12,72 +10,21 @@ import tenacity
 from loguru import logger
 from psycopg import errors as pg
 from psycopg.conninfo import make_conninfo
-from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout, TooManyRequests
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
-from zava.data.cancellation import (
-    POLL_SECONDS,
-    CancellableConnection,
-    check_cancelled,
-    sleep,
-)
-from zava.data.failures import is_unbound_parameter
+from zava.data.cancellation import CancellableConnection, sleep
+from zava.data.connections import Pool
+from zava.data.failures import is_out_of_memory, is_unbound_parameter
 from zava.data.transaction import Query, run_queries
 from zava.errors import ConfigurationError, UnavailableError
 from zava.models import Identity
 
 T = TypeVar("T")
 
-# A failed attempt is given up soon: the next call starts another one, so that
-# a database that is back is noticed at once, not after a long backoff.
-_RECONNECT_SECONDS = 0.2
 # Seconds before the second attempt; each later wait is three times as long.
 _FIRST_WAIT = 0.1
 _WAIT_FACTOR = 3
 _LONGEST_WAIT = 5.0
-
-
-class Pool(ConnectionPool[CancellableConnection]):
-    """A pool that tells a database that is busy from one that is not there."""
-
-    def __init__(self, conninfo: str, **options: Any) -> None:
-        self._failed_at = float("-inf")
-        super().__init__(
-            conninfo,
-            connection_class=CancellableConnection,
-            reconnect_timeout=_RECONNECT_SECONDS,
-            reconnect_failed=self._note_failure,
-            **options,
-        )
-
-    @contextmanager
-    def checkout(self) -> Iterator[CancellableConnection]:
-        """Lend a connection; it comes back rolled back, or is replaced if broken.
-
-        Raises:
-            psycopg_pool.PoolTimeout: None came free in time.
-            psycopg.OperationalError: The database cannot be reached.
-        """
-        conn = self._wait_for_connection()
-        try:
-            with conn:
-                yield conn
-        finally:
-            self.putconn(conn)
-
-    def _wait_for_connection(self) -> CancellableConnection:
-        started = time.monotonic()
-        while True:
-            try:
-                return self.getconn(timeout=min(POLL_SECONDS, self.timeout))
-            except PoolTimeout:
-                check_cancelled()
-                if self._failed_at >= started:
-                    raise psycopg.OperationalError("cannot connect") from None
-                if time.monotonic() - started >= self.timeout:
-                    raise
-
-    def _note_failure(self, _pool: Any) -> None:
-        self._failed_at = time.monotonic()
 
 
 class ConnectionPoolManager:
@@ -168,9 +115,9 @@ class ConnectionPoolManager:
         """
 
         def run(conn: CancellableConnection) -> list[dict[str, Any]]:
-            ((columns, rows),) = run_queries(conn, [Query(query, params)], identity)
-            names = [column.name for column in columns]
-            return [dict(zip(names, row, strict=True)) for row in rows]
+            (read,) = run_queries(conn, [Query(query, params)], identity)
+            names = [column.name for column in read.columns]
+            return [dict(zip(names, row, strict=True)) for row in read.rows]
 
         return self.with_retry(run, max_retries)
 
@@ -239,7 +186,7 @@ def is_transient(exc: BaseException) -> bool:
         return True
     if isinstance(exc, PoolTimeout | PoolClosed | TooManyRequests | pg.QueryCanceled):
         return False
-    if is_unbound_parameter(exc):
+    if is_unbound_parameter(exc) or is_out_of_memory(exc):
         return False
     if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
         return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "57")

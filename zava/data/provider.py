@@ -11,15 +11,15 @@ from uuid import UUID
 import psycopg
 from pydantic_core import to_json
 
+from zava.data.connections import Pool
 from zava.data.failures import translate
 from zava.data.identity import IdentityResolver, Judge, parse_user_id
-from zava.data.pool import ConnectionPoolManager, Pool
+from zava.data.pool import ConnectionPoolManager
 from zava.data.posture import check_posture
 from zava.data.sales import ComparedSpan, SalesData, get_sales_data
-from zava.data.statements import statement
-from zava.data.transaction import Query, prefix_length, run_queries
+from zava.data.transaction import Query, Rows, prefix_length, run_queries
 from zava.errors import ResultTooLargeError, UnavailableError, ValidationError
-from zava.models import Column, Identity, PostureCheck, ResultSet, Truncation
+from zava.models import Identity, PostureCheck, ResultSet, Truncation
 
 if TYPE_CHECKING:
     from zava.data.cancellation import CancellableConnection
@@ -143,8 +143,8 @@ class PostgreSQLProvider:
             MCPError: As for `fetch`.
         """
 
-        def run(conn: CancellableConnection) -> Any:
-            return run_queries(conn, queries, identity, max_rows + 1)
+        def run(conn: CancellableConnection) -> list[Rows]:
+            return run_queries(conn, queries, identity, max_rows + 1, max_bytes)
 
         text = queries[0].text
         # Errors name a position in the text that was sent.
@@ -154,7 +154,9 @@ class PostgreSQLProvider:
                 read = self._manager.with_retry(run, self._max_retries)
         except psycopg.Error as exc:
             raise translate(exc, text, offset) from exc
-        return [_cut(columns, rows, max_rows, max_bytes) for columns, rows in read]
+        except MemoryError as exc:
+            raise ResultTooLargeError from exc
+        return [_cut(rows, max_rows, max_bytes) for rows in read]
 
     def execute_query(self, query: str, rls_user_id: str) -> list[dict[str, Any]]:
         """Run one query as `rls_user_id` and return its rows as dicts.
@@ -182,16 +184,15 @@ class PostgreSQLProvider:
         return get_sales_data(self.fetch_all, store_id, time_period, identity)
 
     def ping(self) -> None:
-        """See that the database answers.
+        """See that the database answers, also while every connection is at work.
 
         Raises:
-            MCPError: It does not, or no connection is free.
+            MCPError: It does not.
         """
         if self.connection_pool is None:
             raise UnavailableError("the connection pool is not open")
         try:
-            with self.connection_pool.checkout() as conn:
-                conn.execute(statement("ping"))
+            self.connection_pool.probe()
         except psycopg.Error as exc:
             raise translate(exc) from exc
 
@@ -200,28 +201,26 @@ class PostgreSQLProvider:
         return self.connection_pool.get_stats() if self.connection_pool else {}
 
 
-def _cut(
-    columns: tuple[Column, ...],
-    rows: list[tuple[Any, ...]],
-    max_rows: int,
-    max_bytes: int | None,
-) -> ResultSet:
+def _cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
     """Keep what fits under both ceilings."""
+    columns, rows, is_cut = read
     truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
+    if is_cut and len(rows) <= max_rows:
+        truncated = "max_bytes"
     texts: list[str] = []
     size = 0
     for row in rows[:max_rows]:
         text = to_json(row)
         size += len(text) + 1
         if max_bytes is not None and size > max_bytes:
-            if not texts:
-                raise ResultTooLargeError(
-                    f"one row takes {len(text)} bytes and the whole result may take"
-                    f" {max_bytes}; select fewer columns, or cut long ones with left()"
-                )
             truncated = "max_bytes"
             break
         texts.append(text.decode())
+    if truncated == "max_bytes" and not texts:
+        raise ResultTooLargeError(
+            f"the first row alone takes more than the {max_bytes} bytes that a whole"
+            " result may take; select fewer columns, or cut long ones with left()"
+        )
     return ResultSet(
         columns=columns,
         rows=tuple(rows[: len(texts)]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -18,8 +18,33 @@ from zava.models import Column, Identity
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
-Rows = tuple[tuple[Column, ...], list[tuple[Any, ...]]]
-"""Columns, and rows of JSON values."""
+# Types whose values are short, whatever they are.
+# fmt: off
+_NARROW = frozenset({
+    "bool", "int2", "int4", "int8", "float4", "float8", "oid", "uuid", "date", "time",
+    "timetz", "timestamp", "timestamptz", "interval",
+})
+# fmt: on
+# So much shorter, at most, is a value's JSON than what PostgreSQL sent of it.
+_SHRINKS = 2
+# A longer row has left its connection with a buffer that is not worth keeping.
+_BULKY_ROW = 1024 * 1024
+
+
+class Rows(NamedTuple):
+    """What one query gave.
+
+    Attributes:
+        columns: In the order of the query.
+        rows: Of JSON values.
+        is_cut: Whether rows that cannot fit under the ceiling of bytes were left
+            out, unread.
+    """
+
+    columns: tuple[Column, ...]
+    rows: list[tuple[Any, ...]]
+    is_cut: bool
+
 
 _EVERY_ROW = "ALL"
 
@@ -40,6 +65,7 @@ def run_queries(
     queries: Sequence[Query],
     identity: Identity,
     rows: int | None = None,
+    max_bytes: int | None = None,
 ) -> list[Rows]:
     """Run queries as `identity`, all on the same state of the data.
 
@@ -53,6 +79,8 @@ def run_queries(
         queries: The SQL texts, with their parameters.
         identity: Who asks.
         rows: Rows of each query to read at most; None for every row.
+        max_bytes: Bytes that the rows' JSON may take; None for no ceiling. What
+            cannot fit is left out here, the exact cut is the caller's.
 
     Raises:
         psycopg.Error: The connection is to be rolled back before it is used again.
@@ -69,7 +97,7 @@ def run_queries(
         statements.append(_fetch(number, rows))
     statements.append(statement("rollback").encode())
     results = exchange(conn, statements)
-    return [(_columns(conn, results[n]), load_rows(results[n])) for n in fetched]
+    return [_read(conn, results[n], max_bytes) for n in fetched]
 
 
 def prefix_length() -> int:
@@ -109,6 +137,26 @@ def _encoded(text: str) -> bytes:
         return text.encode()
     except UnicodeEncodeError as exc:  # a lone surrogate
         raise psycopg.DataError("the text cannot be encoded as UTF-8") from exc
+
+
+def _read(
+    conn: psycopg.Connection[Any], result: PGresult, max_bytes: int | None
+) -> Rows:
+    columns = _columns(conn, result)
+    if max_bytes is None:
+        return Rows(columns, load_rows(result, result.ntuples), False)
+    # Measured before they are made values and text, which take as much each.
+    wide = [n for n, column in enumerate(columns) if column.type not in _NARROW]
+    total = longest = stop = 0
+    for row in range(result.ntuples):
+        length = sum(len(result.get_value(row, n) or b"") for n in wide)
+        longest = max(longest, length)
+        total += length
+        if total <= _SHRINKS * max_bytes:
+            stop = row + 1
+    if longest > _BULKY_ROW:
+        conn.close()  # libpq never gives back what one row took
+    return Rows(columns, load_rows(result, stop), stop < result.ntuples)
 
 
 def _columns(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:

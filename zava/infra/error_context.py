@@ -21,6 +21,7 @@ from zava.errors import (
     DatabaseError,
     MCPError,
     QueryError,
+    ResultTooLargeError,
     ValidationError,
 )
 from zava.infra.masking import mask_literals, mask_quoted
@@ -66,6 +67,11 @@ def error_handling_context(
     except MCPError as exc:
         operation.failed(exc)
         raise
+    except MemoryError as exc:
+        # The process is at its ceiling; whoever holds most of it lets go of it soon.
+        too_large = ResultTooLargeError()
+        operation.failed(too_large)
+        raise too_large from exc
     except Exception as exc:
         operation.crashed(exc)
         raise MCPError(f"Internal server error in {operation_name}") from exc

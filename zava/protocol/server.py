@@ -15,6 +15,7 @@ from mcp_types import ToolAnnotations
 import zava
 from zava.errors import MCPError, ValidationError
 from zava.infra.monitor import query_hash
+from zava.protocol.outlet import Outlet
 from zava.protocol.results import error_result
 from zava.protocol.stdio import serve_stdio
 
@@ -47,9 +48,10 @@ class RetailServer(MCPServer[Any]):
 
     Args:
         watch: Opens the error context of an operation, by its name.
+        outlet: Blocked while the client does not read.
     """
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Watch, outlet: Outlet | None = None) -> None:
         super().__init__(
             SERVER_NAME,
             title=SERVER_NAME,
@@ -58,6 +60,7 @@ class RetailServer(MCPServer[Any]):
             instructions=INSTRUCTIONS,
         )
         self._watch = watch
+        self._outlet = outlet or Outlet()
         self._arguments: dict[str, tuple[str, ...]] = {}
 
     def read_only_tool(self, title: str) -> Callable[[Tool], Tool]:
@@ -128,7 +131,7 @@ class RetailServer(MCPServer[Any]):
             low = self._lowlevel_server
             await low.run(read, write, low.create_initialization_options())
 
-        return anyio.run(serve_stdio, session)
+        return anyio.run(serve_stdio, session, self._outlet)
 
 
 def _facts(arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:

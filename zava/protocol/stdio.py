@@ -21,8 +21,11 @@ import anyio
 from loguru import logger
 from mcp.server.stdio import stdio_server
 
+from zava.protocol.outlet import Outlet
+from zava.protocol.overlong import Overlong, is_bloated
+
 MAX_LINE_BYTES = 16 * 1024 * 1024
-"""Longest message that is read; a longer line is skipped and logged."""
+"""Longest message that is read; a longer one is refused unread."""
 
 Session = Callable[[Any, Any], Awaitable[None]]
 
@@ -30,56 +33,82 @@ Session = Callable[[Any, Any], Awaitable[None]]
 class _Lines:
     """Decoded lines of a pipe; duck-typed as the SDK's stdin."""
 
-    def __init__(self, reader: asyncio.StreamReader) -> None:
+    def __init__(
+        self, reader: asyncio.StreamReader, outlet: Outlet, wire: _Wire
+    ) -> None:
         self._reader = reader
+        self._outlet = outlet
+        self._wire = wire
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self._lines()
 
     async def _lines(self) -> AsyncIterator[str]:
-        skipping = False
+        overlong: Overlong | None = None
         while True:
+            await self._outlet.wait()
             try:
                 line = await self._reader.readuntil(b"\n")
             except asyncio.LimitOverrunError as exc:
-                await self._reader.readexactly(exc.consumed)
-                skipping = True
+                overlong = overlong or Overlong()
+                overlong.feed(await self._reader.readexactly(exc.consumed))
                 continue
             except asyncio.IncompleteReadError as exc:
                 line = exc.partial
             except ConnectionError:
                 return
-            if skipping:
-                logger.warning("skipped a message longer than {} bytes", MAX_LINE_BYTES)
+            if overlong is None and is_bloated(line):
+                overlong = Overlong()
+            if overlong is not None:
+                overlong.feed(line)
+                await self._refuse(overlong)
             elif line.strip():
                 yield line.decode("utf-8", "replace")
             if not line.endswith(b"\n"):
                 return
-            skipping = False
+            overlong = None
+
+    async def _refuse(self, overlong: Overlong) -> None:
+        logger.warning("refused a message of {} bytes unread", overlong.length)
+        answer = overlong.answer()
+        if answer is not None:
+            await self._wire.write(answer + "\n")
+            await self._wire.flush()
 
 
 class _Wire:
     """The writing end; duck-typed as the SDK's stdout."""
 
-    def __init__(self, writer: asyncio.StreamWriter, on_closed: Callable[[], None]):
+    def __init__(
+        self,
+        writer: asyncio.StreamWriter,
+        on_closed: Callable[[], None],
+        outlet: Outlet,
+    ) -> None:
         self._writer = writer
         self._on_closed = on_closed
+        self._outlet = outlet
 
     async def write(self, text: str) -> None:
         self._writer.write(text.encode("utf-8", "replace"))
 
     async def flush(self) -> None:
         try:
-            await self._writer.drain()  # waits while the client does not read
+            with self._outlet.blocked():
+                await self._writer.drain()  # waits while the client does not read
         except ConnectionError:
             self._on_closed()
 
 
-async def serve_stdio(session: Session) -> int:
+async def serve_stdio(session: Session, outlet: Outlet) -> int:
     """Run `session` over this process's stdin and stdout until it ends.
 
     It ends when stdin closes, when the client stops reading for good, and at
     SIGTERM or SIGINT.
+
+    Args:
+        session: What is served.
+        outlet: Blocked while the client does not read.
 
     Returns:
         The exit status: 0, or 128 plus the signal's number.
@@ -102,7 +131,7 @@ async def serve_stdio(session: Session) -> int:
 
         tasks.start_soon(watch_signals)
         async with (
-            _claimed_pipes(tasks.cancel_scope.cancel) as (lines, wire),
+            _claimed_pipes(tasks.cancel_scope.cancel, outlet) as (lines, wire),
             stdio_server(cast("Any", lines), cast("Any", wire)) as streams,
         ):
             await session(*streams)
@@ -119,7 +148,7 @@ def _are_pipes() -> bool:
 
 @asynccontextmanager
 async def _claimed_pipes(
-    on_closed: Callable[[], None],
+    on_closed: Callable[[], None], outlet: Outlet
 ) -> AsyncIterator[tuple[_Lines, _Wire]]:
     """Take descriptors 0 and 1 for the wire alone, and give them back after."""
     loop = asyncio.get_running_loop()
@@ -141,7 +170,8 @@ async def _claimed_pipes(
         )
         writer = asyncio.StreamWriter(write_transport, protocol, None, loop)
         try:
-            yield _Lines(reader), _Wire(writer, on_closed)
+            wire = _Wire(writer, on_closed, outlet)
+            yield _Lines(reader, outlet, wire), wire
         finally:
             read_transport.close()
             write_transport.close()

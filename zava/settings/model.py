@@ -27,6 +27,9 @@ CONNECTION_SETTINGS = (
 )
 """What names the server's database; all empty for the embedded one."""
 
+# How often one result lies in memory on its way: as it came, as values, as text.
+_COPIES = 8
+
 
 def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
@@ -111,6 +114,14 @@ class Settings(BaseSettings):
     max_query_length: int = Field(
         100_000, ge=100, description="Most characters of one SQL text"
     )
+    max_waiting_calls: int = Field(
+        256, ge=0, description="Most calls that wait for their turn"
+    )
+    memory_limit: int = Field(
+        128 * 1024 * 1024,
+        ge=0,
+        description="Most bytes of memory of all answers at work; 0 for no ceiling",
+    )
 
     cache_ttl: float = Field(
         300.0, ge=0, description="Seconds that a result may be reused; 0 for never"
@@ -159,6 +170,10 @@ class Settings(BaseSettings):
             raise ValueError("db_name, db_port and db_password need db_host")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("pool_min_size is larger than pool_max_size")
+        if 0 < self.memory_limit < _COPIES * self.max_result_bytes:
+            raise ValueError(
+                f"memory_limit must be at least {_COPIES} times max_result_bytes, or 0"
+            )
         return self
 
     @property

@@ -18,6 +18,7 @@ from zava.errors import (
     MCPError,
     QueryError,
     QueryTimeoutError,
+    ResultTooLargeError,
     UnavailableError,
 )
 
@@ -89,6 +90,7 @@ def test_every_error_of_the_driver_has_a_place(
         (pg.DiskFull, BusyError),
         (pg.InvalidPassword, ConfigurationError),
         (pg.InvalidAuthorizationSpecification, ConfigurationError),
+        pytest.param(pg.ConfigurationLimitExceeded, QueryError),
         (pg.InternalError_, DatabaseError),
         (pg.DataCorrupted, DatabaseError),
         (pg.IoError, DatabaseError),
@@ -146,3 +148,21 @@ def test_the_query_stays_with_the_error_for_the_log(
 
 def test_a_cancelled_query_says_which() -> None:
     assert QUERY in translate(pg.QueryCanceled(), QUERY).message
+
+
+@pytest.mark.parametrize(
+    "words",
+    ["cannot allocate memory for input buffer", "out of memory for query result"],
+)
+def test_a_result_that_libpq_has_no_memory_for_is_too_large(words: str) -> None:
+    for error_class in (psycopg.DatabaseError, psycopg.OperationalError):
+        assert isinstance(translate(error_class(words), QUERY), ResultTooLargeError)
+
+
+def test_memory_that_the_database_lacks_is_no_fault_of_the_result() -> None:
+    assert isinstance(translate(pg.OutOfMemory("out of memory"), QUERY), BusyError)
+
+
+def test_what_is_too_complex_is_to_be_written_simpler() -> None:
+    error = translate(pg.StatementTooComplex(), QUERY)
+    assert "less nested" in error.details()["hint"]

@@ -392,3 +392,15 @@ def test_the_first_finding_of_pydantic_is_told() -> None:
 def test_it_is_a_plain_context_manager_that_needs_no_metrics() -> None:
     with error_handling_context("op") as facts:
         assert facts == {}
+
+
+def test_a_lack_of_memory_is_a_result_that_is_too_large() -> None:
+    with (
+        captured_log() as lines,
+        pytest.raises(ResultTooLargeError) as caught,
+        error_handling_context("op"),
+    ):
+        raise MemoryError
+    assert isinstance(caught.value.__cause__, MemoryError)
+    (line,) = lines
+    assert line.record["extra"]["outcome"] == "RESULT_TOO_LARGE"

@@ -38,7 +38,7 @@ class RecordingExecutor:
         self.called: Called = []
         self._error = error
 
-    def recall(self, query: str, user_id: str, *, max_rows: int) -> None:
+    def recall(self, query: str, user_id: str, **arguments: Any) -> None:
         """Keep nothing."""
 
     def execute(self, query: str, user_id: str, **arguments: Any) -> QueryAnswer:

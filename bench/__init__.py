@@ -1,0 +1,1 @@
+"""Benchmarks: what zava costs, side by side with other servers, in one run."""

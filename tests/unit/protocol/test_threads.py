@@ -1,0 +1,103 @@
+"""Worker threads: how many calls run, wait and are refused."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from zava.errors import BusyError
+from zava.protocol.outlet import Outlet
+from zava.protocol.threads import WorkerThreads
+
+pytestmark = pytest.mark.anyio
+
+PATIENCE = 20
+
+
+@pytest.fixture
+def gate() -> Iterator[threading.Event]:
+    """Holds calls in their threads until it is set, at the end of the test at last."""
+    gate = threading.Event()
+    yield gate
+    gate.set()
+
+
+async def test_a_call_more_than_may_wait_is_refused_at_once(
+    gate: threading.Event,
+) -> None:
+    threads = WorkerThreads(2, max_waiting=3)
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(threads.run, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BusyError, match="3 calls wait"):
+            await threads.run(gate.wait)
+        gate.set()
+    assert await threads.run(lambda: "free again") == "free again"
+
+
+async def test_without_a_queue_a_free_thread_is_still_used(
+    gate: threading.Event,
+) -> None:
+    threads = WorkerThreads(1, max_waiting=0)
+    assert await threads.run(lambda: 1) == 1
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(threads.run, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        with pytest.raises(BusyError):
+            await threads.run(lambda: 2)
+        gate.set()
+
+
+async def test_a_call_cancelled_while_it_waits_never_runs_and_frees_its_place(
+    gate: threading.Event,
+) -> None:
+    threads, ran = WorkerThreads(1, max_waiting=1), []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(threads.run, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        with anyio.CancelScope() as scope:
+            scope.cancel()
+            await threads.run(lambda: ran.append("cancelled"))
+        tasks.start_soon(threads.run, lambda: ran.append("waited"))
+        await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert ran == ["waited"]
+
+
+async def test_a_failure_reaches_the_caller_and_frees_its_place() -> None:
+    threads = WorkerThreads(1, max_waiting=0)
+
+    def fail() -> None:
+        raise LookupError("as it was raised")
+
+    for _ in range(2):
+        with pytest.raises(LookupError, match="as it was raised"):
+            await threads.run(fail)
+
+
+async def test_no_call_starts_while_the_client_does_not_read() -> None:
+    outlet = Outlet()
+    threads, ran = WorkerThreads(2, outlet=outlet), []
+    async with anyio.create_task_group() as tasks:
+        with outlet.blocked():
+            for number in range(4):
+                tasks.start_soon(threads.run, lambda n=number: ran.append(n))
+            await anyio.wait_all_tasks_blocked()
+            assert ran == []
+    assert sorted(ran) == [0, 1, 2, 3]
+
+
+async def test_a_call_held_up_by_the_client_can_be_cancelled() -> None:
+    outlet = Outlet()
+    threads, ran = WorkerThreads(1, outlet=outlet), []
+    with outlet.blocked(), anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(threads.run, lambda: ran.append("held up"))
+            await anyio.wait_all_tasks_blocked()
+            tasks.cancel_scope.cancel()
+    assert ran == []
+    assert await threads.run(lambda: "free") == "free"

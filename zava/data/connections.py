@@ -1,0 +1,96 @@
+"""Pool: connections that are lent, taken back, and replaced when they are spoilt."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from zava.data.cancellation import POLL_SECONDS, CancellableConnection, check_cancelled
+from zava.data.failures import is_out_of_memory
+from zava.data.statements import statement
+
+# A failed attempt is given up soon: the next call starts another one, so that
+# a database that is back is noticed at once, not after a long backoff.
+_RECONNECT_SECONDS = 0.2
+# How long the end of the process waits for a connection that is being made.
+_CLOSE_SECONDS = 0.2
+
+
+class Pool(ConnectionPool[CancellableConnection]):
+    """A pool that tells a database that is busy from one that is not there."""
+
+    def __init__(self, conninfo: str, **options: Any) -> None:
+        self._failed_at = float("-inf")
+        super().__init__(
+            conninfo,
+            connection_class=CancellableConnection,
+            reconnect_timeout=_RECONNECT_SECONDS,
+            reconnect_failed=self._note_failure,
+            **options,
+        )
+
+    @contextmanager
+    def checkout(self) -> Iterator[CancellableConnection]:
+        """Lend a connection; it comes back rolled back, or is replaced if broken.
+
+        Raises:
+            psycopg_pool.PoolTimeout: None came free in time.
+            psycopg.OperationalError: The database cannot be reached.
+        """
+        conn = self._wait_for_connection()
+        try:
+            with conn, _without_spare_fat(conn):
+                yield conn
+        finally:
+            self.putconn(conn)
+
+    def probe(self) -> None:
+        """See that the database answers, also while every connection is at work.
+
+        Raises:
+            psycopg.Error: It does not.
+        """
+        try:
+            conn = self.getconn(timeout=POLL_SECONDS)
+        except PoolTimeout:
+            with CancellableConnection.connect(
+                str(self.conninfo), autocommit=True
+            ) as spare:
+                spare.execute(statement("ping"))
+            return
+        try:
+            with conn:
+                conn.execute(statement("ping"))
+        finally:
+            self.putconn(conn)
+
+    def _wait_for_connection(self) -> CancellableConnection:
+        started = time.monotonic()
+        while True:
+            try:
+                return self.getconn(timeout=min(POLL_SECONDS, self.timeout))
+            except PoolTimeout:
+                check_cancelled()
+                if self._failed_at >= started:
+                    raise psycopg.OperationalError("cannot connect") from None
+                if time.monotonic() - started >= self.timeout:
+                    raise
+
+    def _note_failure(self, _pool: Any) -> None:
+        self._failed_at = time.monotonic()
+
+
+@contextmanager
+def _without_spare_fat(conn: psycopg.Connection[Any]) -> Iterator[None]:
+    """Close a connection that ran out of memory: libpq keeps what it has taken."""
+    try:
+        yield
+    except (MemoryError, psycopg.Error) as exc:
+        if is_out_of_memory(exc):
+            conn.close()
+        raise

@@ -1,0 +1,55 @@
+"""Overlong: the answer to a message that is too large to be read."""
+
+from __future__ import annotations
+
+import json
+import re
+
+_KEPT = 4096
+_INVALID_REQUEST = -32600
+# Each value takes some ten times as much memory as its few bytes of JSON.
+_SUSPECT_BYTES = 1024 * 1024
+_MAX_VALUES = 250_000
+
+_ID = rb'"id"\s*:\s*(-?\d{1,18}|"[^"\\]{0,200}")\s*'
+_VERSION = rb'"jsonrpc"\s*:\s*"2\.0"\s*'
+# Only where it can be nothing but the message's own: right behind the first
+# brace, or right before the last one. Every known client puts it there.
+_FIRST = re.compile(rb"\s*\{\s*(?:" + _VERSION + rb",\s*)?" + _ID + rb",")
+_LAST = re.compile(rb",\s*" + _ID + rb"(?:,\s*" + _VERSION + rb")?\}\s*$")
+
+
+def is_bloated(message: bytes) -> bool:
+    """Whether a long message would take far more memory than its length."""
+    if len(message) <= _SUSPECT_BYTES:
+        return False
+    return sum(map(message.count, (b",", b"[", b"{"))) > _MAX_VALUES
+
+
+class Overlong:
+    """What is kept of a message that is skipped: its first and its last bytes."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._tail = b""
+        self.length = 0
+
+    def feed(self, piece: bytes) -> None:
+        """Take the next piece of the message."""
+        self.length += len(piece)
+        if len(self._head) < _KEPT:
+            self._head = (self._head + piece[:_KEPT])[:_KEPT]
+        self._tail = (self._tail + piece[-_KEPT:])[-_KEPT:]
+
+    def answer(self) -> str | None:
+        """Return the JSON-RPC error that refuses it, or None if it has no known id."""
+        found = _FIRST.match(self._head) or _LAST.search(self._tail)
+        if found is None:
+            return None
+        try:
+            request_id = json.loads(found[1])
+        except ValueError:
+            return None
+        message = "the message is too large to be read; ask for less at once"
+        error = {"code": _INVALID_REQUEST, "message": message}
+        return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})
