@@ -1,4 +1,4 @@
-"""A Unix socket in front of PostgreSQL that can be taken away and given back."""
+"""A Unix socket before PostgreSQL that can go away, come back and fall silent."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class FlakyProxy:
         self._open: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self._lock = threading.Lock()
+        self._silent = threading.Event()
         self.conninfo = make_conninfo(target, host=str(self._folder), port="5432")
 
     def __enter__(self) -> Self:
@@ -69,6 +70,16 @@ class FlakyProxy:
             end.close()
         self._open, self._threads = [], []
 
+    @property
+    def connections(self) -> int:
+        """How many were accepted and not cut."""
+        with self._lock:
+            return len(self._open) // 2
+
+    def fall_silent(self) -> None:
+        """Keep what is open, take what is sent, and answer nothing any more."""
+        self._silent.set()
+
     def restart(self) -> None:
         """Cut what is open, and be there again at once."""
         self.down()
@@ -87,19 +98,21 @@ class FlakyProxy:
                 server = socket.socket(socket.AF_UNIX)
                 with self._lock:
                     self._open += [client, server]
+                if self._silent.is_set():
+                    continue
                 try:
                     server.connect(self._target)
                 except OSError:
                     client.shutdown(socket.SHUT_RDWR)
                     continue
-                self._run(_pump, client, server)
-                self._run(_pump, server, client)
+                self._run(self._pump, client, server)
+                self._run(self._pump, server, client)
 
-
-def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    for end in (source, sink):
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
-            end.shutdown(socket.SHUT_RDWR)
+            while data := source.recv(65536):
+                if not self._silent.is_set():
+                    sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -498,3 +498,4 @@ def test_a_login_has_the_ceiling_of_temporary_files(
     logins.add(name, [SEATTLE], None)
     with psycopg.connect(cluster.conninfo(dbname=database, user=name)) as conn:
         assert all_rows(conn, "SHOW temp_file_limit") == [("2GB",)]
+    logins.remove(name)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import signal
 import sys
+from typing import Any
 
 import click
 
 from zava.cli.doctor import allow_option
 from zava.cli.errors import explain_errors
+from zava.protocol.deadline import Deadline
 from zava.settings import Settings
 
 # Threads that are started later, besides those in which calls run.
@@ -35,6 +39,7 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
       zava serve --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
     _keep_descriptor_2()
+    _end_on_signals()
     from zava.bootstrap import MCPServerManager
     from zava.infra.memory import limit_memory
 
@@ -48,7 +53,20 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
                 settings.pool_max_size + _OTHER_THREADS,
             )
         status = manager.run()
+    gc.freeze()  # the end of the process would take longer to collect than to exit
     sys.exit(status)
+
+
+def _end_on_signals() -> None:
+    """Until the transport takes them over, a signal ends the start in order."""
+    deadline = Deadline()
+
+    def end(number: int, _frame: Any) -> None:
+        deadline.start(128 + number)
+        sys.exit(128 + number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, end)
 
 
 def _keep_descriptor_2() -> None:

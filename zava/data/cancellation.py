@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
@@ -20,6 +21,8 @@ T = TypeVar("T")
 # Half of it passes, on average, between a cancellation and the end of the
 # statement in PostgreSQL.
 POLL_SECONDS = 0.05
+# How long a statement may take to end after it was cancelled.
+_CANCEL_SECONDS = 5.0
 # A small answer has arrived after fewer.
 _TURNS = 8
 
@@ -43,20 +46,23 @@ def sleep(seconds: float) -> None:
 class _Interruptible(Generator[Any, Any, T]):
     """A psycopg operation that also looks for a cancellation while it waits.
 
-    It raises once and can then be driven on: psycopg's own handling of an
-    interruption cancels the statement and drains the connection with it, so
-    the same thread that ran the statement stops it, and a connection that is
-    back in the pool can never be hit.
+    A cancellation cancels the statement and the operation is driven on to its
+    end, so that nothing of it is left on the connection. The thread that runs the
+    statement stops it: a connection that is back in the pool can never be hit.
 
     While a large answer arrives it also looks at the memory. libpq has room for
     a whole row as soon as it knows its length; if that leaves too little for
     everything else, the connection is closed before the row is read.
+
+    Attributes:
+        interruption: The event loop's cancellation, once there is one.
     """
 
     def __init__(self, operation: PQGen[T], conn: psycopg.Connection[Any]) -> None:
         self._operation = operation
         self._conn = conn
-        self._interrupted = False
+        self.interruption: BaseException | None = None
+        self._interrupted_at = 0.0
         self._turns = 0
 
     def send(self, ready: Any) -> Any:
@@ -65,16 +71,29 @@ class _Interruptible(Generator[Any, Any, T]):
             self._conn.close()
             raise MemoryError
         # psycopg sends a false value when a polling interval passed in silence.
-        if not ready and not self._interrupted:
-            try:
-                check_cancelled()
-            except BaseException:
-                self._interrupted = True
-                raise
+        if not ready and self._is_interrupted():
+            self._cancel(self._interrupted_at)
         return self._operation.send(ready)
 
     def throw(self, *exc_info: Any) -> Any:
         return self._operation.throw(*exc_info)
+
+    def _is_interrupted(self) -> bool:
+        if self.interruption is None:
+            try:
+                check_cancelled()
+            except BaseException as exc:  # noqa: BLE001 - raised when all is at rest
+                self.interruption = exc
+                self._interrupted_at = time.monotonic()
+        return self.interruption is not None
+
+    def _cancel(self, since: float) -> None:
+        """Cancel the statement, again at each call: one may fall between two."""
+        if time.monotonic() - since < _CANCEL_SECONDS:
+            with suppress(psycopg.Error):
+                self._conn.cancel_safe(timeout=_CANCEL_SECONDS)
+                return
+        self._conn.close()  # PostgreSQL notices that, in time
 
 
 class CancellableConnection(psycopg.Connection[Any]):
@@ -87,4 +106,13 @@ class CancellableConnection(psycopg.Connection[Any]):
         timeout: float | None = None,
     ) -> T:
         """Drive `gen` to its end; see psycopg's own method for the errors."""
-        return super().wait(_Interruptible(gen, self), interval, timeout)
+        operation = _Interruptible(gen, self)
+        try:
+            result = super().wait(operation, interval, timeout)
+        except psycopg.Error:
+            if operation.interruption is not None:
+                raise operation.interruption from None
+            raise
+        if operation.interruption is not None:
+            raise operation.interruption
+        return result

@@ -17,8 +17,8 @@ from zava.data.statements import statement
 # A failed attempt is given up soon: the next call starts another one, so that
 # a database that is back is noticed at once, not after a long backoff.
 _RECONNECT_SECONDS = 0.2
-# How long the end of the process waits for a connection that is being made.
-_CLOSE_SECONDS = 0.2
+CLOSE_SECONDS = 0.2
+"""How long the end of the process waits for a connection that is being made."""
 
 
 class Pool(ConnectionPool[CancellableConnection]):

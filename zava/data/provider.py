@@ -11,7 +11,7 @@ from uuid import UUID
 import psycopg
 from pydantic_core import to_json
 
-from zava.data.connections import Pool
+from zava.data.connections import CLOSE_SECONDS, Pool
 from zava.data.failures import translate
 from zava.data.identity import IdentityResolver, Judge, parse_user_id
 from zava.data.pool import ConnectionPoolManager
@@ -66,7 +66,7 @@ class PostgreSQLProvider:
         pool, self.connection_pool = self.connection_pool, None
         self._manager.pool = None
         if pool is not None:
-            pool.close()
+            pool.close(CLOSE_SECONDS)
 
     def resolve_identity(
         self, rls_user_id: str, max_retries: int | None = None

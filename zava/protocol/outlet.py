@@ -17,24 +17,39 @@ class Outlet:
     """
 
     def __init__(self) -> None:
-        self._blocked: anyio.Event | None = None
+        self._writes = 0
+        self._free: anyio.Event | None = None
+        self._given_up = False
 
     @property
     def is_blocked(self) -> bool:
         """Whether a write waits for the client."""
-        return self._blocked is not None
+        return self._writes > 0 and not self._given_up
 
     @contextmanager
     def blocked(self) -> Iterator[None]:
         """Mark the time of a write that may have to wait."""
-        self._blocked = anyio.Event()
+        self._writes += 1
         try:
             yield
         finally:
-            self._blocked.set()
-            self._blocked = None
+            self._writes -= 1
+            if not self._writes:
+                self._let_go()
 
     async def wait(self) -> None:
-        """Return when the client reads."""
-        while self._blocked is not None:
-            await self._blocked.wait()
+        """Return when the client reads, or nothing more is expected of it."""
+        while self.is_blocked:
+            if self._free is None:
+                self._free = anyio.Event()
+            await self._free.wait()
+
+    def give_up(self) -> None:
+        """Hold nobody up any more: the end has come, and it is not the client's."""
+        self._given_up = True
+        self._let_go()
+
+    def _let_go(self) -> None:
+        if self._free is not None:
+            self._free.set()
+            self._free = None

@@ -21,6 +21,7 @@ import anyio
 from loguru import logger
 from mcp.server.stdio import stdio_server
 
+from zava.protocol.deadline import Deadline
 from zava.protocol.outlet import Outlet
 from zava.protocol.overlong import Overlong, is_bloated
 
@@ -76,6 +77,20 @@ class _Lines:
             await self._wire.flush()
 
 
+class _Input(asyncio.StreamReaderProtocol):
+    """Tells of the end of the input even while nobody asks for another line."""
+
+    def __init__(
+        self, reader: asyncio.StreamReader, on_end: Callable[[], None]
+    ) -> None:
+        super().__init__(reader)
+        self._on_end = on_end
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._on_end()
+
+
 class _Wire:
     """The writing end; duck-typed as the SDK's stdout."""
 
@@ -119,6 +134,7 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
             await session(read, write)
         return 0
     status = 0
+    deadline = Deadline()
     async with anyio.create_task_group() as tasks:
 
         async def watch_signals() -> None:
@@ -127,15 +143,25 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
             with anyio.open_signal_receiver(*watched) as signals:
                 async for number in signals:
                     status = 128 + number
+                    deadline.start(status)
                     tasks.cancel_scope.cancel()
+
+        def on_closed() -> None:
+            deadline.start(status)
+            tasks.cancel_scope.cancel()
+
+        def on_end_of_input() -> None:
+            deadline.start(status)
+            outlet.give_up()
 
         tasks.start_soon(watch_signals)
         async with (
-            _claimed_pipes(tasks.cancel_scope.cancel, outlet) as (lines, wire),
+            _claimed_pipes(on_closed, on_end_of_input, outlet) as (lines, wire),
             stdio_server(cast("Any", lines), cast("Any", wire)) as streams,
         ):
             await session(*streams)
         tasks.cancel_scope.cancel()
+    deadline.call_off()
     return status
 
 
@@ -148,7 +174,9 @@ def _are_pipes() -> bool:
 
 @asynccontextmanager
 async def _claimed_pipes(
-    on_closed: Callable[[], None], outlet: Outlet
+    on_closed: Callable[[], None],
+    on_end_of_input: Callable[[], None],
+    outlet: Outlet,
 ) -> AsyncIterator[tuple[_Lines, _Wire]]:
     """Take descriptors 0 and 1 for the wire alone, and give them back after."""
     loop = asyncio.get_running_loop()
@@ -163,7 +191,7 @@ async def _claimed_pipes(
     reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     try:
         read_transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(stdin, "rb", 0)
+            lambda: _Input(reader, on_end_of_input), os.fdopen(stdin, "rb", 0)
         )
         write_transport, protocol = await loop.connect_write_pipe(
             asyncio.streams.FlowControlMixin, os.fdopen(stdout, "wb", 0)
