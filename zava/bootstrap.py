@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -14,10 +15,12 @@ from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
 from zava.infra.ai import AIClient, AISettings, create_ai_client
+from zava.infra.audit import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
 from zava.models import PostureCheck
+from zava.protocol.auditing import Auditor
 from zava.protocol.outlet import Outlet
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
@@ -209,12 +212,28 @@ class MCPServerManager:
         infrastructure = self.infrastructure
         outlet = Outlet()
         self._server = RetailServer(
-            lambda name: infrastructure.watch(name, user_id), outlet
+            lambda name: infrastructure.watch(name, user_id),
+            outlet,
+            self._open_audit(provider, user_id),
         )
         threads = WorkerThreads(
             settings.pool_max_size, settings.max_waiting_calls, outlet
         )
         register_tools(self._server, threads, services, user_id)
+
+    def _open_audit(self, provider: PostgreSQLProvider, user_id: str) -> Auditor | None:
+        settings = self.settings
+        if not settings.audit_file:
+            return None
+        file = AuditFile(Path(settings.audit_file), sync=settings.audit_sync)
+        self._started.callback(self._step, file.close)
+        file.open()
+
+        def role_name() -> str | None:
+            identity = provider.known_identity(user_id)
+            return None if identity is None else identity.role_name
+
+        return Auditor(file, user_id, role_name, is_required=settings.audit_required)
 
     def _conninfo(self) -> str:
         if not self.settings.is_embedded:

@@ -1,6 +1,7 @@
 """Every error that zava raises on purpose, as one tree.
 
     MCPError                      MCP_ERROR
+    ├── AuditError                AUDIT_FAILED          the call could not be recorded
     ├── AuthorizationError        AUTHORIZATION_ERROR   the caller may not see that
     ├── BusyError                 BUSY                  nothing came free in time
     ├── ConfigurationError        CONFIGURATION_ERROR   for the operator to mend
@@ -44,6 +45,17 @@ class MCPError(Exception):
     def details(self) -> dict[str, Any]:
         """Facts for a program, next to the code; JSON-serialisable."""
         return {}
+
+
+class AuditError(MCPError):
+    """The call could not be recorded, and without that it may not be answered."""
+
+    def __init__(
+        self,
+        message: str = "the call could not be recorded, so it is not answered: the"
+        " operator has to mend the audit file, zava's log says why",
+    ) -> None:
+        super().__init__(message, "AUDIT_FAILED")
 
 
 class AuthorizationError(MCPError):

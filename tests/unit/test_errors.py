@@ -9,6 +9,7 @@ import pytest
 
 from zava import errors
 from zava.errors import (
+    AuditError,
     AuthorizationError,
     BusyError,
     ConfigurationError,
@@ -26,6 +27,7 @@ FACTS = {"sqlstate": "42601", "position": 3}
 EXAMPLES = [
     pytest.param(MCPError("m"), "MCP_ERROR", id="root"),
     pytest.param(MCPError("m", "OTHER"), "OTHER", id="root-with-code"),
+    pytest.param(AuditError(), "AUDIT_FAILED", id="audit"),
     pytest.param(AuthorizationError("m"), "AUTHORIZATION_ERROR", id="authorization"),
     pytest.param(BusyError("m"), "BUSY", id="busy"),
     pytest.param(ConfigurationError("m"), "CONFIGURATION_ERROR", id="configuration"),

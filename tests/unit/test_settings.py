@@ -165,6 +165,8 @@ def test_a_dotenv_file_that_is_no_text_is_refused(folder: Path) -> None:
         pytest.param(
             {"MEMORY_LIMIT": "1000000"}, "max_result_bytes", id="memory-for-no-result"
         ),
+        pytest.param({"AUDIT_REQUIRED": "1"}, "audit_file", id="audit-without-file"),
+        pytest.param({"AUDIT_SYNC": "1"}, "audit_file", id="sync-without-file"),
     ],
 )
 def test_settings_that_contradict_each_other_are_refused(

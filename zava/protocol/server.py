@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -15,6 +16,7 @@ from mcp_types import ToolAnnotations
 import zava
 from zava.errors import MCPError, ValidationError
 from zava.infra.monitor import query_hash
+from zava.protocol.auditing import Auditor
 from zava.protocol.outlet import Outlet
 from zava.protocol.results import error_result
 from zava.protocol.stdio import serve_stdio
@@ -49,9 +51,15 @@ class RetailServer(MCPServer[Any]):
     Args:
         watch: Opens the error context of an operation, by its name.
         outlet: Blocked while the client does not read.
+        auditor: Records every call; None for no record.
     """
 
-    def __init__(self, watch: Watch, outlet: Outlet | None = None) -> None:
+    def __init__(
+        self,
+        watch: Watch,
+        outlet: Outlet | None = None,
+        auditor: Auditor | None = None,
+    ) -> None:
         super().__init__(
             SERVER_NAME,
             title=SERVER_NAME,
@@ -61,6 +69,7 @@ class RetailServer(MCPServer[Any]):
         )
         self._watch = watch
         self._outlet = outlet or Outlet()
+        self._auditor = auditor
         self._arguments: dict[str, tuple[str, ...]] = {}
 
     def read_only_tool(self, title: str) -> Callable[[Tool], Tool]:
@@ -84,6 +93,18 @@ class RetailServer(MCPServer[Any]):
         """Call a tool; whatever goes wrong comes back as an error result."""
         # A name that does not exist must not become a label of the metrics.
         operation = name if name in await self._known_arguments() else "unknown_tool"
+        answer = functools.partial(self._answer, operation, name, arguments, context)
+        if self._auditor is None:
+            return await answer()
+        return await self._auditor.watch(operation, arguments, answer)
+
+    async def _answer(
+        self,
+        operation: str,
+        name: str,
+        arguments: dict[str, Any],
+        context: Context[Any, Any] | None,
+    ) -> Any:
         try:
             with self._watch(operation) as facts:
                 result = await self._dispatch(name, arguments, context)

@@ -147,6 +147,15 @@ class Settings(BaseSettings):
         le=65535,
         description="Loopback port of Prometheus metrics; 0 for any, empty for none",
     )
+    audit_file: str = Field(
+        "", description="File of one JSON line per call; empty for none"
+    )
+    audit_required: bool = Field(
+        False, description="Whether a call that cannot be recorded stays unanswered"
+    )
+    audit_sync: bool = Field(
+        False, description="Whether a line is on the disk before the answer leaves"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO", description="Least severity that is logged; SQL text only at DEBUG"
     )
@@ -170,6 +179,8 @@ class Settings(BaseSettings):
             raise ValueError("db_name, db_port and db_password need db_host")
         if self.pool_min_size > self.pool_max_size:
             raise ValueError("pool_min_size is larger than pool_max_size")
+        if (self.audit_required or self.audit_sync) and not self.audit_file:
+            raise ValueError("audit_required and audit_sync need audit_file")
         if 0 < self.memory_limit < _COPIES * self.max_result_bytes:
             raise ValueError(
                 f"memory_limit must be at least {_COPIES} times max_result_bytes, or 0"
