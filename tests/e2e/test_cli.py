@@ -136,7 +136,13 @@ def test_a_dba_who_is_no_superuser_sets_up_a_new_server_and_once_is_enough(
     server = make_conninfo(admin, user="zava_server")
     listed = run("users", "--admin-url", admin)
     assert SEATTLE in listed.stdout
-    served = run("serve", "--user", SEATTLE, ZAVA_DATABASE_URL=server)
+    arguments = ("serve", "--user", SEATTLE)
+    variables = {"ZAVA_DATABASE_URL": server, "ZAVA_LOG_LEVEL": "ERROR"}
+    refused = run(*arguments, **variables)
+    assert refused.returncode == 1
+    assert "set_config" in refused.stderr
+    accepted = ("--allow", "set_config", "--allow", "server_functions")
+    served = run(*arguments, *accepted, **variables)
     assert served.returncode == 0, served.stderr
 
 
@@ -234,7 +240,7 @@ def test_users_lists_everybody_who_can_be_served(
     ran = run("users", ZAVA_ADMIN_URL=admin)
     assert (ran.returncode, ran.stderr) == (0, "")
     heading, *lines = ran.stdout.splitlines()
-    assert heading.split() == ["name", "role", "stores", "user", "id"]
+    assert heading.split() == ["name", "role", "user", "id", "stores"]
     assert len(lines) == len(STORE_MANAGERS) + 4
     for store, user_id in STORE_MANAGERS.items():
         (line,) = [line for line in lines if user_id in line]

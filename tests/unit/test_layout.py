@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 import zava
+from tests.conftest import ROOT
 
 PACKAGE = Path(zava.__file__).parent
-ROOT = PACKAGE.parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
 MAX_LINES = 260
 
@@ -47,7 +47,7 @@ print("\\n".join(seen), file=sys.stderr)
 
 
 def module_name(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
     return ".".join(parts).removesuffix(".__init__")
 
 
@@ -138,7 +138,9 @@ def test_setup_cfg_lists_every_package() -> None:
     listed = config["options"]["packages"].split()
     folders = {path.parent for path in MODULES}
     # schema.sql and seed/ stand at the top level and travel as zava.database.
-    expected = {".".join(folder.relative_to(ROOT).parts) for folder in folders}
+    expected = {
+        ".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders
+    }
     assert sorted(listed) == sorted(expected | {"zava.database"})
 
 

@@ -98,7 +98,7 @@ def init(
 @admin_url_option
 @explain_errors
 def users(admin_url: str | None) -> None:
-    """List who can be served: name, role, stores, user id.
+    """List who can be served: name, role, user id, stores.
 
     \b
     Example:
@@ -110,8 +110,8 @@ def users(admin_url: str | None) -> None:
     with open_loader(Settings.load(admin_url=admin_url)) as (loader, _):
         listed = loader.list_users()
     print_table(
-        ("name", "role", "stores", "user id"),
-        [(u.name, u.role_name, ", ".join(u.stores), str(u.user_id)) for u in listed],
+        ("name", "role", "user id", "stores"),
+        [(u.name, u.role_name, str(u.user_id), ", ".join(u.stores)) for u in listed],
     )
 
 
