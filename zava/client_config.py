@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import Any
 
-from zava.settings import Settings
+from zava.infra.manager import NO_FILE
+from zava.settings import PREFIX, Settings
 
 CONFIG_FILES = {
     "claude-desktop": "claude_desktop_config.json (Settings, Developer, Edit Config)",
@@ -21,10 +23,15 @@ def client_config(client: str, settings: Settings) -> dict[str, Any]:
         "command": sys.executable,
         "args": ["-m", "zava", "serve", "--user", settings.rls_user_id],
     }
-    # The client starts the server with an environment of its own.
+    # The client starts the server with an environment and in a folder of its own.
     environment = settings.environment(
         *(name for name in Settings.model_fields if name not in _NOT_FOR_CLIENTS)
     )
+    for name in ("data_dir", "log_file"):
+        variable = f"{PREFIX}{name.upper()}"
+        path = environment.get(variable)
+        if path is not None and path != NO_FILE:
+            environment[variable] = str(Path(path).absolute())
     if environment:
         server["env"] = environment
     if client == "vscode":

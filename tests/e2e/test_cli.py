@@ -345,6 +345,19 @@ async def test_what_client_config_prints_starts_a_server_that_answers(
     assert answer.structured_content["rows"] == [["Zava Retail Seattle"]]
 
 
+def test_paths_in_a_client_s_configuration_do_not_depend_on_the_folder(
+    run_here: Run, tmp_path: Path
+) -> None:
+    variables = {"ZAVA_DATA_DIR": "data", "ZAVA_LOG_FILE": "zava.log"}
+    ran = run_here("client-config", "cursor", "--user", SEATTLE, **variables)
+    environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
+    assert environment["ZAVA_DATA_DIR"] == str(tmp_path / "data")
+    assert environment["ZAVA_LOG_FILE"] == str(tmp_path / "zava.log")
+    ran = run_here("client-config", "cursor", "--user", SEATTLE, ZAVA_LOG_FILE="none")
+    environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
+    assert environment["ZAVA_LOG_FILE"] == "none"
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

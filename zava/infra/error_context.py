@@ -1,4 +1,4 @@
-"""error_handling_context: one call, watched; the only broad except in zava.
+"""error_handling_context: one call, watched; nothing else replaces what it catches.
 
 A failure leaves it as one of zava's own errors with its code, so that nothing
 internal reaches a caller, and as exactly one line in the log. A success is one

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from loguru import Logger
 
 LOG_FILE = "mcp_server.log"
-_NO_FILE = "none"
+NO_FILE = "none"
 
 
 class InfrastructureManager:
@@ -71,7 +71,7 @@ class InfrastructureManager:
 
 def log_file(settings: Settings) -> Path | None:
     """Return where the log file is, None for no file."""
-    if settings.log_file == _NO_FILE:
+    if settings.log_file == NO_FILE:
         return None
     if settings.log_file:
         return Path(settings.log_file)
