@@ -18,6 +18,11 @@ _SECRETS = re.compile(
     """,
     re.VERBOSE | re.IGNORECASE,
 )
+# One of these is in every match of _SECRETS, in whatever case. Most lines hold none,
+# and that is found out in a twentieth of the time.
+_HINTS = (
+    "://", "passw", "pwd", "secret", "token", "key", "seal", "bearer", "basic", "sk-",
+)  # fmt: skip
 _LITERALS = re.compile(
     r"""
     (?P<comment>--[^\n]* | /\*.*?(?:\*/|\Z))
@@ -35,6 +40,9 @@ _QUOTED = re.compile(r'".*"', re.DOTALL)
 
 def mask_secrets(text: str) -> str:
     """Return the text with passwords, tokens and keys blanked out."""
+    folded = text.casefold()
+    if not any(hint in folded for hint in _HINTS):
+        return text
 
     def blank(found: re.Match[str]) -> str:
         kept = found["uri"] or found["key"] or found["scheme"] or ""

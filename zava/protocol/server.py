@@ -150,6 +150,8 @@ class RetailServer(MCPServer[Any]):
 
         async def session(read: Any, write: Any) -> None:
             low = self._lowlevel_server
+            # OpenTelemetry's alone: a span a message, for a tracer that zava has not.
+            low.middleware.clear()
             await low.run(read, write, low.create_initialization_options())
 
         return anyio.run(serve_stdio, session, self._outlet)

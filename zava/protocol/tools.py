@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
@@ -32,6 +32,8 @@ from zava.service.sales import SalesAnalyticsService
 
 # A longer one is refused before it waits for its turn.
 Name = Annotated[str, Field(max_length=1000)]
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,9 @@ def register_tools(
         comment, key, listed values), foreign keys, and sample rows that the person
         served may see; a small table is shown whole.
         """
+        kept = catalog.recall(table_names, user_id)
         describe = functools.partial(catalog.describe, table_names, user_id)
-        return schemas_result(await threads.run(describe))
+        return schemas_result(await _kept_or_run(threads, kept, describe))
 
     @mcp.read_only_tool("Performance of a store")
     async def get_store_performance(
@@ -147,14 +150,12 @@ def register_tools(
         with the same period a year ago; null where there is nothing to compare.
         Insights are sentences computed from the metrics, the most important first.
         """
+        asked = (store_id, time_period, user_id)
+        kept = services.analytics.recall(*asked, fresh=fresh)
         performance = functools.partial(
-            services.analytics.get_store_performance,
-            store_id,
-            time_period,
-            user_id,
-            fresh=fresh,
+            services.analytics.get_store_performance, *asked, fresh=fresh
         )
-        return structured_result(await threads.run(performance))
+        return structured_result(await _kept_or_run(threads, kept, performance))
 
     @mcp.read_only_tool("Current date and time")
     async def get_current_utc_date() -> Annotated[CallToolResult, DateOutput]:
@@ -182,3 +183,10 @@ def register_tools(
         many were slow.
         """
         return structured_result(services.performance_summary())
+
+
+async def _kept_or_run(
+    threads: WorkerThreads, kept: T | None, call: Callable[[], T]
+) -> T:
+    """Return what is kept on the event loop, and only else run `call` in a thread."""
+    return await threads.run(call) if kept is None else kept

@@ -45,16 +45,23 @@ class SchemaCatalog:
         Raises:
             ValidationError: No name, too many, or an unknown one.
         """
-        if not 1 <= len(table_names) <= MAX_TABLES:
-            raise ValidationError(
-                "table_names", table_names, f"must hold 1 to {MAX_TABLES} names"
-            )
-        tables = self._tables(rls_user_id)
-        wanted = dict.fromkeys(_plain_name(name) for name in table_names)
-        for name in wanted:
-            if name not in tables:
-                raise ValidationError("table_names", name, _unknown(name, list(tables)))
-        return tuple(tables[name] for name in wanted)
+        _check_count(table_names)
+        return _chosen(self._tables(rls_user_id), table_names)
+
+    def recall(
+        self, table_names: Sequence[str], rls_user_id: str
+    ) -> tuple[TableSchema, ...] | None:
+        """Return the kept descriptions, or None; never waits for anything.
+
+        Raises:
+            ValidationError: As for `describe`.
+        """
+        _check_count(table_names)
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None:
+            return None
+        tables = self._cache.peek(self._key(identity), kind="schema")
+        return None if tables is None else _chosen(tables, table_names)
 
     def names(self, rls_user_id: str) -> dict[str, tuple[str, ...]]:
         """Return the columns of every table that the caller may read."""
@@ -65,11 +72,13 @@ class SchemaCatalog:
 
     def _tables(self, rls_user_id: str) -> dict[str, TableSchema]:
         identity = self._provider.resolve_identity(rls_user_id)
-        key = self._cache.key("schema_catalog", identity)
         tables: dict[str, TableSchema] = self._cache.get_cached_result(
-            key, lambda: self._read(identity), kind="schema"
+            self._key(identity), lambda: self._read(identity), kind="schema"
         )
         return tables
+
+    def _key(self, identity: Identity) -> str:
+        return self._cache.key("schema_catalog", identity)
 
     def _read(self, identity: Identity) -> dict[str, TableSchema]:
         columns: dict[str, list[ColumnSchema]] = defaultdict(list)
@@ -115,6 +124,23 @@ class SchemaCatalog:
         )
         names = [column.name for column in result.columns]
         return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+
+def _check_count(table_names: Sequence[str]) -> None:
+    if not 1 <= len(table_names) <= MAX_TABLES:
+        raise ValidationError(
+            "table_names", table_names, f"must hold 1 to {MAX_TABLES} names"
+        )
+
+
+def _chosen(
+    tables: dict[str, TableSchema], table_names: Sequence[str]
+) -> tuple[TableSchema, ...]:
+    wanted = dict.fromkeys(_plain_name(name) for name in table_names)
+    for name in wanted:
+        if name not in tables:
+            raise ValidationError("table_names", name, _unknown(name, list(tables)))
+    return tuple(tables[name] for name in wanted)
 
 
 def _plain_name(name: str) -> str:

@@ -75,10 +75,10 @@ class SalesAnalyticsService:
                 see it.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        period = parse_period(time_period, self._clock().date())
-        _check_store_id(store_id)
+        period = self._period(store_id, time_period)
         identity = self.db_provider.resolve_identity(rls_user_id)
-        store = self._validate_store_access(store_id, identity)
+        stores = self._visible_stores(identity)
+        store = self._validate_store_access(store_id, stores, identity)
         ran = False
 
         def run() -> StorePerformance:
@@ -94,26 +94,57 @@ class SalesAnalyticsService:
 
         get = self._cache.refresh if fresh else self._cache.get_cached_result
         answer: StorePerformance = get(self._key(store, period, identity), run)
-        dumped = answer.model_dump(mode="json")
-        return {
-            "store_id": str(store.store_id),
-            "period": {
-                **period.model_dump(mode="json", include={"name", "start", "end"}),
-                "as_of": dumped["as_of"],
-                "cached": not ran,
-            },
-            "metrics": dumped["metrics"],
-            "insights": dumped["insights"],
-        }
+        return _answer(store, period, answer, cached=not ran)
 
-    def _validate_store_access(self, store_id: str, identity: Identity) -> Store:
-        """Return the store that `store_id` names among those that the caller sees.
+    def recall(
+        self,
+        store_id: str,
+        time_period: str,
+        rls_user_id: str,
+        *,
+        fresh: bool = False,
+    ) -> dict[str, Any] | None:
+        """Return the kept figures of one store, or None; never waits for anything.
+
+        Args:
+            store_id: As for `get_store_performance`, and so are the others.
+            time_period: One of `periods.FORMS`.
+            rls_user_id: Who asks.
+            fresh: Return None even if the answer is kept.
+
+        Raises:
+            ValidationError: As for `get_store_performance`.
+            AuthorizationError: As for `get_store_performance`.
+        """
+        period = self._period(store_id, time_period)
+        identity = self.db_provider.known_identity(rls_user_id)
+        if identity is None or fresh:
+            return None
+        stores = self._cache.peek(self._stores_key(identity))
+        if stores is None:
+            return None
+        store = self._validate_store_access(store_id, stores, identity)
+        answer = self._cache.peek(self._key(store, period, identity))
+        if answer is None:
+            return None
+        return _answer(store, period, answer, cached=True)
+
+    def _period(self, store_id: str, time_period: str) -> Period:
+        """Return the period asked for; both arguments are found well formed."""
+        period = parse_period(time_period, self._clock().date())
+        _check_store_id(store_id)
+        return period
+
+    def _validate_store_access(
+        self, store_id: str, stores: Sequence[Store], identity: Identity
+    ) -> Store:
+        """Return the store that `store_id` names among `stores`, which the caller sees.
 
         Raises:
             ValidationError: Several of them match.
             AuthorizationError: None does, whether or not there is such a store.
         """
-        matches = _matches(store_id.strip(), self._visible_stores(identity))
+        matches = _matches(store_id.strip(), stores)
         if len(matches) > 1:
             names = ", ".join(store.name for store in matches)
             raise ValidationError(
@@ -141,19 +172,38 @@ class SalesAnalyticsService:
                 Store(store_id=store_id, name=name) for store_id, name in result.rows
             )
 
-        key = self._cache.key("visible_stores", identity.model_dump(mode="json"))
+        key = self._stores_key(identity)
         stores: tuple[Store, ...] = self._cache.get_cached_result(key, read)
         return stores
+
+    def _stores_key(self, identity: Identity) -> str:
+        return self._cache.key("visible_stores", identity)
 
     def _key(self, store: Store, period: Period, identity: Identity) -> str:
         return self._cache.key(
             "get_store_performance",
-            identity.model_dump(mode="json"),
+            identity,
             store.store_id,
             period.start,
             period.end,
             period.name,
         )
+
+
+def _answer(
+    store: Store, period: Period, answer: StorePerformance, *, cached: bool
+) -> dict[str, Any]:
+    dumped = answer.model_dump(mode="json")
+    return {
+        "store_id": str(store.store_id),
+        "period": {
+            **period.model_dump(mode="json", include={"name", "start", "end"}),
+            "as_of": dumped["as_of"],
+            "cached": cached,
+        },
+        "metrics": dumped["metrics"],
+        "insights": dumped["insights"],
+    }
 
 
 def _check_store_id(store_id: str) -> None:

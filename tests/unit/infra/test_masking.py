@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zava.infra.masking import MASK, mask_literals, mask_quoted, mask_secrets
+from zava.infra.masking import _SECRETS, MASK, mask_literals, mask_quoted, mask_secrets
 
 SECRET = "hunter2"
 
@@ -71,6 +71,18 @@ def test_a_secret_is_blanked_out(text: str) -> None:
 )
 def test_what_is_no_secret_stays(text: str) -> None:
     assert mask_secrets(text) == text
+
+
+@given(
+    st.from_regex(
+        r"(?i)\w{0,5}(passwd|password|pwd|secret|token|apikey|api_key|seal)[=:]\w{1,9}"
+        r"|(Bearer|Basic) \w{1,9}|\bsk-\w{8,12}|\w{1,9}://\w{0,9}:\w{1,9}@",
+        fullmatch=True,
+    )
+)
+def test_a_secret_is_seen_in_whatever_case_it_is_spelt(text: str) -> None:
+    found = _SECRETS.search(text)
+    assert found is None or MASK in mask_secrets(text)
 
 
 def test_what_stands_around_a_secret_stays() -> None:

@@ -1,0 +1,103 @@
+"""A PostgreSQL of the benchmarks' own, with the seed at one scale or several."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from zava.embedded import EmbeddedServer, find_binary
+
+ROOT = Path(__file__).parent.parent
+VERSION = 18
+AS_OF = "2026-06-30"
+# Durability as PostgreSQL comes; room as on a machine with a few GB to spare.
+OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
+
+
+HOST = "127.0.0.1"
+
+
+class _Listening(EmbeddedServer):
+    """One that listens on loopback as well: not every peer takes a socket's folder."""
+
+    def _pg_ctl(self, action: str, *args: str, logged: bool = False) -> int:
+        if action == "start":
+            *others, options = args
+            args = (*others, f"{options} -c listen_addresses={HOST}")
+        return super()._pg_ctl(action, *args, logged=logged)
+
+    def conninfo(self, *, dbname: str, user: str) -> str:
+        """How libpq reaches the server, the same way for zava and its peers."""
+        conninfo = super().conninfo(dbname=dbname, user=user)
+        return psycopg.conninfo.make_conninfo(conninfo, host=HOST)
+
+
+@contextmanager
+def running_cluster() -> Iterator[EmbeddedServer]:
+    """Start a cluster in a temporary folder, and remove both in the end."""
+    # Not in a private folder: as root the server's user could not enter that.
+    folder = Path(tempfile.mkdtemp(prefix="zava-bench-"))
+    folder.chmod(0o755)
+    try:
+        with _Listening(folder, version=VERSION, options=OPTIONS) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def database_name(scale: float) -> str:
+    return "scale_" + f"{scale:g}".replace(".", "_")
+
+
+def seed_database(server: EmbeddedServer, scale: float) -> float:
+    """Make the database of a scale; return the seconds that the whole seed took."""
+    name = database_name(scale)
+    with psycopg.connect(admin_conninfo(server, "postgres"), autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+    started = time.perf_counter()
+    subprocess.run(
+        [
+            str(find_binary("psql", VERSION)),
+            *("-X", "-q", "-d", admin_conninfo(server, name), "-o", "/dev/null"),
+            *(
+                "-v",
+                "ON_ERROR_STOP=1",
+                "-v",
+                f"scale={scale:g}",
+                "-v",
+                f"as_of={AS_OF}",
+            ),
+            *("-f", "schema.sql", "-f", "seed/seed.sql"),
+        ],
+        cwd=ROOT,
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    seconds = time.perf_counter() - started
+    with psycopg.connect(admin_conninfo(server, name), autocommit=True) as conn:
+        # What autovacuum would do in a while, and would disturb the measurement.
+        conn.execute("VACUUM (ANALYZE)")
+        conn.execute("CHECKPOINT")
+    return seconds
+
+
+def count_orders(server: EmbeddedServer, scale: float) -> int:
+    with psycopg.connect(admin_conninfo(server, database_name(scale))) as conn:
+        row = conn.execute("SELECT count(*) FROM retail.orders").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def admin_conninfo(server: EmbeddedServer, database: str) -> str:
+    return server.conninfo(dbname=database, user="postgres")
+
+
+def zava_conninfo(server: EmbeddedServer, scale: float) -> str:
+    return server.conninfo(dbname=database_name(scale), user="zava_server")
