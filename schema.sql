@@ -1181,7 +1181,10 @@ DECLARE
         '%\_to\_xml', '%\_to\_xml\_and\_xmlschema', '%\_to\_xmlschema',
         'ts\_stat', 'ts\_rewrite',                  -- run text as SQL
         'dblink%', 'crosstab%', 'connectby%', 'xpath\_table',
-        'currtid%'                                  -- whether a place in a table is taken
+        'currtid%',                                 -- whether a place in a table is taken
+        -- PostgreSQL lets nobody signal another role's session; but to try every
+        -- number tells which are taken, and writes a warning for each that is not.
+        'pg\_cancel\_backend', 'pg\_terminate\_backend'
     ];
     monitoring_functions CONSTANT text[] := ARRAY[
         'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
@@ -1227,10 +1230,6 @@ BEGIN
     END LOOP;
     -- The identity functions read the two settings.
     GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean) TO zava_owner;
-    -- PostgreSQL lets nobody signal another role's session; but to try every
-    -- number tells which are taken, and writes a warning for each that is not.
-    REVOKE EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
-        FROM PUBLIC;
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
         TO pg_signal_backend;
 

@@ -184,6 +184,16 @@ def test_the_owner_cannot_log_in_and_no_role_sidesteps_row_security(
 
 
 @pytest.mark.acceptance("D11")
+def test_nobody_but_the_owner_makes_temporary_objects(
+    owner: Owner, template: str
+) -> None:
+    query = (
+        "SELECT rolname FROM pg_roles WHERE NOT rolsuper AND rolname !~ '^pg_'"
+        f" AND has_database_privilege(oid, '{template}', 'TEMPORARY')"
+    )
+    assert rows(owner, query) == [("zava_owner",)]
+
+
 def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> None:
     assert rows(
         owner,
@@ -228,6 +238,8 @@ def test_the_server_s_login_inherits_nothing_and_is_no_owner(owner: Owner) -> No
         "inet_server_port()",
         "pg_show_all_settings()",
         "pg_control_system()",
+        "pg_cancel_backend(0)",
+        "pg_terminate_backend(0)",
         "txid_current()",
         "txid_current_snapshot()",
         "pg_current_xact_id()",

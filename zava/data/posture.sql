@@ -286,7 +286,8 @@ WHERE p.proname LIKE ANY (ARRAY[
         'set\_limit', 'pg\_sleep%', 'pg\_notify', 'pg\_listening\_channels', 'pg\_logical\_emit\_message',
         'pg\_export\_snapshot', 'lo\_%', 'loread', 'lowrite', '%\_to\_xml', '%\_to\_xml\_and\_xmlschema',
         '%\_to\_xmlschema', 'ts\_stat', 'ts\_rewrite', 'dblink%', 'crosstab%', 'connectby%',
-        'xpath\_table', 'currtid%'
+        'xpath\_table', 'currtid%', 'pg\_cancel\_backend',
+        'pg\_terminate\_backend'
     ]) AND p.proname <> 'set_config'
     AND p.pronamespace <> 'retail'::regnamespace
     AND NOT (p.proname = 'ts_rewrite' AND p.pronargs = 3)
