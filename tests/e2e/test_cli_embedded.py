@@ -12,7 +12,7 @@ import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.e2e.command_line import Ran, zava
-from tests.people import SEATTLE
+from tests.people import REDMOND, SEATTLE
 
 pytestmark = pytest.mark.thorough
 
@@ -115,3 +115,21 @@ async def test_a_client_s_configuration_starts_a_server_on_it(
         answer = await session.call_tool("execute_sales_query", arguments)
     assert answer.structured_content is not None
     assert answer.structured_content["rows"] == [["Zava Retail Seattle"]]
+
+
+def test_a_login_of_one_s_own_works_on_it_and_is_said_to_keep_nobody_out(
+    embedded: dict[str, str], tmp_path: Path
+) -> None:
+    made = zava(tmp_path, "login", "add", "laptop", "--user", SEATTLE, **embedded)
+    assert made.returncode == 0, made.stderr
+    assert "\n  ZAVA_DB_USER=laptop\n" in made.stdout
+    assert "keeps nobody out" in made.stderr
+    with_login = {**embedded, "ZAVA_DB_USER": "laptop"}
+    own = zava(tmp_path, "doctor", "--json", "--user", SEATTLE, **with_login)
+    assert own.returncode == 0, own.stderr
+    assert {check["status"] for check in json.loads(own.stdout)} == {"pass"}
+    other = zava(tmp_path, "serve", "--user", REDMOND, **with_login)
+    assert other.returncode == 1
+    assert "not one that this database login may act as" in other.stderr
+    removed = zava(tmp_path, "login", "remove", "laptop", **embedded)
+    assert removed.returncode == 0, removed.stderr
