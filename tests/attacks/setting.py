@@ -81,7 +81,7 @@ class Target:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Attacked:
     """A seeded database with canaries in it.
 
@@ -89,14 +89,12 @@ class Attacked:
         owner: A superuser's connection.
         people: The people who ask, by name.
         oracles: What each of them must not see.
-        row_oracles: The same without what is secret to everybody.
         values: What the placeholders of the corpus stand for, by person.
     """
 
     owner: psycopg.Connection
     people: dict[str, Person]
     oracles: dict[str, Oracle]
-    row_oracles: dict[str, Oracle]
     values: dict[str, dict[str, str]]
 
 
@@ -117,11 +115,10 @@ def plant(owner: psycopg.Connection, login: str) -> Iterator[Attacked]:
         seals = {name: _seal(bystander, person) for name, person in people.items()}
         (key,) = one(owner, "SELECT encode(key, 'hex') FROM retail.identity_key")
         secrets = [key, *seals.values(), session_canary, object_canary]
-        oracles, row_oracles, values = {}, {}, {}
+        oracles, values = {}, {}
         for name, person in people.items():
             hidden = [c for store, c in canaries.items() if store not in person.stores]
             oracles[name] = Oracle(owner, person, [*secrets, *hidden])
-            row_oracles[name] = Oracle(owner, person, hidden)
             values[name] = {
                 **_victim(owner, name),
                 "own_manager": person.user_id,
@@ -131,7 +128,7 @@ def plant(owner: psycopg.Connection, login: str) -> Iterator[Attacked]:
                 "other_pid": str(bystander.info.backend_pid),
             }
         bystander.execute(f"SELECT '{session_canary}'".encode())
-        yield Attacked(owner, people, oracles, row_oracles, values)
+        yield Attacked(owner, people, oracles, values)
 
 
 def ask_all(servers: Servers, sql: dict[str, str]) -> dict[str, Answer]:

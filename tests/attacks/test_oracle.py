@@ -130,7 +130,7 @@ def test_the_catalogue_is_no_leak(attacked: Attacked) -> None:
 
 def test_head_office_has_no_foreign_store(attacked: Attacked) -> None:
     assert (
-        attacked.row_oracles[HEAD_OFFICE].find(
+        attacked.oracles[HEAD_OFFICE].find(
             leaked(attacked.owner, "SELECT * FROM retail.orders"), "SELECT 1"
         )
         == []
