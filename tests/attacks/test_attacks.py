@@ -81,6 +81,7 @@ def test_the_corpus_is_large_and_every_attack_has_a_name_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("attack", QUICK, ids=str)
+@pytest.mark.acceptance("A91", "D4", "D5")
 def test_an_attack_is_refused_or_answered_with_own_rows_and_changes_nothing(
     attacked: Attacked,
     before: dict[str, str],

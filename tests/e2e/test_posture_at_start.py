@@ -27,6 +27,7 @@ def served(cluster: EmbeddedServer, database: str) -> str:
     return cluster.conninfo(dbname=database, user="zava_server")
 
 
+@pytest.mark.acceptance("D11")
 def test_it_does_not_start_and_says_which_check_fails_and_how_to_mend_it(
     start: Start, admin: psycopg.Connection, served: str
 ) -> None:
