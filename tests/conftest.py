@@ -13,11 +13,13 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from tests.pooler import PROGRAM, PgBouncer
 from zava.data.provider import PostgreSQLProvider
 from zava.embedded import EmbeddedServer, find_binary
 
@@ -28,11 +30,15 @@ TEMPLATE = "zava_template"
 SEEDED = "zava_seeded"
 
 PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
+POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 
 # Whoever runs the tests may have settings of their own.
 for name in list(os.environ):
     if name.startswith(("ZAVA_", "PG")):
         del os.environ[name]
+
+StartPooler = Callable[[str], str]
+"""From a connection string to that of a pooler before it."""
 
 RunPsql = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -124,6 +130,21 @@ def owner(cluster: EmbeddedServer, seeded: str) -> Iterator[psycopg.Connection]:
 def server_conninfo(cluster: EmbeddedServer, seeded: str) -> str:
     """The server's login to `seeded`."""
     return cluster.conninfo(dbname=seeded, user="zava_server")
+
+
+@pytest.fixture(scope="session")
+def start_pooler() -> Iterator[StartPooler]:
+    """Starts PgBouncers in transaction mode; without one installed tests are skipped.
+
+    With ZAVA_TEST_POOLER=required they fail instead.
+    """
+    if PROGRAM is None:
+        why = "PgBouncer is not installed"
+        if POOLER_IS_REQUIRED:
+            pytest.fail(why)
+        pytest.skip(why)
+    with ExitStack() as stack:
+        yield lambda target: stack.enter_context(PgBouncer(target)).conninfo
 
 
 @pytest.fixture(scope="session")

@@ -116,6 +116,8 @@ def test_enormous_answers_at_once_harm_no_small_one(start: Start) -> None:
         pytest.param(
             f"SELECT '{'x' * 10_000_000}'", "VALIDATION_ERROR", id="ten-megabytes"
         ),
+        pytest.param("SELECT 1 " + "/*" * 40_000, "VALIDATION_ERROR", id="comments"),
+        pytest.param("SELECT 1 /*" + "/*+*/" * 900 + "*/", "", id="fewer-comments"),
         pytest.param("SELECT 1" + "+1" * 40_000, "STATEMENT_TOO_COMPLEX", id="sum"),
         pytest.param(
             f"SELECT ('{'[' * 45_000}{']' * 45_000}')::jsonb",

@@ -97,7 +97,16 @@ class _Interruptible(Generator[Any, Any, T]):
 
 
 class CancellableConnection(psycopg.Connection[Any]):
-    """A connection whose statements end with the task that waits for them."""
+    """A connection whose statements end with the task that waits for them.
+
+    Attributes:
+        is_pooled: Whether a pooler stands between it and PostgreSQL.
+        transaction_settings: What every transaction has to set, then; see
+            `zava.data.sessions`.
+    """
+
+    is_pooled = False
+    transaction_settings: tuple[bytes, ...] = ()
 
     def wait(
         self,

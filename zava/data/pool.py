@@ -15,6 +15,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from zava.data.cancellation import CancellableConnection, sleep
 from zava.data.connections import Pool
 from zava.data.failures import is_out_of_memory, is_unbound_parameter
+from zava.data.sessions import SessionSettings
 from zava.data.transaction import Query, run_queries
 from zava.errors import ConfigurationError, UnavailableError
 from zava.models import Identity
@@ -48,19 +49,8 @@ class ConnectionPoolManager:
         self._pause = pause
 
     def conninfo(self) -> str:
-        """Return the libpq connection string, session options and all."""
+        """Return libpq's connection string, without options that poolers refuse."""
         config = self.config
-        milliseconds = round(config.get("statement_timeout", 30.0) * 1000)
-        options = (
-            "-c jit=off"
-            f" -c work_mem={config.get('work_mem', '4MB')}"
-            f" -c statement_timeout={milliseconds}"
-            f" -c idle_in_transaction_session_timeout={milliseconds}"
-            " -c TimeZone=UTC -c DateStyle=ISO -c IntervalStyle=postgres"
-            " -c search_path=retail,public"
-            # Ends a statement whose client was killed, within half a second.
-            " -c client_connection_check_interval=500"
-        )
         return complete_conninfo(
             config.get("conninfo", ""),
             host=config.get("db_host") or None,
@@ -71,7 +61,6 @@ class ConnectionPoolManager:
             application_name=config.get("application_name", "zava-mcp-server"),
             connect_timeout=config.get("connect_timeout", 5),
             client_encoding="UTF8",
-            options=options,
         )
 
     def create_pool(self) -> Pool:
@@ -85,6 +74,9 @@ class ConnectionPoolManager:
             self.conninfo(),
             # Transactions are opened and ended by statements of the pipeline.
             kwargs={"autocommit": True},
+            configure=SessionSettings(
+                config.get("statement_timeout", 30.0), config.get("work_mem", "4MB")
+            ).start,
             min_size=config.get("min_size", 2),
             max_size=config.get("max_size", 10),
             max_idle=config.get("max_idle", 300.0),

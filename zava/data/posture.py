@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
+from zava.data.cancellation import CancellableConnection
 from zava.data.statements import statement
 from zava.data.transaction import identity_statements
 from zava.models import Identity, PostureCheck
@@ -75,7 +76,13 @@ _RULES = (
     _Rule("posture_login", "the login may act as its own people only", fails=False),
 )
 
-CHECKS = ("postgresql", *(rule.name for rule in _RULES), "identity", "canary")
+CHECKS = (
+    "postgresql",
+    "connection",
+    *(rule.name for rule in _RULES),
+    "identity",
+    "canary",
+)
 """The names of all checks, in the order in which they are shown."""
 
 
@@ -91,7 +98,11 @@ def check_posture(
     Raises:
         psycopg.Error: The catalogue could not be read.
     """
-    checks = [check_version(conn.info.server_version), *_read_catalogue(conn)]
+    checks = [
+        check_version(conn.info.server_version),
+        _check_connection(conn),
+        *_read_catalogue(conn),
+    ]
     if identity is None:
         nobody = PostureCheck(
             name="canary",
@@ -120,6 +131,17 @@ def _check(
         detail=_some([fault for fault, _ in faults], ", "),
         remedy=_some([remedy for _, remedy in faults], " "),
     )
+
+
+def _check_connection(conn: psycopg.Connection[Any]) -> PostureCheck:
+    """Say which way statements go; either is as safe as the other."""
+    pooled = isinstance(conn, CancellableConnection) and conn.is_pooled
+    way = (
+        "through a pooler: settings go with each transaction, nothing is prepared"
+        if pooled
+        else "straight to PostgreSQL"
+    )
+    return _check("connection", way, [])
 
 
 def _some(texts: Sequence[str], separator: str) -> str:

@@ -44,6 +44,18 @@ SELECT user_id, role_name, display_name, store_ids, seal,
 FROM (VALUES (%(user_id)s::uuid)) AS asked (user_id)
 CROSS JOIN LATERAL retail.resolve_identity(asked.user_id)
 
+-- name: backend
+-- Which backend answers.
+SELECT pg_backend_pid()
+
+-- name: set_session
+-- A setting of a connection that is zava's own.
+SET {name} = {value}
+
+-- name: set_transaction
+-- The same where the connection is somebody else's after the transaction.
+SET LOCAL {name} = {value}
+
 -- name: ping
 -- Whether the database answers.
 SELECT 1

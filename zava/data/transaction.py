@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg import sql
 
+from zava.data.cancellation import CancellableConnection
 from zava.data.cells import load_rows
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
@@ -86,7 +87,10 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements = [begin.encode(), *identity_statements(identity)]
+    statements = [begin.encode()]
+    if isinstance(conn, CancellableConnection):
+        statements += conn.transaction_settings
+    statements += identity_statements(identity)
     fetched = []
     for number, query in enumerate(queries):
         text = _declare(number) + query.text

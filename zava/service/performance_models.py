@@ -12,8 +12,7 @@ Unit = Literal["USD", "orders", "units", "customers", "percent", "ratio", "days"
 
 
 class _Frozen(BaseModel):
-    # Made when the first store is asked about, not while the process starts.
-    model_config = ConfigDict(frozen=True, defer_build=True)
+    model_config = ConfigDict(frozen=True)
 
 
 class Store(_Frozen):

@@ -1,0 +1,90 @@
+"""What zava sets on a connection, and whose connection that is.
+
+A connection that leads to PostgreSQL itself is set once. Behind a pooler in
+transaction mode, such as PgBouncer, a server connection is ours for one
+transaction and somebody else's before and after: nothing may be set on it but
+for the transaction. Neither the pooler's kind nor its configuration has to be
+known: a pooler gives out cancellation keys of its own, so what a connection calls
+its backend is not the backend that answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import psycopg
+from loguru import logger
+from psycopg import sql
+
+from zava.data.cancellation import CancellableConnection
+from zava.data.pipeline import exchange
+from zava.data.statements import statement
+
+# Ends a statement whose client was killed; not every system can tell.
+_WATCH_CLIENT = {"client_connection_check_interval": "500"}
+
+
+class SessionSettings:
+    """The settings of every connection.
+
+    Args:
+        statement_timeout: Seconds that one statement may run.
+        work_mem: Memory of one sort or hash.
+    """
+
+    def __init__(self, statement_timeout: float, work_mem: str) -> None:
+        milliseconds = str(round(statement_timeout * 1000))
+        self._values: Mapping[str, str | tuple[str, ...]] = {
+            "statement_timeout": milliseconds,
+            "idle_in_transaction_session_timeout": milliseconds,
+            "work_mem": work_mem,
+            "jit": "off",
+            "timezone": "UTC",
+            "datestyle": "ISO",
+            "intervalstyle": "postgres",
+            "search_path": ("retail", "public"),
+        }
+
+    def start(self, conn: CancellableConnection) -> None:
+        """Make a new connection ready, in whatever way it can be.
+
+        Raises:
+            psycopg.Error: The database refuses a setting, or was lost.
+        """
+        (answer,) = exchange(conn, [statement("backend").encode()])
+        conn.is_pooled = answer.get_value(0, 0) != b"%d" % conn.info.backend_pid
+        if conn.is_pooled:
+            conn.prepare_threshold = None  # a name would be left on the server
+            conn.transaction_settings = self._accepted(conn)
+        else:
+            exchange(conn, _texts("set_session", self._values))
+            _try(conn, _texts("set_session", _WATCH_CLIENT))
+
+    def _accepted(self, conn: CancellableConnection) -> tuple[bytes, ...]:
+        """What every transaction begins with, tried once."""
+        texts = _texts("set_transaction", self._values)
+        optional = _texts("set_transaction", _WATCH_CLIENT)
+        begin, rollback = (statement(name).encode() for name in ("begin", "rollback"))
+        exchange(conn, [begin, *texts, rollback])
+        return texts + optional if _try(conn, (begin, *optional, rollback)) else texts
+
+
+def _try(conn: psycopg.Connection[Any], texts: tuple[bytes, ...]) -> bool:
+    try:
+        exchange(conn, texts)
+    except (psycopg.errors.DataError, psycopg.errors.NotSupportedError) as exc:
+        logger.debug("the server leaves a setting out: {}", exc.sqlstate)
+        conn.rollback()
+        return False
+    return True
+
+
+def _texts(name: str, values: Mapping[str, str | tuple[str, ...]]) -> tuple[bytes, ...]:
+    made = []
+    for setting, value in values.items():
+        parts = (value,) if isinstance(value, str) else value
+        literals = sql.SQL(", ").join(map(sql.Literal, parts))
+        text = sql.SQL(statement(name))
+        made.append(text.format(name=sql.Identifier(setting), value=literals))
+    return tuple(text.as_bytes() for text in made)
