@@ -77,17 +77,21 @@ WITH spans (name, first_day, end_day, first_month, end_month) AS (
     SELECT s.name, t.*
     FROM spans AS s
     CROSS JOIN LATERAL (
-        SELECT m.product_id, m.units, m.revenue, m.discount
-        FROM retail.monthly_product_sales AS m
-        WHERE m.store_id = %(store_id)s AND m.month >= s.first_month AND m.month < s.end_month
-        UNION ALL
-        SELECT d.product_id, d.units, d.revenue, d.discount
-        FROM retail.daily_product_sales AS d
-        WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.first_month
-        UNION ALL
-        SELECT d.product_id, d.units, d.revenue, d.discount
-        FROM retail.daily_product_sales AS d
-        WHERE d.store_id = %(store_id)s AND d.day >= s.end_month AND d.day < s.end_day
+        SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
+        FROM (
+            SELECT m.product_id, m.units, m.revenue, m.discount
+            FROM retail.monthly_product_sales AS m
+            WHERE m.store_id = %(store_id)s AND m.month >= s.first_month AND m.month < s.end_month
+            UNION ALL
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.daily_product_sales AS d
+            WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.first_month
+            UNION ALL
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.daily_product_sales AS d
+            WHERE d.store_id = %(store_id)s AND d.day >= s.end_month AND d.day < s.end_day
+        ) AS t
+        GROUP BY t.product_id
     ) AS t
 ), sums AS MATERIALIZED (
     SELECT p.product_id,
