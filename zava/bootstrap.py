@@ -10,7 +10,6 @@ from typing import Any
 
 from typing_extensions import Self
 
-from zava.administration import EMBEDDED_DATABASE, embedded_server
 from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
@@ -238,6 +237,8 @@ class MCPServerManager:
     def _conninfo(self) -> str:
         if not self.settings.is_embedded:
             return self.settings.database_url.get_secret_value()
+        from zava.administration import EMBEDDED_DATABASE, embedded_server
+
         embedded = embedded_server(self.settings)
         self._started.callback(self._step, embedded.stop)
         embedded.start()

@@ -12,7 +12,8 @@ Unit = Literal["USD", "orders", "units", "customers", "percent", "ratio", "days"
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
+    # Made when the first store is asked about, not while the process starts.
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
 
 class Store(_Frozen):
