@@ -22,7 +22,7 @@ from zava.data.posture import CHECKS, check_version
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.embedded import EmbeddedServer
-from zava.errors import ConfigurationError
+from zava.errors import ConfigurationError, UnavailableError
 from zava.models import PostureCheck
 from zava.service.posture import PostureJudge, accept, allowed_checks, examine
 
@@ -237,6 +237,22 @@ def test_an_identity_that_sees_nothing_or_not_its_own_fails(
     row = owner.execute(HEAD_OFFICE.encode()).fetchone()
     assert row is not None
     assert look(served, user_id or row[0])["identity"].status == "fail"
+
+
+def test_a_database_that_cannot_be_checked_in_time_counts_as_down(
+    admin: str, served: str
+) -> None:
+    judged: list[object] = []
+    provider = PostgreSQLProvider({"conninfo": served}, judge=judged.append)
+    provider.open()
+    with psycopg.connect(admin) as conn:
+        conn.execute("LOCK TABLE retail.orders")
+        with pytest.raises(UnavailableError):
+            provider.resolve_identity(SEATTLE)
+        assert judged == []
+    assert provider.resolve_identity(SEATTLE).display_name
+    provider.close()
+    assert len(judged) == 1
 
 
 def test_without_a_person_the_canary_is_a_warning(server_conninfo: str) -> None:

@@ -18,6 +18,7 @@ from psycopg import sql
 from zava.data.cancellation import CancellableConnection
 from zava.data.statements import statement
 from zava.data.transaction import identity_statements
+from zava.errors import UnavailableError
 from zava.models import Identity, PostureCheck
 
 _OLDEST = 160000
@@ -96,8 +97,21 @@ def check_posture(
         identity: Who is served; None leaves the canary out, which is a warning.
 
     Raises:
+        UnavailableError: A table is locked, or has no index with store_id.
         psycopg.Error: The catalogue could not be read.
     """
+    try:
+        return _check_all(conn, identity)
+    except psycopg.errors.QueryCanceled as exc:
+        raise UnavailableError(
+            "the database could not be checked in time, perhaps because a table is"
+            " locked; it is checked again at the next call"
+        ) from exc
+
+
+def _check_all(
+    conn: psycopg.Connection[Any], identity: Identity | None
+) -> tuple[PostureCheck, ...]:
     checks = [
         check_version(conn.info.server_version),
         _check_connection(conn),
@@ -154,6 +168,7 @@ def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
     with conn.pipeline():
         conn.execute(statement("posture_begin"))
         conn.execute(statement("posture_search_path"))
+        conn.execute(statement("posture_patience"))
         cursors = [conn.execute(statement(rule.statement).encode()) for rule in _RULES]
         conn.execute(statement("rollback"))
     for rule, cursor in zip(_RULES, cursors, strict=True):
@@ -169,36 +184,26 @@ def _send_canary(
         "as somebody else": identity.model_copy(update={"user_id": uuid4()}),
         "as nobody": None,
     }
-    try:
-        tables = [
-            row[0]
-            for row in conn.execute(
-                statement("posture_tenant_tables"), {"role_name": identity.role_name}
-            )
-        ]
-        with conn.pipeline():
-            conn.execute(statement("posture_begin"))
-            conn.execute(statement("canary_patience"))
-            conn.execute(statement("canary_by_index"))
-            _become(conn, identity)
-            stores = conn.execute(statement("canary_stores"))
-            looks = {"of another store": _probe(conn, tables, identity.store_ids)}
-            for name, disguise in disguises.items():
-                conn.execute(statement("canary_role_none"))
-                _become(conn, disguise or identity)
-                if disguise is None:
-                    conn.execute(statement("canary_nobody"))
-                looks[name] = _probe(conn, tables, ())
-            conn.execute(statement("rollback"))
-    except psycopg.errors.QueryCanceled:
-        conn.rollback()
-        late = _check(
-            "canary",
-            "",
-            [("it did not end in time", "give every table an index with store_id")],
-            fails=False,
+    tables = [
+        row[0]
+        for row in conn.execute(
+            statement("posture_tenant_tables"), {"role_name": identity.role_name}
         )
-        return _judge_identity(identity, identity.store_ids), late
+    ]
+    with conn.pipeline():
+        conn.execute(statement("posture_begin"))
+        conn.execute(statement("posture_patience"))
+        conn.execute(statement("canary_by_index"))
+        _become(conn, identity)
+        stores = conn.execute(statement("canary_stores"))
+        looks = {"of another store": _probe(conn, tables, identity.store_ids)}
+        for name, disguise in disguises.items():
+            conn.execute(statement("canary_role_none"))
+            _become(conn, disguise or identity)
+            if disguise is None:
+                conn.execute(statement("canary_nobody"))
+            looks[name] = _probe(conn, tables, ())
+        conn.execute(statement("rollback"))
     seen = [row[0] for row in stores.fetchall()]
     faults = [
         (f"{table} shows rows {name}", "load schema.sql again")
@@ -225,7 +230,8 @@ def _judge_identity(identity: Identity, seen: Iterable[UUID]) -> PostureCheck:
         faults.append(
             ("it does not see exactly the stores that it has", "load schema.sql again")
         )
-    return _check("identity", f"it sees {len(identity.store_ids)} stores", faults)
+    promise = f"it sees its own stores, {len(identity.store_ids)} in number"
+    return _check("identity", promise, faults)
 
 
 def _become(conn: psycopg.Connection[Any], identity: Identity) -> None:

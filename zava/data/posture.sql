@@ -11,6 +11,10 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
 -- Names of other schemas are printed in full.
 SET LOCAL search_path = pg_catalog
 
+-- name: posture_patience
+-- With an index on store_id a canary answers at once, however large the table is.
+SET LOCAL statement_timeout = '2s'
+
 -- name: posture_pgvector
 -- Filtered searches need the iterative scans of 0.8.
 SELECT 'vector ' || coalesce(max(e.extversion), 'is missing') AS object,
@@ -348,10 +352,6 @@ JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND NOT 
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
     AND has_column_privilege(%(role_name)s, c.oid, a.attnum, 'SELECT')
 ORDER BY c.relname
-
--- name: canary_patience
--- With an index on store_id a canary answers at once, however large the table is.
-SET LOCAL statement_timeout = '2s'
 
 -- name: canary_by_index
 -- A search for nothing would read a whole table before it ends.
