@@ -939,9 +939,217 @@ COMMENT ON COLUMN retail.product_description_embeddings.embedding_model IS 'Mode
 COMMENT ON COLUMN retail.product_description_embeddings.text_hash IS 'SHA-256 of the embedded text, in hex';
 COMMENT ON COLUMN retail.product_description_embeddings.last_updated IS 'When the vector was made, UTC';
 -- HNSW, not ivfflat: ivfflat learns its lists from the rows that are there when
--- the index is built, and here there are none yet.
-CREATE INDEX IF NOT EXISTS idx_product_embeddings_vector ON retail.product_description_embeddings
-    USING hnsw (description_embedding public.vector_cosine_ops);
+-- the index is built, and here there are none yet. index_product_embeddings()
+-- builds it anew after a large load.
+DO $$
+BEGIN
+    IF to_regclass('retail.idx_product_embeddings_short') IS NULL THEN
+        CREATE INDEX IF NOT EXISTS idx_product_embeddings_vector ON retail.product_description_embeddings
+            USING hnsw (description_embedding public.vector_cosine_ops);
+    END IF;
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS retail.product_search_words (
+    product_id   uuid        PRIMARY KEY REFERENCES retail.products ON DELETE CASCADE,
+    words        tsvector    NOT NULL,
+    last_updated timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.product_search_words IS 'The words of every product, for search by keyword; kept by triggers';
+COMMENT ON COLUMN retail.product_search_words.product_id IS 'The product';
+COMMENT ON COLUMN retail.product_search_words.words IS 'English stems: A of name and SKU, B of the type, C of the category, D of the description';
+COMMENT ON COLUMN retail.product_search_words.last_updated IS 'When the words last changed, UTC';
+CREATE INDEX IF NOT EXISTS product_search_words_words_idx ON retail.product_search_words USING gin (words);
+
+CREATE TABLE IF NOT EXISTS retail.search_vocabulary (
+    word     text         PRIMARY KEY,
+    stem     text         NOT NULL,
+    products integer      NOT NULL CONSTRAINT search_vocabulary_products_positive CHECK (products > 0),
+    rarity   numeric(6,3) NOT NULL
+);
+COMMENT ON TABLE retail.search_vocabulary IS 'Every word of the catalogue, for spelling and for weighing a question''s words; refresh_search_vocabulary() makes it';
+COMMENT ON COLUMN retail.search_vocabulary.word IS 'In lower case, as it is written';
+COMMENT ON COLUMN retail.search_vocabulary.stem IS 'Its English stem, as in product_search_words';
+COMMENT ON COLUMN retail.search_vocabulary.products IS 'How many products have the stem';
+COMMENT ON COLUMN retail.search_vocabulary.rarity IS 'Inverse document frequency of the stem, ln(1 + (N - n + 0.5) / (n + 0.5))';
+CREATE INDEX IF NOT EXISTS search_vocabulary_stem_idx ON retail.search_vocabulary (stem);
+CREATE INDEX IF NOT EXISTS search_vocabulary_rarity_idx ON retail.search_vocabulary (rarity);
+CREATE INDEX IF NOT EXISTS search_vocabulary_products_idx ON retail.search_vocabulary (products);
+
+CREATE OR REPLACE FUNCTION retail.keep_search_words(product_ids uuid[]) RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    INSERT INTO retail.product_search_words AS kept (product_id, words)
+    SELECT p.product_id,
+           setweight(to_tsvector('english', p.sku || ' ' || p.name), 'A')
+               || setweight(to_tsvector('english', t.name), 'B')
+               || setweight(to_tsvector('english', c.name), 'C')
+               || setweight(to_tsvector('english', p.description), 'D')
+    FROM retail.products AS p
+    JOIN retail.product_types AS t ON t.type_id = p.type_id
+    JOIN retail.categories AS c ON c.category_id = p.category_id
+    WHERE p.product_id = ANY (product_ids)
+    ON CONFLICT (product_id) DO UPDATE SET words = EXCLUDED.words, last_updated = now()
+        WHERE kept.words <> EXCLUDED.words;
+END;
+COMMENT ON FUNCTION retail.keep_search_words(uuid[]) IS
+    'Brings the words of some products up to date; for the triggers';
+
+CREATE OR REPLACE FUNCTION retail.products_changed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM retail.keep_search_words(ARRAY(SELECT c.product_id FROM changed AS c));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.products_changed() IS
+    'Trigger: brings the words of new and changed products up to date';
+
+CREATE OR REPLACE FUNCTION retail.product_group_renamed() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM retail.keep_search_words(ARRAY(
+        SELECT p.product_id
+        FROM retail.products AS p
+        WHERE CASE TG_TABLE_NAME
+                  WHEN 'categories' THEN p.category_id = (to_jsonb(NEW) ->> 'category_id')::uuid
+                  ELSE p.type_id = (to_jsonb(NEW) ->> 'type_id')::uuid
+              END
+    ));
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.product_group_renamed() IS
+    'Trigger: brings the words of the products of a renamed type or category up to date';
+
+-- A trigger with a transition table serves one event only.
+CREATE OR REPLACE TRIGGER products_search_words_insert AFTER INSERT ON retail.products
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION retail.products_changed();
+CREATE OR REPLACE TRIGGER products_search_words_update AFTER UPDATE ON retail.products
+    REFERENCING NEW TABLE AS changed
+    FOR EACH STATEMENT EXECUTE FUNCTION retail.products_changed();
+CREATE OR REPLACE TRIGGER product_types_search_words AFTER UPDATE OF name ON retail.product_types
+    FOR EACH ROW EXECUTE FUNCTION retail.product_group_renamed();
+CREATE OR REPLACE TRIGGER categories_search_words AFTER UPDATE OF name ON retail.categories
+    FOR EACH ROW EXECUTE FUNCTION retail.product_group_renamed();
+
+-- Products from before these triggers.
+DO $$
+BEGIN
+    PERFORM retail.keep_search_words(ARRAY(
+        SELECT p.product_id
+        FROM retail.products AS p
+        WHERE NOT EXISTS (SELECT FROM retail.product_search_words AS w WHERE w.product_id = p.product_id)
+    ));
+END
+$$;
+
+CREATE OR REPLACE FUNCTION retail.refresh_search_vocabulary() RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    words bigint;
+BEGIN
+    DELETE FROM retail.search_vocabulary;
+    INSERT INTO retail.search_vocabulary (word, stem, products, rarity)
+    SELECT written.word, stems.stem, stems.products,
+           ln(1 + (whole.products - stems.products + 0.5) / (stems.products + 0.5))
+    FROM (
+        SELECT DISTINCT lexeme AS word
+        FROM retail.products AS p
+        JOIN retail.product_types AS t ON t.type_id = p.type_id
+        JOIN retail.categories AS c ON c.category_id = p.category_id
+        CROSS JOIN LATERAL unnest(to_tsvector(
+            'simple', concat_ws(' ', p.name, t.name, c.name, p.description)))
+    ) AS written
+    CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
+    JOIN (
+        SELECT found.lexeme AS stem, count(*) AS products
+        FROM retail.product_search_words AS w CROSS JOIN LATERAL unnest(w.words) AS found
+        GROUP BY found.lexeme
+    ) AS stems ON stems.stem = stemmed[1]
+    CROSS JOIN (SELECT count(*)::numeric AS products FROM retail.product_search_words) AS whole;
+    GET DIAGNOSTICS words = ROW_COUNT;
+    RETURN words;
+END
+$$;
+COMMENT ON FUNCTION retail.refresh_search_vocabulary() IS
+    'Makes the vocabulary of the catalogue anew and returns how many words it has; after many products have changed';
+
+CREATE OR REPLACE FUNCTION retail.index_product_embeddings(dimensions integer) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Vectors of no more than 256 dimensions are padded with zeros, which say
+    -- nothing: indexing the rest gives the same distances from a twelfth of the
+    -- bytes (6 of a dimension's 4 bytes * 1536 become 2 bytes * 256).
+    IF dimensions <= 256 THEN
+        DROP INDEX IF EXISTS retail.idx_product_embeddings_vector;
+        CREATE INDEX IF NOT EXISTS idx_product_embeddings_short ON retail.product_description_embeddings
+            USING hnsw ((public.subvector(description_embedding, 1, 256)::public.halfvec(256)) public.halfvec_cosine_ops);
+        RETURN 'idx_product_embeddings_short';
+    END IF;
+    DROP INDEX IF EXISTS retail.idx_product_embeddings_short;
+    CREATE INDEX IF NOT EXISTS idx_product_embeddings_vector ON retail.product_description_embeddings
+        USING hnsw (description_embedding public.vector_cosine_ops);
+    RETURN 'idx_product_embeddings_vector';
+END
+$$;
+COMMENT ON FUNCTION retail.index_product_embeddings(integer) IS
+    'Builds the index that suits vectors of so many dimensions and drops the other; returns its name';
+
+CREATE OR REPLACE FUNCTION retail.nearest_products(
+    query_embedding public.vector(1536),
+    max_results     integer,
+    category        uuid DEFAULT NULL,
+    min_price       numeric DEFAULT NULL,
+    max_price       numeric DEFAULT NULL,
+    in_stock_only   boolean DEFAULT false
+) RETURNS TABLE (product_id uuid, distance double precision)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    -- Filters come after the index: it goes on until enough products have passed.
+    SET hnsw.iterative_scan = strict_order
+    SET hnsw.ef_search = 100
+AS $$
+DECLARE
+    -- Ordered by the distance itself and limited, or no index would serve it.
+    closeness text := 'e.description_embedding OPERATOR(public.<=>) $1';
+    filter    text := '';
+BEGIN
+    IF to_regclass('retail.idx_product_embeddings_short') IS NOT NULL THEN
+        closeness := 'public.subvector(e.description_embedding, 1, 256)::public.halfvec(256)'
+            ' OPERATOR(public.<=>) public.subvector($1, 1, 256)::public.halfvec(256)';
+    END IF;
+    IF num_nonnulls(category, min_price, max_price) > 0 OR in_stock_only THEN
+        filter := 'JOIN retail.products AS p ON p.product_id = e.product_id'
+            ' WHERE ($3 IS NULL OR p.category_id = $3)'
+            ' AND ($4 IS NULL OR p.base_price >= $4) AND ($5 IS NULL OR p.base_price <= $5)'
+            ' AND (NOT $6 OR EXISTS (SELECT FROM retail.inventory AS i'
+            ' WHERE i.product_id = p.product_id AND i.stock_level > 0))';
+    END IF;
+    -- Planned for these very arguments: what a filter leaves decides between the
+    -- index and all the vectors. The short index holds half-precision numbers, so
+    -- the exact distance has the last word.
+    RETURN QUERY EXECUTE format(
+        'SELECT nearest.product_id, nearest.description_embedding OPERATOR(public.<=>) $1 AS distance'
+        ' FROM (SELECT e.product_id, e.description_embedding'
+        ' FROM retail.product_description_embeddings AS e %s ORDER BY %s LIMIT $2) AS nearest'
+        ' ORDER BY distance, nearest.product_id',
+        filter, closeness
+    ) USING query_embedding, max_results, category, min_price, max_price, in_stock_only;
+END
+$$;
+COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
+    'The products whose vectors are nearest to a query''s (cosine distance), of a category, a price range, in stock for the caller';
 
 CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     query_embedding      public.vector(1536),
@@ -952,16 +1160,10 @@ CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- Ordered by distance and limited first, so that the index serves it; the
-    -- threshold then only cuts the tail.
+    -- The threshold only cuts the tail of the nearest: the index serves them.
     RETURN QUERY
     SELECT p.product_id, p.name, p.description, 1 - nearest.distance
-    FROM (
-        SELECT e.product_id, e.description_embedding OPERATOR(public.<=>) query_embedding AS distance
-        FROM retail.product_description_embeddings AS e
-        ORDER BY e.description_embedding OPERATOR(public.<=>) query_embedding
-        LIMIT max_results
-    ) AS nearest
+    FROM retail.nearest_products(query_embedding, max_results) AS nearest
     JOIN retail.products AS p ON p.product_id = nearest.product_id
     WHERE nearest.distance <= 1 - similarity_threshold
     ORDER BY nearest.distance, p.product_id;
@@ -969,9 +1171,16 @@ END
 $$;
 COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer) IS
     'Products whose embedded description is at least similarity_threshold (cosine, 0..1) close to a query''s vector, nearest first';
-REVOKE ALL ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer) FROM PUBLIC;
-GRANT EXECUTE ON FUNCTION retail.search_products_by_description(public.vector, double precision, integer)
-    TO store_managers, regional_managers;
+REVOKE ALL ON FUNCTION
+    retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
+    retail.search_products_by_description(public.vector, double precision, integer),
+    retail.keep_search_words(uuid[]), retail.products_changed(), retail.product_group_renamed(),
+    retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
+FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION
+    retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
+    retail.search_products_by_description(public.vector, double precision, integer)
+TO store_managers, regional_managers;
 
 
 -- Grants and policies --------------------------------------------------------
@@ -981,7 +1190,8 @@ GRANT EXECUTE ON FUNCTION retail.search_products_by_description(public.vector, d
 -- lets the identity functions read.
 
 GRANT SELECT ON
-    retail.categories, retail.product_types, retail.products, retail.product_description_embeddings
+    retail.categories, retail.product_types, retail.products, retail.product_description_embeddings,
+    retail.product_search_words, retail.search_vocabulary
 TO store_managers, regional_managers;
 
 -- Of a table with a store they may read every column but not the system

@@ -238,6 +238,8 @@ FROM csv_products AS p
 LEFT JOIN retail.product_types AS t
     ON t.type_id = md5('product_types:' || p.category || ':' || p.type)::uuid;
 
+DO $$ BEGIN PERFORM retail.refresh_search_vocabulary(); END $$;
+
 
 -- Distributions --------------------------------------------------------------
 -- Every table here is small. A distribution is an array of upper bounds between

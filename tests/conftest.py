@@ -20,21 +20,26 @@ import psycopg
 import pytest
 
 from tests.pooler import PROGRAM, PgBouncer
+from zava.data.embeddings import EmbeddingTable
+from zava.data.loading import DatabaseLoader
 from zava.data.provider import PostgreSQLProvider
 from zava.embedded import EmbeddedServer, find_binary
+from zava.infra.local_ai import LocalClient
+from zava.service.embedding_run import embed_products
 
 ROOT = Path(__file__).parent.parent
 SCALE = "0.02"
 AS_OF = "2026-06-30"
 TEMPLATE = "zava_template"
 SEEDED = "zava_seeded"
+SEARCHABLE = "zava_searchable"
 
 PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
 POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 
 # Whoever runs the tests may have settings of their own.
 for name in list(os.environ):
-    if name.startswith(("ZAVA_", "PG")):
+    if name.startswith(("ZAVA_", "PG", "OPENAI_", "AZURE_OPENAI_")):
         del os.environ[name]
 
 StartPooler = Callable[[str], str]
@@ -179,9 +184,36 @@ def _clone(cluster: EmbeddedServer, template: str, name: str) -> None:
     _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
     # The rights on a database itself are not copied from its template.
     _sql(cluster, f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
+    if template == TEMPLATE:
+        _sql(cluster, f"GRANT TEMPORARY ON DATABASE {name} TO zava_owner")
 
 
 def _sql(cluster: EmbeddedServer, text: str) -> None:
     conninfo = cluster.conninfo(dbname="postgres", user="postgres")
     with psycopg.connect(conninfo, autocommit=True) as conn:
         conn.execute(text)
+
+
+@pytest.fixture(scope="session")
+def searchable(cluster: EmbeddedServer, template: str) -> str:
+    """The name of a seeded database whose products have vectors, to read from."""
+    _clone(cluster, template, SEARCHABLE)
+    loader = DatabaseLoader(cluster.conninfo(dbname=SEARCHABLE, user="postgres"))
+    client = LocalClient()
+    table = EmbeddingTable(loader.as_owner, client.model)
+    embed_products(table, client, lambda _done, _total: None)
+    return SEARCHABLE
+
+
+@pytest.fixture(scope="session")
+def searchable_conninfo(cluster: EmbeddedServer, searchable: str) -> str:
+    """The server's login to `searchable`."""
+    return cluster.conninfo(dbname=searchable, user="zava_server")
+
+
+@pytest.fixture(scope="session")
+def searchable_provider(searchable_conninfo: str) -> Iterator[PostgreSQLProvider]:
+    provider = PostgreSQLProvider({"conninfo": searchable_conninfo})
+    provider.open()
+    yield provider
+    provider.close()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from zava.embedded import EmbeddedServer, default_data_dir
 from zava.errors import ConfigurationError
+from zava.infra.ai import AIClient, AISettings, create_ai_client
 from zava.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,3 +54,24 @@ def open_loader(
             DatabaseLoader(home).create_database(EMBEDDED_DATABASE)
         conninfo = server.conninfo(dbname=EMBEDDED_DATABASE, user=_SUPERUSER)
         yield DatabaseLoader(conninfo), True
+
+
+@contextmanager
+def open_embedder(settings: Settings) -> Iterator[AIClient | None]:
+    """Yield what embeds the products, None where nothing is there to do it.
+
+    Raises:
+        ConfigurationError: The provider that is set is not there.
+    """
+    client = create_ai_client(
+        settings,
+        AISettings(),
+        sleep=time.sleep,
+        check_cancelled=lambda: None,
+        is_batch=True,
+    )
+    try:
+        yield client
+    finally:
+        if client is not None:
+            client.close()

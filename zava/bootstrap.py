@@ -10,6 +10,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from zava.data.cancellation import check_cancelled, sleep
 from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
@@ -28,7 +29,9 @@ from zava.service.catalog import SchemaCatalog
 from zava.service.health import check_health
 from zava.service.person import meet_served_user, served_user_id
 from zava.service.posture import PostureJudge, allowed_checks, examine
+from zava.service.product_search import ProductSearch
 from zava.service.queries import DEFAULT_ROWS, QueryExecutor
+from zava.service.recommendations import Recommendations
 from zava.service.sales import SalesAnalyticsService
 from zava.settings import Settings
 
@@ -88,7 +91,12 @@ class MCPServerManager:
             # The database answers while the rest is built.
             with ThreadPoolExecutor(max_workers=1) as aside:
                 meeting = aside.submit(meet_served_user, provider, user_id)
-                self.ai_client = create_ai_client(AISettings())
+                self.ai_client = create_ai_client(
+                    self.settings,
+                    AISettings(),
+                    sleep=sleep,
+                    check_cancelled=check_cancelled,
+                )
                 if self.ai_client is not None:
                     self._started.callback(self._step, self.ai_client.close)
                 metrics = self.metrics_collector = self._start_metrics()
@@ -205,6 +213,8 @@ class MCPServerManager:
             catalog=catalog,
             default_rows=min(DEFAULT_ROWS, settings.max_rows),
             analytics=SalesAnalyticsService(provider, cache),
+            product_search=ProductSearch(provider, cache, self.ai_client),
+            recommendations=Recommendations(provider, cache),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

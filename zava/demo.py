@@ -35,6 +35,7 @@ TENANT_SWITCH = (
 )
 DELETION = "DELETE FROM retail.orders"
 TYPO = "SELECT name FROM retail.product LIMIT 1"
+WISHES = ("something to keep rain out of an outdoor outlet", "a laptop")
 
 _CAST = ("Zava Retail Seattle manager", "Zava Retail Redmond manager", "Head Office")
 
@@ -143,6 +144,14 @@ async def _play(console: Console, settings: Settings, cast: list[ServedUser]) ->
             "get_store_performance",
             {"store_id": "Redmond", "time_period": "last_12_months"},
         ),
+        *(
+            _Question(
+                f"A shopper asks for: {wish}",
+                "semantic_search_products",
+                {"query_description": wish, "max_rows": 3},
+            )
+            for wish in WISHES
+        ),
         _Question("Health", "health_check", {}),
     ]
     answers = await _ask(settings, attacker, questions)
@@ -173,7 +182,7 @@ def _environment(settings: Settings) -> dict[str, str]:
     """What a server of the demonstration is started with, whatever `.env` says."""
     return {
         **{PREFIX + name.upper(): "" for name in CONNECTION_SETTINGS},
-        **settings.environment("data_dir", "embedded_version"),
+        **settings.environment("data_dir", "embedded_version", "embedding_provider"),
         "ZAVA_LOG_LEVEL": "ERROR",
     }
 
@@ -186,6 +195,12 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
                 console.print(Text(block.text, style="red"))
     elif "rows" in structured:
         _print_rows(console, structured)
+    elif "products" in structured:
+        for product in structured["products"]:
+            facts = "{similarity:.2f}  {name}, ${price:,.2f}, {stock} in stock"
+            console.print(Text(facts.format(**product)))
+        for note in structured["notes"]:
+            console.print(Text(note, style="dim"))
     elif "insights" in structured:
         for insight in structured["insights"]:
             console.print(Text(f"- {insight}"))

@@ -9,6 +9,7 @@
     │   ├── QueryError            (by SQLSTATE)         the SQL text is at fault
     │   ├── QueryTimeoutError     QUERY_TIMEOUT         statement_timeout ended it
     │   └── UnavailableError      UNAVAILABLE           the database cannot be reached
+    ├── EmbeddingError            EMBEDDING_ERROR       the embedding service failed
     ├── ResultTooLargeError       RESULT_TOO_LARGE      one row alone is too large
     └── ValidationError           VALIDATION_ERROR      an argument is at fault
 
@@ -128,6 +129,13 @@ class UnavailableError(DatabaseError):
     def __init__(self, message: str, query: str | None = None) -> None:
         super().__init__(message, query)
         self.error_code = "UNAVAILABLE"
+
+
+class EmbeddingError(MCPError):
+    """The service that turns text into vectors failed, or is left alone for now."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "EMBEDDING_ERROR")
 
 
 class ResultTooLargeError(MCPError):

@@ -128,6 +128,7 @@ def test_a_dba_who_is_no_superuser_sets_up_a_new_server_and_once_is_enough(
     assert again.stdout.splitlines() == [
         "schema: loaded",
         "seed: left alone, there is data already",
+        "embeddings: up to date, 424 by wordllama-256",
         "login: zava_server, as it was; --password TEXT gives it a new password",
         "next: zava users",
     ]

@@ -88,6 +88,13 @@ def test_a_store_s_performance_and_the_health_are_shown(shown: Ran) -> None:
     assert '"database": "healthy"' in part(shown, "Health")
 
 
+def test_a_shopper_s_wish_is_shown_with_what_answers_it_or_nothing(shown: Ran) -> None:
+    outlet = part(shown, "A shopper asks for: something to keep rain out")
+    assert "Weatherproof In-Use Outlet Cover and Box" in outlet.splitlines()[1]
+    laptop = part(shown, "A shopper asks for: a laptop")
+    assert laptop.splitlines()[1].startswith("no product matches well")
+
+
 def test_init_leaves_the_data_of_the_embedded_postgresql_alone(
     embedded: dict[str, str], tmp_path: Path
 ) -> None:
@@ -96,6 +103,7 @@ def test_init_leaves_the_data_of_the_embedded_postgresql_alone(
     assert ran.stdout.splitlines() == [
         "schema: loaded",
         "seed: left alone, there is data already",
+        "embeddings: up to date, 424 by wordllama-256",
         "login: zava_server, through the embedded server's own socket",
         "next: zava users",
     ]

@@ -30,6 +30,8 @@ SHARED_TABLES = (
     "product_types",
     "products",
     "product_description_embeddings",
+    "product_search_words",
+    "search_vocabulary",
 )
 HIDDEN_TABLES = (
     "regional_managers",

@@ -112,7 +112,9 @@ def test_every_key_is_made_of_uuids(owner: Owner) -> None:
         " FROM pg_constraint AS k JOIN pg_class AS c ON c.oid = k.conrelid"
         " JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = ANY (k.conkey)"
         " WHERE k.connamespace = 'retail'::regnamespace AND k.contype = 'p'"
-        " AND has_table_privilege('regional_managers', c.oid, 'SELECT')",
+        " AND has_table_privilege('regional_managers', c.oid, 'SELECT')"
+        # A word of the catalogue is its own key.
+        " AND c.relname <> 'search_vocabulary'",
     )
     assert {key_type for _, key_type in types} == {"uuid"}
 

@@ -156,12 +156,22 @@ def test_the_parts_are_started_in_order_and_both_ends_are_logged(
 def test_without_an_ai_service_there_is_none_and_that_is_no_fault(
     settings: Settings,
 ) -> None:
-    with MCPServerManager(settings) as manager:
+    none = with_changes(settings, embedding_provider="none")
+    with MCPServerManager(none) as manager:
         assert manager.ai_client is None
         assert manager.health_check() == {
             "database": "healthy",
             "ai_service": "disabled",
         }
+
+
+@pytest.mark.acceptance("A122", "A132")
+def test_the_local_model_is_an_ai_service_that_is_always_there(
+    settings: Settings,
+) -> None:
+    local = with_changes(settings, embedding_provider="local")
+    with MCPServerManager(local) as manager:
+        assert manager.health_check()["ai_service"] == "healthy"
 
 
 @pytest.mark.acceptance("A125", "A126", "A127")

@@ -14,6 +14,7 @@ from zava.errors import (
     BusyError,
     ConfigurationError,
     DatabaseError,
+    EmbeddingError,
     MCPError,
     QueryError,
     QueryTimeoutError,
@@ -37,6 +38,7 @@ EXAMPLES = [
     ),
     pytest.param(QueryTimeoutError("q"), "QUERY_TIMEOUT", id="query-timeout"),
     pytest.param(UnavailableError("m", "q"), "UNAVAILABLE", id="unavailable"),
+    pytest.param(EmbeddingError("m"), "EMBEDDING_ERROR", id="embedding"),
     pytest.param(ResultTooLargeError("m"), "RESULT_TOO_LARGE", id="result-too-large"),
     pytest.param(ValidationError("f", 1, "c"), "VALIDATION_ERROR", id="validation"),
 ]

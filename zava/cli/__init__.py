@@ -8,6 +8,7 @@ import zava
 from zava.cli.access import login
 from zava.cli.database import init, users
 from zava.cli.doctor import doctor
+from zava.cli.embedding import embed
 from zava.cli.serving import serve
 from zava.cli.showing import demo, print_client_config, settings
 
@@ -26,5 +27,15 @@ def main() -> None:
     """
 
 
-for command in (serve, doctor, init, users, login, demo, settings, print_client_config):
+for command in (
+    serve,
+    doctor,
+    init,
+    embed,
+    users,
+    login,
+    demo,
+    settings,
+    print_client_config,
+):
     main.add_command(command)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zava.cli.embedding import embed_locally
 from zava.cli.errors import explain_errors
 from zava.errors import ConfigurationError
 from zava.settings import Settings
@@ -78,6 +79,7 @@ def init(
         click.echo("schema: loaded")
         if not no_seed:
             load_seed(loader, scale, as_of.date() if as_of else None)
+            embed_locally(settings, loader)
         if embedded:
             click.echo("login: zava_server, through the embedded server's own socket")
         elif not (password or is_new_login):

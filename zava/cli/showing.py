@@ -7,6 +7,7 @@ import json
 import click
 
 from zava.cli.database import load_seed
+from zava.cli.embedding import run_embedding
 from zava.cli.errors import explain_errors
 from zava.client_config import CONFIG_FILES, client_config
 from zava.errors import ConfigurationError
@@ -32,14 +33,16 @@ def demo(scale: float) -> None:
     from zava.administration import open_loader
     from zava.data.logins import BoundLogins
     from zava.demo import run_demo
+    from zava.infra.ai import with_local_embedding
 
     # The demonstration is the same for everyone, whatever is configured.
     nothing = dict.fromkeys((*CONNECTION_SETTINGS, "admin_url"), "")
-    settings = Settings.load(**nothing)
+    settings = with_local_embedding(Settings.load(**nothing))
     with open_loader(settings, create=True) as (loader, _):
         if not loader.has_schema() or not loader.has_data():
             loader.load_schema()
             load_seed(loader, scale, None)
+        run_embedding(settings, loader)
         run_demo(settings, loader.list_users(), BoundLogins(loader))
 
 

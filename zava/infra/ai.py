@@ -1,22 +1,32 @@
-"""The AI service: an OpenAI-compatible endpoint, if one is configured."""
+"""The AI service: what turns texts into vectors, and which of those there are."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from zava.errors import UnavailableError
+from zava.errors import ConfigurationError
+from zava.infra.local_ai import LocalClient
+from zava.infra.persistence import CircuitBreaker, Persistence
+from zava.infra.remote_ai import OpenAIClient
 
 if TYPE_CHECKING:
-    from openai import OpenAI
+    from zava.settings import Settings
 
-_HEALTH_SECONDS = 3.0
+MAX_DIMENSIONS = 1536
+"""Of a stored vector; shorter ones are padded with zeros."""
+
+# An answer that somebody waits for, and a batch that nobody watches.
+_ATTEMPTS, _PATIENCE = 3, 4.0
+_BATCH_ATTEMPTS, _BATCH_PATIENCE = 8, 300.0
 
 
 class AISettings(BaseSettings):
-    """What the openai package reads itself; here only whether it is there counts."""
+    """What the openai package reads itself; here it counts what is there."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
@@ -24,22 +34,42 @@ class AISettings(BaseSettings):
     azure_openai_endpoint: str = ""
     azure_openai_api_key: SecretStr = SecretStr("")
     azure_openai_ad_token: SecretStr = SecretStr("")
+    openai_api_version: str = "2024-10-21"
 
     @property
     def is_azure(self) -> bool:
-        """Whether an Azure deployment is configured; it goes before OpenAI itself."""
+        """Whether an Azure deployment is configured."""
         key = self.azure_openai_api_key.get_secret_value()
         token = self.azure_openai_ad_token.get_secret_value()
         return bool(self.azure_openai_endpoint and (key or token))
 
     @property
-    def is_configured(self) -> bool:
-        """Whether there is an AI service at all."""
-        return self.is_azure or bool(self.openai_api_key.get_secret_value())
+    def is_openai(self) -> bool:
+        """Whether OpenAI, or a service that speaks its protocol, is configured."""
+        return bool(self.openai_api_key.get_secret_value())
 
 
 class AIClient(Protocol):
-    """What the server needs of an AI service."""
+    """What the server needs of an AI service.
+
+    Attributes:
+        model: Names what made a vector; vectors of two models do not compare.
+        reads_misspellings: Whether a text is best embedded as it was typed.
+    """
+
+    model: str
+    reads_misspellings: bool
+
+    def knows(self, word: str) -> bool:
+        """Whether a word is surely no misspelling; False if that cannot be told."""
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """Return a vector for each text, all of one length, at most 1536.
+
+        Raises:
+            EmbeddingError: The service failed, or is left alone for now.
+            ConfigurationError: It refuses what it was configured with.
+        """
 
     def health_check(self) -> None:
         """See that the service answers; raises an MCPError if not."""
@@ -48,47 +78,78 @@ class AIClient(Protocol):
         """Close its connections."""
 
 
-class OpenAIClient:
-    """The openai package's client, made when it is first needed."""
+def create_ai_client(
+    settings: Settings,
+    ai: AISettings,
+    *,
+    sleep: Callable[[float], None],
+    check_cancelled: Callable[[], None],
+    is_batch: bool = False,
+) -> AIClient | None:
+    """Return the client of the provider that is set, or configured; None for none.
 
-    def __init__(self, settings: AISettings) -> None:
-        self._settings = settings
-        self._client: OpenAI | None = None
+    Args:
+        settings: The provider, its model and its timeout.
+        ai: What is there.
+        sleep: Waits between two attempts, and ends with a cancelled call.
+        check_cancelled: Raises if the call was cancelled.
+        is_batch: Whether to wait long for a service that is busy.
 
-    def health_check(self) -> None:
-        """List the models, which costs nothing.
-
-        Raises:
-            UnavailableError: The service does not answer, or refuses.
-        """
-        from openai import OpenAIError
-
-        try:
-            self._connect().models.list(timeout=_HEALTH_SECONDS)
-        except OpenAIError as exc:
-            # Its text may name the endpoint; its class says enough.
-            kind = type(exc).__name__
-            raise UnavailableError(f"the AI service failed: {kind}") from exc
-
-    def close(self) -> None:
-        """Close the connections; a second time does nothing."""
-        client, self._client = self._client, None
-        if client is not None:
-            client.close()
-
-    def _connect(self) -> OpenAI:
-        if self._client is None:
-            from openai import AzureOpenAI, OpenAI
-
-            # Endpoint, key and the rest are read by the package from its own
-            # variables, as its documentation says.
-            azure = self._settings.is_azure
-            self._client = (
-                AzureOpenAI(max_retries=0) if azure else OpenAI(max_retries=0)
+    Raises:
+        ConfigurationError: The provider that is set is not there.
+    """
+    provider = provider_of(settings, ai)
+    if provider == "none":
+        return None
+    if provider == "local":
+        if not _has_local():
+            raise ConfigurationError(
+                'the local model is not installed: pip install "zava[embedded]"'
             )
-        return self._client
+        return LocalClient()
+    azure = provider == "azure"
+    if azure and not ai.is_azure:
+        raise ConfigurationError(
+            "azure needs AZURE_OPENAI_ENDPOINT, and AZURE_OPENAI_API_KEY or"
+            " AZURE_OPENAI_AD_TOKEN"
+        )
+    if not azure and not ai.is_openai:
+        raise ConfigurationError(
+            "openai needs OPENAI_API_KEY; a service of your own that asks for none"
+            " takes any value, with its address in OPENAI_BASE_URL"
+        )
+    persistence = Persistence(
+        _BATCH_ATTEMPTS if is_batch else _ATTEMPTS,
+        _BATCH_PATIENCE if is_batch else _PATIENCE,
+        CircuitBreaker(),
+        sleep,
+    )
+    return OpenAIClient(
+        settings.embedding_model,
+        persistence,
+        azure_api_version=ai.openai_api_version if azure else None,
+        max_dimensions=MAX_DIMENSIONS,
+        timeout=settings.embedding_timeout,
+        check_cancelled=check_cancelled,
+    )
 
 
-def create_ai_client(settings: AISettings) -> AIClient | None:
-    """Return a client for what is configured, or None."""
-    return OpenAIClient(settings) if settings.is_configured else None
+def provider_of(settings: Settings, ai: AISettings) -> str:
+    """Return the provider that is set, or for `auto` the first that is there."""
+    if settings.embedding_provider != "auto":
+        return settings.embedding_provider
+    if ai.is_azure:
+        return "azure"
+    if ai.is_openai:
+        return "openai"
+    return "local" if _has_local() else "none"
+
+
+def with_local_embedding(settings: Settings) -> Settings:
+    """Return the settings with the local model, or with none if it is not there."""
+    provider = "local" if _has_local() else "none"
+    return settings.model_copy(update={"embedding_provider": provider})
+
+
+def _has_local() -> bool:
+    return find_spec("wordllama") is not None

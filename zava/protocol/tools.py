@@ -12,6 +12,7 @@ from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
 from pydantic import Field
 
+from zava.protocol.product_tools import register_product_tools
 from zava.protocol.results import (
     DateOutput,
     HealthOutput,
@@ -27,7 +28,9 @@ from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
 from zava.service import periods
 from zava.service.catalog import MAX_TABLES, SchemaCatalog
+from zava.service.product_search import ProductSearch
 from zava.service.queries import QueryExecutor
+from zava.service.recommendations import Recommendations
 from zava.service.sales import SalesAnalyticsService
 
 # A longer one is refused before it waits for its turn.
@@ -44,6 +47,8 @@ class Services:
     default_rows: int
     catalog: SchemaCatalog
     analytics: SalesAnalyticsService
+    product_search: ProductSearch
+    recommendations: Recommendations
     health_check: Callable[[], dict[str, str]]
     performance_summary: Callable[[], dict[str, Any]]
 
@@ -55,6 +60,9 @@ def register_tools(
     query_executor, catalog = services.query_executor, services.catalog
     # Answered also while every other thread is busy.
     probes = WorkerThreads(1)
+    register_product_tools(
+        mcp, threads, services.product_search, services.recommendations, user_id
+    )
 
     @mcp.read_only_tool("Query the retail database")
     async def execute_sales_query(

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from zava.errors import ConfigurationError
+from zava.settings.embedding import EmbeddingSettings
 from zava.settings.sources import (
     DOTENV,
     PREFIX,
@@ -35,7 +36,7 @@ def _none_if_empty(value: Any) -> Any:
     return None if value == "" else value
 
 
-class Settings(BaseSettings):
+class Settings(EmbeddingSettings):
     """The settings; each is documented in the README under its variable's name."""
 
     model_config = SettingsConfigDict(

@@ -15,7 +15,7 @@ from tests.people import SEATTLE
 from zava.errors import BusyError
 from zava.infra.error_context import error_handling_context
 from zava.models import Column, ResultSet
-from zava.protocol import tools
+from zava.protocol import product_tools, tools
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
 from zava.protocol.tools import Services, register_tools
@@ -75,10 +75,10 @@ def listed() -> dict[str, Any]:
 
 @pytest.mark.acceptance("A4")
 def test_every_tool_is_declared_by_a_decorator(listed: dict[str, Any]) -> None:
-    tree = ast.parse(inspect.getsource(tools))
     declared = {
         node.name
-        for node in ast.walk(tree)
+        for module in (tools, product_tools)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for decorator in node.decorator_list
         if ast.unparse(decorator).startswith("mcp.read_only_tool(")

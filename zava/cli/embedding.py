@@ -1,0 +1,92 @@
+"""`zava embed`: vectors of the products, for search by meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from zava.cli.errors import explain_errors
+from zava.errors import ConfigurationError
+from zava.settings import Settings
+
+if TYPE_CHECKING:
+    from zava.data.loading import DatabaseLoader
+
+
+@click.command()
+@click.option(
+    "--admin-url",
+    metavar="CONNINFO",
+    help="Connection of a role that may write the products' vectors"
+    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
+)
+@click.option("--all", "is_full", is_flag=True, help="Embed every product again.")
+@click.option("--dry-run", is_flag=True, help="Say how many need it, and stop.")
+@explain_errors
+def embed(admin_url: str | None, is_full: bool, dry_run: bool) -> None:
+    """Embed the products that are new, changed, or embedded by another model.
+
+    A run that ends early loses nothing: the next one goes on where it stopped.
+
+    \b
+    Examples:
+      zava embed --dry-run               how many products need it
+      ZAVA_EMBEDDING_PROVIDER=openai zava embed
+    """
+    from zava.administration import open_embedder, open_loader
+    from zava.data.embeddings import EmbeddingTable
+
+    settings = Settings.load(admin_url=admin_url)
+    with open_loader(settings) as (loader, _), open_embedder(settings) as client:
+        if client is None:
+            raise ConfigurationError(
+                "nothing embeds texts here: set ZAVA_EMBEDDING_PROVIDER, or"
+                ' pip install "zava[embedded]" for the local model'
+            )
+        if dry_run:
+            table = EmbeddingTable(loader.as_owner, client.model, is_full=is_full)
+            pending, products = table.count_pending()
+            click.echo(f"{pending} of {products} products need {client.model}")
+            return
+        run_embedding(settings, loader, is_full=is_full)
+
+
+def run_embedding(
+    settings: Settings, loader: DatabaseLoader, *, is_full: bool = False
+) -> None:
+    """Embed what needs it with a progress bar, and say what was done."""
+    from zava.administration import open_embedder
+    from zava.console import progress_bar
+    from zava.data.embeddings import EmbeddingTable
+    from zava.service.embedding_run import embed_products
+
+    with open_embedder(settings) as client:
+        if client is None:
+            return
+        table = EmbeddingTable(loader.as_owner, client.model, is_full=is_full)
+        with progress_bar("embedding products") as move:
+            summary = embed_products(
+                table,
+                client,
+                lambda done, total: move(done + 1, total, f"{done} of {total}"),
+            )
+    if not summary.embedded:
+        click.echo(f"embeddings: up to date, {summary.products} by {summary.model}")
+        return
+    index = f", index {summary.index}" if summary.index else ""
+    click.echo(
+        f"embeddings: {summary.embedded} of {summary.products} products by"
+        f" {summary.model} in {summary.seconds:.1f} s{index}"
+    )
+
+
+def embed_locally(settings: Settings, loader: DatabaseLoader) -> None:
+    """Embed with the local model; a service that is paid for is not asked unbidden."""
+    from zava.infra.ai import AISettings, provider_of
+
+    provider = provider_of(settings, AISettings())
+    if provider == "local":
+        run_embedding(settings, loader)
+    elif provider != "none":
+        click.echo("embeddings: none yet; `zava embed` makes them")

@@ -1,0 +1,233 @@
+"""ProductSearch: products for a question in a shopper's words.
+
+Two searches answer together. One compares the question's vector with those of
+the products, the other looks for the question's words, rare ones before common
+ones; their ranks are joined by reciprocal rank fusion. Similarity is one scale
+for all of it, 0 to 1. By meaning alone it is the cosine of the two vectors. By
+words alone it is the share of the question that the product's words cover, each
+word weighed by its rarity and by where it stands. Of both, it is the cosine,
+more by a fifth of that share of what is missing to 1, and less by 0.08 if all the
+question's words are strange to the catalogue. A product's own SKU is a 1.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from zava.data.products import (
+    Found,
+    Wanted,
+    find_products,
+    known_words,
+    list_categories,
+    list_vocabulary,
+    vector_text,
+)
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import ConfigurationError, EmbeddingError, ValidationError
+from zava.infra.ai import AIClient
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.product_question import (
+    DEFAULT_ROWS,
+    DEFAULT_THRESHOLD,
+    NO_FILTERS,
+    Filters,
+    Mode,
+    check_filters,
+    check_question,
+    money,
+)
+from zava.service.spelling import Vocabulary
+
+_MIN_DEPTH = 50
+_VECTOR_SECONDS = 24 * 3600.0
+_VOCABULARY_SECONDS = 600.0
+# What a text without any word that the model knows becomes.
+_NOTHING = vector_text([0.0])
+# A longer text is not a question with typing errors.
+_MOST_CORRECTIONS = 20
+_WORD = re.compile(r"[^\W\d_]+")
+
+
+class ProductSearch:
+    """Answers which products somebody means.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where vectors of questions are kept, for a day.
+        ai_client: What embeds a question; None to search by words alone.
+        clock: Monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        ai_client: AIClient | None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._ai_client = ai_client
+        self._clock = clock
+        self._vocabulary: tuple[float, Vocabulary] | None = None
+
+    def search(
+        self,
+        query_description: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+        similarity_threshold: float = DEFAULT_THRESHOLD,
+        mode: Mode = "hybrid",
+        filters: Filters = NO_FILTERS,
+    ) -> dict[str, Any]:
+        """Return the products that answer a question, the best first.
+
+        Args:
+            query_description: What is wanted, in any words.
+            rls_user_id: Who asks; stock is that of their stores.
+            max_rows: Products to return at most, 1 to 100.
+            similarity_threshold: Least similarity, 0 to 1.
+            mode: Both searches, or one of them.
+            filters: What a product has to be besides.
+
+        Returns:
+            JSON values: `products`, see `FoundProduct`; `row_count`; `mode`;
+            `searched_for`, the question as it was spelt; `notes`, what else there
+            is to say.
+
+        Raises:
+            ValidationError: An argument is at fault.
+            ConfigurationError: The products have no vectors, or ones of another
+                model than the question's.
+            EmbeddingError: By meaning alone, and the question cannot be embedded.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        question = check_question(query_description, max_rows, similarity_threshold)
+        check_filters(filters)
+        identity = self._provider.resolve_identity(rls_user_id)
+        spelt = self._spell(question, identity)
+        notes: list[str] = []
+        client = self._ai_client
+        typed = question if client and client.reads_misspellings else spelt
+        vector = None if mode == "keyword" else self._vector(typed, mode, notes)
+        wanted = Wanted(
+            words="" if mode == "semantic" else spelt,
+            vector=vector,
+            threshold=similarity_threshold,
+            depth=max(_MIN_DEPTH, max_rows),
+            category_id=self._category(filters.category, identity),
+            min_price=money(filters.min_price),
+            max_price=money(filters.max_price),
+            in_stock_only=filters.in_stock_only,
+        )
+        found = find_products(self._provider.fetch_all, wanted, identity, max_rows)
+        if vector is not None:
+            self._check_models(found, mode, notes)
+        if not found.products:
+            notes.append(
+                "no product matches well: none reaches the similarity"
+                f" {similarity_threshold:g}"
+            )
+        return {
+            "products": [product.model_dump() for product in found.products],
+            "row_count": len(found.products),
+            "mode": mode,
+            "searched_for": spelt,
+            "notes": notes,
+        }
+
+    def _vector(self, text: str, mode: Mode, notes: list[str]) -> str | None:
+        """The question's vector; None, and a note, where words have to do."""
+        try:
+            vector = self._embedded(text)
+        except EmbeddingError as exc:
+            if mode == "semantic":
+                raise
+            notes.append(f"searched by words alone: {exc.message}")
+            return None
+        if vector == _NOTHING:
+            return None  # no word of it is one that the model knows
+        return vector
+
+    def _embedded(self, text: str) -> str:
+        client = self._ai_client
+        if client is None:
+            raise EmbeddingError(
+                "no embedding provider is set: set ZAVA_EMBEDDING_PROVIDER"
+            )
+
+        def embed() -> str:
+            return vector_text(client.embed([text])[0])
+
+        key = self._cache.key("question_vector", client.model, text)
+        vector: str = self._cache.get_cached_result(
+            key, embed, _VECTOR_SECONDS, "embedding"
+        )
+        return vector
+
+    def _check_models(self, found: Found, mode: Mode, notes: list[str]) -> None:
+        assert self._ai_client is not None  # noqa: S101 - it made the vector
+        if not found.embedding_models:
+            advice = "the products have no vectors yet: run `zava embed`"
+            if mode == "semantic":
+                raise ConfigurationError(advice)
+            notes.append(f"searched by words alone: {advice}")
+        others = found.embedding_models - {self._ai_client.model}
+        if others:
+            raise ConfigurationError(
+                f"the products were embedded by {', '.join(sorted(others))} and"
+                f" questions are by {self._ai_client.model}: run `zava embed`, or set"
+                " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then;"
+                " mode keyword works meanwhile"
+            )
+
+    def _spell(self, question: str, identity: Identity) -> str:
+        """The question with words that the catalogue lacks replaced by near ones."""
+        vocabulary = self._current_vocabulary(identity)
+        unknown = vocabulary.unknown(_WORD.findall(question))[:_MOST_CORRECTIONS]
+        if not unknown:
+            return question
+        # A plural or a verb's form may be known by its stem.
+        known = known_words(self._provider.fetch_all, unknown, identity)
+        client = self._ai_client
+        meant = {
+            word: near
+            for word in unknown
+            if not (word in known or (client and client.knows(word)))
+            and (near := vocabulary.nearest(word))
+        }
+        return _WORD.sub(lambda word: meant.get(word[0].lower(), word[0]), question)
+
+    def _current_vocabulary(self, identity: Identity) -> Vocabulary:
+        now = self._clock()
+        if self._vocabulary is None or now - self._vocabulary[0] > _VOCABULARY_SECONDS:
+            words = list_vocabulary(self._provider.fetch_all, identity)
+            self._vocabulary = (now, Vocabulary(words))
+        return self._vocabulary[1]
+
+    def _category(self, name: str | None, identity: Identity) -> UUID | None:
+        if name is None:
+            return None
+        key = self._cache.key("categories", identity.schema_version)
+        categories: dict[str, UUID] = self._cache.get_cached_result(
+            key,
+            lambda: list_categories(self._provider.fetch_all, identity),
+            kind="categories",
+        )
+        wanted = name.strip().casefold()
+        matching = [n for n in categories if n.casefold() == wanted] or [
+            n for n in categories if wanted and wanted in n.casefold()
+        ]
+        if len(matching) != 1:
+            raise ValidationError(
+                "category", name, f"must be one of {', '.join(sorted(categories))}"
+            )
+        return categories[matching[0]]

@@ -1,0 +1,260 @@
+"""Recommendations: what is like a product, and what goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zava.data.products import dicts
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.errors import ConfigurationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.product_question import check_rows, clean
+from zava.service.segments import SEGMENTS, Segment
+
+MIN_SUPPORT = 5
+"""Orders in which two products meet, or lines of a segment: fewer are chance."""
+
+# The products that meet one most often; a lift is computed for these.
+_CANDIDATES = 100
+_MAX_NAME = 200
+_FEW = 5
+
+
+class Recommendations:
+    """Finds alternatives and companions of products, for one caller's stores.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where recommendations are kept.
+    """
+
+    def __init__(self, provider: PostgreSQLProvider, cache: QueryCache) -> None:
+        self._provider = provider
+        self._cache = cache
+
+    def similar(
+        self,
+        product: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = 10,
+        in_stock_only: bool = False,
+    ) -> dict[str, Any]:
+        """Return the products whose descriptions are nearest to one product's.
+
+        Args:
+            product: SKU or name; a part of the name that only one has will do.
+            rls_user_id: Who asks; stock is that of their stores.
+            max_rows: Products to return at most.
+            in_stock_only: Whether one of those stores must have it.
+
+        Returns:
+            JSON values: `product`; `similar`, each with `sku`, `name`, `price`,
+            `similarity` (cosine), `stock`, `stock_by_store`; `row_count`; `notes`.
+
+        Raises:
+            ValidationError: No product, or several, are meant.
+            ConfigurationError: The product has no vector.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        check_rows(max_rows)
+        identity = self._provider.resolve_identity(rls_user_id)
+        found = self._resolve(product, identity)
+        similar = self._similar(found, identity, max_rows, in_stock_only=in_stock_only)
+        nothing = "no other product is similar and in stock"
+        return {
+            "product": _shown(found),
+            "similar": similar,
+            "row_count": len(similar),
+            "notes": [] if similar else [nothing],
+        }
+
+    def recommend(
+        self,
+        rls_user_id: str,
+        *,
+        product: str | None = None,
+        segment: Segment | None = None,
+        max_rows: int = 10,
+        fresh: bool = False,
+    ) -> dict[str, Any]:
+        """Return what is bought with a product, or what a segment prefers.
+
+        Args:
+            rls_user_id: Who asks; orders and stock are those of their stores.
+            product: SKU or name, as for `similar`.
+            segment: Or a group of customers, one of `SEGMENTS`.
+            max_rows: Products to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Returns:
+            JSON values: `basis`, what it was computed from; `recommendations`,
+            each with `sku`, `name`, `price`, `support` (orders, or lines of the
+            segment), `confidence` (share of the product's orders, or of the
+            segment's lines), `lift` (how many times as often as by chance) and
+            `stock`; `similar_in_stock`, for a product; `row_count`, `notes`,
+            `cached`.
+
+        Raises:
+            ValidationError: Not exactly one of product and segment, or no such.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        check_rows(max_rows)
+        if (product is None) == (segment is None):
+            raise ValidationError(
+                "product", product, "give exactly one of product and customer_segment"
+            )
+        identity = self._provider.resolve_identity(rls_user_id)
+        key = self._cache.key("recommendations", product, segment, max_rows, identity)
+        ran = False
+
+        def run() -> dict[str, Any]:
+            nonlocal ran
+            ran = True
+            if product is not None:
+                return self._with_product(product, identity, max_rows)
+            assert segment is not None  # noqa: S101 - one of the two is there
+            return self._for_segment(segment, identity, max_rows)
+
+        if fresh:
+            answer = self._cache.refresh(key, run)
+        else:
+            answer = self._cache.get_cached_result(key, run, kind="recommendations")
+        return {**answer, "cached": not ran}
+
+    def _with_product(
+        self, product: str, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        found = self._resolve(product, identity)
+        counted, rows = self._counted(
+            "bought_together",
+            {
+                "product_id": found["product_id"],
+                "min_support": MIN_SUPPORT,
+                "candidates": _CANDIDATES,
+                "max_rows": max_rows,
+            },
+            identity,
+            max_rows,
+        )
+        notes = []
+        if not rows:
+            notes.append(
+                f"no product is in {MIN_SUPPORT} orders or more with this one, and"
+                " more often than by chance"
+            )
+        similar: list[dict[str, Any]] = []
+        if found["embedding_model"] is None:
+            notes.append("no similar products: run `zava embed` for this one")
+        else:
+            similar = self._similar(found, identity, _FEW, in_stock_only=True)
+        basis = {
+            "product": _shown(found),
+            "orders_with_product": counted["orders_with_product"],
+            "orders": counted["orders"],
+        }
+        return _answer(basis, rows, similar, notes)
+
+    def _for_segment(
+        self, segment: Segment, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        counted, rows = self._counted(
+            "segment_products",
+            {"segment": segment, "min_support": MIN_SUPPORT, "max_rows": max_rows},
+            identity,
+            max_rows,
+        )
+        notes = [] if rows else ["this segment prefers no product to a visible degree"]
+        basis = {
+            "segment": segment,
+            "definition": SEGMENTS[segment],
+            "customers": counted["customers"],
+        }
+        return _answer(basis, rows, [], notes)
+
+    def _similar(
+        self,
+        found: Mapping[str, Any],
+        identity: Identity,
+        max_rows: int,
+        *,
+        in_stock_only: bool,
+    ) -> list[dict[str, Any]]:
+        if found["embedding_model"] is None:
+            raise ConfigurationError("this product has no vector yet: run `zava embed`")
+        parameters = {
+            "product_id": found["product_id"],
+            "max_rows": max_rows,
+            "in_stock_only": in_stock_only,
+        }
+        return self._rows("similar_products", parameters, identity, max_rows)
+
+    def _resolve(self, product: str, identity: Identity) -> dict[str, Any]:
+        text = clean(product)
+        if not text or len(text) > _MAX_NAME:
+            raise ValidationError(
+                "product", product, f"must be a SKU or name, 1 to {_MAX_NAME} letters"
+            )
+        rows = self._rows("resolve_product", {"product": text}, identity, _FEW + 1)
+        exact = [
+            r for r in rows if text.lower() in (r["sku"].lower(), r["name"].lower())
+        ]
+        if exact:
+            return exact[0]
+        if not rows:
+            raise ValidationError(
+                "product",
+                product,
+                "there is no such product; semantic_search_products finds it by words",
+            )
+        if len(rows) > 1:
+            near = ", ".join(f"{row['name']} ({row['sku']})" for row in rows[:_FEW])
+            raise ValidationError("product", product, f"several match: {near}")
+        return rows[0]
+
+    def _counted(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        identity: Identity,
+        max_rows: int,
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The first row, which says what was counted, and those that name products."""
+        rows = self._rows(name, parameters, identity, max_rows)
+        return rows[0], [row for row in rows if row["sku"] is not None]
+
+    def _rows(
+        self,
+        name: str,
+        parameters: Mapping[str, Any],
+        identity: Identity,
+        max_rows: int,
+    ) -> list[dict[str, Any]]:
+        (result,) = self._provider.fetch_all(
+            [Query(statement(name), parameters)], identity, max_rows, operation=name
+        )
+        return dicts(result)
+
+
+def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: found[name] for name in ("sku", "name", "price")}
+
+
+def _answer(
+    basis: dict[str, Any],
+    rows: list[dict[str, Any]],
+    similar: list[dict[str, Any]],
+    notes: list[str],
+) -> dict[str, Any]:
+    shown = ("sku", "name", "price", "support", "confidence", "lift", "stock")
+    return {
+        "basis": basis,
+        "recommendations": [{name: row[name] for name in shown} for row in rows],
+        "similar_in_stock": similar,
+        "row_count": len(rows),
+        "notes": notes,
+    }
