@@ -181,12 +181,13 @@ async def _claimed_pipes(
     """Take descriptors 0 and 1 for the wire alone, and give them back after."""
     loop = asyncio.get_running_loop()
     stdin, stdout = os.dup(0), os.dup(1)
-    python_stdout = sys.stdout  # noqa: TID251 - what is buffered must miss the wire
-    python_stdout.flush()
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
+    # What was printed before and is still buffered goes to stderr as well.
+    python_stdout = sys.stdout  # noqa: TID251
+    python_stdout.flush()
     sys.stdout = sys.stderr  # noqa: TID251
     reader = asyncio.StreamReader(limit=MAX_LINE_BYTES)
     try:
