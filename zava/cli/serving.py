@@ -58,6 +58,7 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
         gc.freeze()  # nor is it looked through while calls are answered
         gc.enable()
         status = manager.run()
+    _let_go_of_stderr()
     gc.freeze()  # the end of the process would take longer to collect than to exit
     sys.exit(status)
 
@@ -79,3 +80,12 @@ def _keep_descriptor_2() -> None:
     if sys.stderr is None:
         nothing = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nothing, 2)
+
+
+def _let_go_of_stderr() -> None:
+    """What a full disk did not take must not become the exit status."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)

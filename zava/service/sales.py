@@ -70,7 +70,8 @@ class SalesAnalyticsService:
             `insights`, sentences, the most important first.
 
         Raises:
-            ValidationError: An argument is at fault, or several stores match.
+            ValidationError: An argument is at fault, several stores match, or
+                the period lies before the store's first order.
             AuthorizationError: There is no such store, or the caller may not
                 see it.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
@@ -85,6 +86,7 @@ class SalesAnalyticsService:
             nonlocal ran
             ran = True
             data = self.db_provider.get_sales_data(store.store_id, period, identity)
+            _refuse_before_first_order(period, data)
             metrics = self._calculate_metrics(data)
             return StorePerformance(
                 as_of=metrics.as_of,
@@ -204,6 +206,16 @@ def _answer(
         "metrics": dumped["metrics"],
         "insights": dumped["insights"],
     }
+
+
+def _refuse_before_first_order(period: Period, data: SalesData) -> None:
+    first = data.first_order_at
+    if first is not None and period.end <= first:
+        raise ValidationError(
+            "time_period",
+            period.name,
+            f"lies before the store's first order, which was on {first.date()}",
+        )
 
 
 def _check_store_id(store_id: str) -> None:
