@@ -177,11 +177,22 @@ def test_a_role_that_zava_did_not_make_is_left_alone(
     assert logins.list_all() == []
 
 
+@pytest.mark.parametrize(
+    "grant",
+    [
+        "GRANT pg_read_all_data TO {}",
+        "ALTER ROLE {} SUPERUSER",
+        "ALTER ROLE {} BYPASSRLS",
+        "ALTER ROLE {} CREATEROLE",
+        "ALTER ROLE {} CREATEDB",
+        "ALTER ROLE {} REPLICATION",
+    ],
+)
 def test_a_bound_login_that_grew_powerful_is_unbound_and_not_dropped(
-    logins: BoundLogins, name: str, owner: psycopg.Connection
+    logins: BoundLogins, name: str, owner: psycopg.Connection, grant: str
 ) -> None:
     logins.add(name, [SEATTLE], "a password")
-    owner.execute(f"GRANT pg_read_all_data TO {name}".encode())
+    owner.execute(grant.format(name).encode())
     try:
         with pytest.raises(ConfigurationError):
             logins.add(name, [REDMOND], None)
