@@ -1151,6 +1151,153 @@ $$;
 COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
     'The products whose vectors are nearest to a query''s (cosine distance), of a category, a price range, in stock for the caller';
 
+CREATE OR REPLACE FUNCTION retail.search_products(
+    asked_words              text,
+    asked_vector             public.vector(1536),
+    asked_threshold          double precision,
+    asked_depth              integer,
+    asked_max_rows           integer,
+    asked_most_words         integer,
+    asked_category_id        uuid,
+    asked_min_price          numeric,
+    asked_max_price          numeric,
+    asked_in_stock_only      boolean,
+    asked_is_filtered        boolean,
+    asked_weight_name        double precision,
+    asked_weight_type        double precision,
+    asked_weight_description double precision,
+    asked_weight_category    double precision,
+    asked_smoothing          double precision,
+    asked_share_bonus        double precision,
+    asked_foreign_malus      double precision
+) RETURNS TABLE (
+    sku varchar, name varchar, description text, category varchar, type varchar, price numeric, similarity numeric,
+    found_by text, stock bigint, stock_by_store jsonb, embedding_model varchar
+)
+    -- plpgsql keeps the plan, which takes as long to make as to run.
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH asked AS MATERIALIZED (
+        -- The question's stems. One that the catalogue lacks is as rare as any.
+        SELECT q.lexeme AS stem, quoted.stem AS quoted, quoted.stem::tsquery AS anywhere,
+               (quoted.stem || ':A')::tsquery AS in_name, (quoted.stem || ':B')::tsquery AS in_type,
+               (quoted.stem || ':D')::tsquery AS in_description,
+               coalesce(v.products, 0) AS products,
+               coalesce(v.rarity, (SELECT max(a.rarity) FROM retail.search_vocabulary AS a), 1)::float8 AS rarity
+        FROM unnest(to_tsvector('english', asked_words)) AS q
+        CROSS JOIN LATERAL (
+            -- As tsquery's own syntax quotes a lexeme, which is not as a literal is.
+            SELECT '''' || replace(replace(q.lexeme, '\', '\\'), '''', '''''') || '''' AS stem
+        ) AS quoted
+        LEFT JOIN LATERAL (
+            SELECT s.products, s.rarity FROM retail.search_vocabulary AS s WHERE s.stem = q.lexeme LIMIT 1
+        ) AS v ON true
+        ORDER BY rarity DESC, stem
+        LIMIT 32
+    ), whole AS MATERIALIZED (
+        -- The weight of the question, and how much of it is in words that no product has.
+        SELECT sum(a.rarity) AS rarity, coalesce(sum(a.rarity) FILTER (WHERE a.products = 0) / sum(a.rarity), 0) AS foreign_share
+        FROM asked AS a
+    ), selective AS MATERIALIZED (
+        -- Rare stems find products, as long as these are few enough to be ranked. The
+        -- commoner ones only rank.
+        SELECT string_agg(s.quoted, ' | ')::tsquery AS query
+        FROM (
+            SELECT a.quoted, sum(a.products) OVER nth AS found, row_number() OVER nth AS place
+            FROM asked AS a
+            WINDOW nth AS (ORDER BY a.products, a.stem)
+        ) AS s
+        WHERE s.found <= asked_most_words OR s.place = 1
+    ), near AS MATERIALIZED (
+        SELECT n.product_id, n.distance
+        FROM retail.nearest_products(
+            asked_vector, asked_depth, asked_category_id,
+            asked_min_price, asked_max_price, asked_in_stock_only) AS n
+    ), found AS MATERIALIZED (
+        SELECT n.product_id FROM near AS n
+        UNION
+        (SELECT w.product_id
+         FROM retail.product_search_words AS w
+         WHERE w.words @@ (SELECT s.query FROM selective AS s)
+             AND (NOT asked_is_filtered OR EXISTS (
+                 SELECT FROM retail.products AS p
+                 WHERE p.product_id = w.product_id
+                     AND (asked_category_id IS NULL OR p.category_id = asked_category_id)
+                     AND (asked_min_price IS NULL OR p.base_price >= asked_min_price)
+                     AND (asked_max_price IS NULL OR p.base_price <= asked_max_price)
+                     AND (NOT asked_in_stock_only OR EXISTS (
+                         SELECT FROM retail.inventory AS i WHERE i.product_id = p.product_id AND i.stock_level > 0))))
+         LIMIT asked_most_words)
+    ), shares AS MATERIALIZED (
+        -- How much of the question a product's words cover, 0 to 1.
+        SELECT f.product_id, covered.rarity / nullif((SELECT whole.rarity FROM whole), 0) AS share
+        FROM found AS f
+        JOIN retail.product_search_words AS w ON w.product_id = f.product_id
+        CROSS JOIN LATERAL (
+            SELECT sum(a.rarity * CASE WHEN w.words @@ a.in_name THEN asked_weight_name
+                                       WHEN w.words @@ a.in_type THEN asked_weight_type
+                                       WHEN w.words @@ a.in_description THEN asked_weight_description
+                                       ELSE asked_weight_category END) AS rarity
+            FROM asked AS a
+            WHERE w.words @@ a.anywhere
+        ) AS covered
+    ), ranked AS (
+        SELECT f.product_id, n.distance, coalesce(s.share, 0) AS share,
+               CASE WHEN n.distance IS NOT NULL THEN row_number() OVER (ORDER BY n.distance, f.product_id) END AS near_rank,
+               CASE WHEN s.share > 0 THEN row_number() OVER (ORDER BY s.share DESC NULLS LAST, n.distance, f.product_id) END AS word_rank
+        FROM found AS f
+        LEFT JOIN near AS n ON n.product_id = f.product_id
+        LEFT JOIN shares AS s ON s.product_id = f.product_id
+    ), fused AS MATERIALIZED (
+        SELECT r.product_id, r.share, r.near_rank, r.word_rank,
+               coalesce(1.0 / (asked_smoothing + r.near_rank), 0) + coalesce(1.0 / (asked_smoothing + r.word_rank), 0) AS score
+        FROM ranked AS r
+        WHERE r.near_rank IS NOT NULL OR r.word_rank <= asked_depth
+    ), judged AS (
+        SELECT f.*, p.sku, p.name, p.description, p.base_price, p.category_id, p.type_id, e.embedding_model,
+               CASE
+                   WHEN lower(p.sku) = lower(btrim(asked_words)) THEN 1
+                   WHEN closeness.cosine IS NULL THEN f.share
+                   ELSE greatest(closeness.cosine + asked_share_bonus * f.share * (1 - closeness.cosine)
+                                 - asked_foreign_malus * (SELECT whole.foreign_share FROM whole), 0)
+               END AS similarity
+        FROM fused AS f
+        JOIN retail.products AS p ON p.product_id = f.product_id
+        LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = f.product_id
+        CROSS JOIN LATERAL (
+            SELECT 1 - (e.description_embedding OPERATOR(public.<=>) asked_vector) AS cosine
+            OFFSET 0
+        ) AS closeness
+    ), best AS MATERIALIZED (
+        SELECT j.*, row_number() OVER (ORDER BY j.similarity = 1 DESC, j.score DESC, j.similarity DESC, j.sku) AS place
+        FROM judged AS j
+        WHERE j.similarity >= asked_threshold
+        ORDER BY place
+        LIMIT asked_max_rows
+    )
+    SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
+           round(least(b.similarity, 1)::numeric, 4) AS similarity,
+           CASE WHEN b.near_rank IS NULL THEN 'words' WHEN b.word_rank IS NULL THEN 'meaning' ELSE 'both' END AS found_by,
+           coalesce(stock.units, 0) AS stock, coalesce(stock.by_store, '{}') AS stock_by_store, b.embedding_model
+    FROM best AS b
+    JOIN retail.categories AS c ON c.category_id = b.category_id
+    JOIN retail.product_types AS t ON t.type_id = b.type_id
+    LEFT JOIN LATERAL (
+        SELECT sum(i.stock_level) AS units, jsonb_object_agg(s.name, i.stock_level) AS by_store
+        FROM retail.inventory AS i
+        JOIN retail.stores AS s ON s.store_id = i.store_id
+        WHERE i.product_id = b.product_id
+    ) AS stock ON true
+    ORDER BY b.place;
+END
+$$;
+COMMENT ON FUNCTION retail.search_products IS
+    'Products for a question by its vector and by its words, ranks joined, with the caller''s stock; the server''s product search';
+
 CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     query_embedding      public.vector(1536),
     similarity_threshold double precision DEFAULT 0.7,
@@ -1174,12 +1321,18 @@ COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double 
 REVOKE ALL ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
     retail.search_products_by_description(public.vector, double precision, integer),
+    retail.search_products(
+        text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
+        double precision, double precision, double precision, double precision, double precision, double precision, double precision),
     retail.keep_search_words(uuid[]), retail.products_changed(), retail.product_group_renamed(),
     retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
-    retail.search_products_by_description(public.vector, double precision, integer)
+    retail.search_products_by_description(public.vector, double precision, integer),
+    retail.search_products(
+        text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
+        double precision, double precision, double precision, double precision, double precision, double precision, double precision)
 TO store_managers, regional_managers;
 
 
