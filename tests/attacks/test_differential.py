@@ -130,7 +130,7 @@ FILTERS = [
     "{n} > 30",
     "{n} BETWEEN 5 AND 200",
     "{n} IS NOT NULL",
-    "{k}::text >= 'b'",
+    "({k})::text >= 'b'",
     "{k} IN (SELECT {k2} FROM <{t}> AS q)",
     "{n} > (SELECT avg({n2}) FROM <{t}> AS q)",
     "{n} >= ALL (SELECT min({n2}) FROM <{t}> AS q GROUP BY {k2})",
@@ -206,7 +206,9 @@ def query(draw: st.DrawFn) -> str:
     else:
         body = first
     limit = draw(
-        st.sampled_from(["", " LIMIT 20", " OFFSET 3", " FETCH FIRST 5 ROWS ONLY"])
+        st.sampled_from(
+            ["", " LIMIT 20", " LIMIT 500 OFFSET 3", " FETCH FIRST 5 ROWS ONLY"]
+        )
     )
     return f'SELECT * FROM ({body}) AS z ORDER BY k COLLATE "C" NULLS FIRST, v COLLATE "C" NULLS FIRST{limit or " LIMIT 500"}'
 
