@@ -88,6 +88,7 @@ def test_rows_before_an_enormous_one_are_returned(server: StdioProcess) -> None:
     assert answer["truncated"] == "max_bytes"
 
 
+@pytest.mark.thorough
 def test_enormous_answers_at_once_harm_no_small_one(start: Start) -> None:
     process = start(log_level="ERROR")
     choose = random.Random(1)

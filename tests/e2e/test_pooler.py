@@ -141,6 +141,7 @@ def test_a_cancellation_finds_its_way_through_the_pooler(
     assert process.query(STORES).structured["rows"] == [["Zava Retail Seattle"]]
 
 
+@pytest.mark.thorough
 def test_cancelled_calls_harm_no_other_behind_a_pooler(
     process: StdioProcess, owner: psycopg.Connection
 ) -> None:
