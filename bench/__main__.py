@@ -51,6 +51,7 @@ def main() -> None:
             seconds = databases.seed_database(cluster, scale)
             target = 20.0 * max(scale, 1)
             figures.add(SEED, f"scale {scale:g}", "time", "s", seconds, target)
+            databases.embed_products(cluster, scale)
         measure(cluster, figures, options)
         server_version = postgres_version(cluster)
     text = f"{report.machine(server_version)}\n\n{report.tables(figures, options.runs)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -86,6 +87,13 @@ def seed_database(server: EmbeddedServer, scale: float) -> float:
         conn.execute("VACUUM (ANALYZE)")
         conn.execute("CHECKPOINT")
     return seconds
+
+
+def embed_products(server: EmbeddedServer, scale: float) -> None:
+    """Make the vectors of the products, with the model that comes as a package."""
+    admin = admin_conninfo(server, database_name(scale))
+    command = [sys.executable, "-m", "zava", "embed", "--admin-url", admin]
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
 def count_orders(server: EmbeddedServer, scale: float) -> int:
