@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from zava.infra.ai import AISettings, provider_of
 from zava.infra.manager import NO_FILE
 from zava.settings import PREFIX, Settings
 
@@ -32,6 +33,9 @@ def client_config(client: str, settings: Settings) -> dict[str, Any]:
         path = environment.get(variable)
         if path is not None and path != NO_FILE:
             environment[variable] = str(Path(path).absolute())
+    ai = AISettings()
+    if provider_of(settings, ai) in ("openai", "azure"):
+        environment |= ai.environment()
     if environment:
         server["env"] = environment
     if client == "vscode":

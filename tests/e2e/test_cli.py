@@ -359,6 +359,21 @@ def test_paths_in_a_client_s_configuration_do_not_depend_on_the_folder(
     assert environment["ZAVA_LOG_FILE"] == "none"
 
 
+@pytest.mark.parametrize("provider", ["auto", "local"])
+def test_client_config_hands_on_the_ai_service_that_the_server_would_use(
+    run_here: Run, provider: str
+) -> None:
+    service = {"OPENAI_API_KEY": "a-key", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}
+    ran = run_here(
+        *("client-config", "cursor", "--user", SEATTLE),
+        **service,
+        ZAVA_EMBEDDING_PROVIDER=provider,
+    )
+    given = json.loads(ran.stdout)["mcpServers"]["zava"].get("env", {})
+    handed_on = {name: given[name] for name in given if name.startswith("OPENAI_")}
+    assert handed_on == (service if provider == "auto" else {})
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -31,10 +31,19 @@ class AISettings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     openai_api_key: SecretStr = SecretStr("")
+    openai_base_url: str = ""
     azure_openai_endpoint: str = ""
     azure_openai_api_key: SecretStr = SecretStr("")
     azure_openai_ad_token: SecretStr = SecretStr("")
     openai_api_version: str = "2024-10-21"
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that are set, secrets in the clear."""
+        plain = {
+            name: value.get_secret_value() if isinstance(value, SecretStr) else value
+            for name, value in self.model_dump(exclude_defaults=True).items()
+        }
+        return {name.upper(): value for name, value in plain.items() if value}
 
     @property
     def is_azure(self) -> bool:
