@@ -24,7 +24,8 @@ import math
 import shutil
 import statistics
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -179,46 +180,39 @@ def draw(figures: Mapping[tuple[str, str], Quality]) -> str:
     )
 
 
-class seeded_search:  # noqa: N801 - used as a function
+@contextmanager
+def seeded_search() -> Iterator[dict[str, Ask]]:
     """Yield every way to search, by name, over a seed of its own."""
+    from zava.data.embeddings import EmbeddingTable
+    from zava.data.loading import DatabaseLoader
+    from zava.data.provider import PostgreSQLProvider
+    from zava.embedded import EmbeddedServer
+    from zava.infra.cache import QueryCache
+    from zava.infra.local_ai import LocalClient
+    from zava.service.embedding_run import embed_products
+    from zava.service.product_search import ProductSearch
 
-    def __enter__(self) -> dict[str, Ask]:
-        from zava.data.embeddings import EmbeddingTable
-        from zava.data.loading import DatabaseLoader
-        from zava.data.provider import PostgreSQLProvider
-        from zava.embedded import EmbeddedServer
-        from zava.infra.cache import QueryCache
-        from zava.infra.local_ai import LocalClient
-        from zava.service.embedding_run import embed_products
-        from zava.service.product_search import ProductSearch
-
-        self._folder = Path(tempfile.mkdtemp(prefix="zava-bench-"))
-        self._folder.chmod(0o755)
-        self._server = EmbeddedServer(self._folder, options={"fsync": "off"})
-        self._server.start()
-        admin = {"user": "postgres"}
-        home = self._server.conninfo(dbname="postgres", **admin)
-        DatabaseLoader(home).create_database("zava")
-        loader = DatabaseLoader(self._server.conninfo(dbname="zava", **admin))
-        loader.load_schema()
-        loader.load_seed(0.02, "2026-06-30", lambda *_: None)
-        client = LocalClient()
-        table = EmbeddingTable(loader.as_owner, client.model)
-        embed_products(table, client, lambda *_: None)
-        conninfo = self._server.conninfo(dbname="zava", user="zava_server")
-        self._provider = PostgreSQLProvider({"conninfo": conninfo})
-        self._provider.open()
-        user = str(
-            next(u for u in loader.list_users() if u.name == "Head Office").user_id
-        )
-        return ways_to_search(
-            ProductSearch(self._provider, QueryCache(), client), self._provider, user
-        )
-
-    def __exit__(self, *_: object) -> None:
-        self._provider.close()
-        self._server.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="zava-bench-"))
+    folder.chmod(0o755)
+    try:
+        with EmbeddedServer(folder, options={"fsync": "off"}) as server:
+            home = server.conninfo(dbname="postgres", user="postgres")
+            DatabaseLoader(home).create_database("zava")
+            loader = DatabaseLoader(server.conninfo(dbname="zava", user="postgres"))
+            loader.load_schema()
+            loader.load_seed(0.02, "2026-06-30", lambda *_: None)
+            client = LocalClient()
+            table = EmbeddingTable(loader.as_owner, client.model)
+            embed_products(table, client, lambda *_: None)
+            conninfo = server.conninfo(dbname="zava", user="zava_server")
+            provider = PostgreSQLProvider({"conninfo": conninfo})
+            provider.open()
+            with closing(provider):
+                search = ProductSearch(provider, QueryCache(), client)
+                office = next(u for u in loader.list_users() if u.name == "Head Office")
+                yield ways_to_search(search, provider, str(office.user_id))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def ways_to_search(search, provider, user: str) -> dict[str, Ask]:  # type: ignore[no-untyped-def]
