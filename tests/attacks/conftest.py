@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -25,6 +26,14 @@ OUTCOMES = pytest.StashKey[Outcomes]()
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[OUTCOMES] = Counter()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # What an SQL text can reach is PostgreSQL's affair, whatever Python sent it.
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.thorough)
 
 
 def pytest_terminal_summary(

@@ -14,6 +14,8 @@ from psycopg import errors
 from tests.conftest import RunPsql
 from zava.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.thorough
+
 Conn = psycopg.Connection
 
 DAYS = ["2026-01-05", "2026-01-31", "2026-02-01", "2026-02-17", "2026-03-01"]

@@ -22,6 +22,8 @@ from psycopg.conninfo import make_conninfo
 from tests.conftest import AS_OF, ROOT, RunPsql
 from zava.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.thorough
+
 Owner = psycopg.Connection
 
 SEED = ROOT / "seed"
