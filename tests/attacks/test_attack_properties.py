@@ -27,7 +27,7 @@ ATTEMPTS = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=1000)
+THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=500)
 
 FUNCTIONS = [
     ("set_config", "{name}, {value}, {local}"),

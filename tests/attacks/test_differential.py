@@ -28,7 +28,7 @@ ATTEMPTS = settings(
     max_examples=40,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=1000)
+THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=500)
 
 
 @dataclass(frozen=True)

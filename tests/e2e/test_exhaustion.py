@@ -28,6 +28,8 @@ from tests.e2e.stdio_process import (
 )
 from tests.people import SEATTLE
 
+pytestmark = pytest.mark.thorough
+
 # Days of work, in any version of PostgreSQL; pg_sleep is revoked.
 FOREVER = (
     "SELECT count(*) FROM generate_series(1, 1000000) a,"
@@ -88,7 +90,6 @@ def test_rows_before_an_enormous_one_are_returned(server: StdioProcess) -> None:
     assert answer["truncated"] == "max_bytes"
 
 
-@pytest.mark.thorough
 def test_enormous_answers_at_once_harm_no_small_one(start: Start) -> None:
     process = start(log_level="ERROR")
     choose = random.Random(1)
@@ -299,7 +300,6 @@ def test_a_signal_ends_a_server_whose_client_does_not_read(
     assert deaf_client.wait(PATIENCE) == 143
 
 
-@pytest.mark.thorough
 def test_a_cell_of_a_gigabyte_is_an_error(start: Start) -> None:
     process = start(statement_timeout="600", log_level="ERROR")
     request_id = process.ask_tool(
@@ -310,7 +310,6 @@ def test_a_cell_of_a_gigabyte_is_an_error(start: Start) -> None:
     assert process.query("SELECT 1").structured["rows"] == [[1]]
 
 
-@pytest.mark.thorough
 def test_ten_thousand_calls_at_once_are_answered_or_refused(start: Start) -> None:
     process = start(log_level="ERROR")
     ids = [

@@ -14,6 +14,8 @@ from tests.e2e.test_cancellation import cancel_among_innocents
 from tests.people import REDMOND, SEATTLE
 from zava.data.provider import PostgreSQLProvider
 
+pytestmark = pytest.mark.thorough
+
 APPLICATION = "zava-test-cancel"  # as cancel_among_innocents looks for
 FOREVER = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 STORES = "SELECT name FROM retail.stores"
@@ -141,7 +143,6 @@ def test_a_cancellation_finds_its_way_through_the_pooler(
     assert process.query(STORES).structured["rows"] == [["Zava Retail Seattle"]]
 
 
-@pytest.mark.thorough
 def test_cancelled_calls_harm_no_other_behind_a_pooler(
     process: StdioProcess, owner: psycopg.Connection
 ) -> None:

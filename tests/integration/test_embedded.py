@@ -29,6 +29,8 @@ from zava.embedded import (
 from zava.embedded.folder import DataFolder
 from zava.errors import ConfigurationError, UnavailableError
 
+pytestmark = pytest.mark.thorough
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 

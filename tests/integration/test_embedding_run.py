@@ -17,6 +17,8 @@ from zava.infra.local_ai import LocalClient
 from zava.service import embedding_run
 from zava.service.embedding_run import EmbeddingSummary, embed_products
 
+pytestmark = pytest.mark.thorough
+
 PRODUCTS = 424
 
 

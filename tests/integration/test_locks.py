@@ -26,6 +26,8 @@ from zava.embedded import EmbeddedServer
 from zava.errors import QueryError
 from zava.models import Identity
 
+pytestmark = pytest.mark.thorough
+
 Connection = psycopg.Connection[Any]
 
 

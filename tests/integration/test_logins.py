@@ -26,6 +26,8 @@ from zava.errors import (
     ValidationError,
 )
 
+pytestmark = pytest.mark.thorough
+
 Connection = psycopg.Connection[Any]
 
 TABLES_WITH_A_STORE = (

@@ -26,6 +26,8 @@ from zava.errors import ConfigurationError, UnavailableError
 from zava.models import PostureCheck
 from zava.service.posture import PostureJudge, accept, allowed_checks, examine
 
+pytestmark = pytest.mark.thorough
+
 HEAD_OFFICE = (
     "SELECT user_id::text FROM retail.regional_managers WHERE name = 'Head Office'"
 )
@@ -163,15 +165,7 @@ BROKEN = {
 }  # fmt: skip
 
 
-# The first of each kind always runs; other ways to the same fault are for thorough runs.
-FIRST = {frozenset(checks): name for name, (checks, _) in reversed(BROKEN.items())}
-CASES = [
-    pytest.param(name, marks=() if name in FIRST.values() else pytest.mark.thorough)
-    for name in BROKEN
-]
-
-
-@pytest.mark.parametrize("broken", CASES)
+@pytest.mark.parametrize("broken", BROKEN)
 def test_a_broken_database_fails_the_check_that_is_for_it(
     admin: str, served: str, database: str, broken: str
 ) -> None:
