@@ -955,7 +955,7 @@ CREATE TABLE IF NOT EXISTS retail.product_search_words (
     words        tsvector    NOT NULL,
     last_updated timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE retail.product_search_words IS 'The words of every product, for search by keyword; kept by triggers';
+COMMENT ON TABLE retail.product_search_words IS 'Internal: the words of every product, for search by keyword; kept by triggers';
 COMMENT ON COLUMN retail.product_search_words.product_id IS 'The product';
 COMMENT ON COLUMN retail.product_search_words.words IS 'English stems: A of name and SKU, B of the type, C of the category, D of the description';
 COMMENT ON COLUMN retail.product_search_words.last_updated IS 'When the words last changed, UTC';
@@ -967,7 +967,7 @@ CREATE TABLE IF NOT EXISTS retail.search_vocabulary (
     products integer      NOT NULL CONSTRAINT search_vocabulary_products_positive CHECK (products > 0),
     rarity   numeric(6,3) NOT NULL
 );
-COMMENT ON TABLE retail.search_vocabulary IS 'Every word of the catalogue, for spelling and for weighing a question''s words; refresh_search_vocabulary() makes it';
+COMMENT ON TABLE retail.search_vocabulary IS 'Internal: every word of the catalogue, for spelling and for weighing a question''s words; refresh_search_vocabulary() makes it';
 COMMENT ON COLUMN retail.search_vocabulary.word IS 'In lower case, as it is written';
 COMMENT ON COLUMN retail.search_vocabulary.stem IS 'Its English stem, as in product_search_words';
 COMMENT ON COLUMN retail.search_vocabulary.products IS 'How many products have the stem';

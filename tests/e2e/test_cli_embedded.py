@@ -8,11 +8,13 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from mcp import Client, StdioServerParameters
 
 from tests.e2e.command_line import Ran, zava
 from tests.people import REDMOND, SEATTLE
+from zava.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
 
@@ -93,6 +95,21 @@ def test_a_shopper_s_wish_is_shown_with_what_answers_it_or_nothing(shown: Ran) -
     assert "Weatherproof In-Use Outlet Cover and Box" in outlet.splitlines()[1]
     laptop = part(shown, "A shopper asks for: a laptop")
     assert laptop.splitlines()[1].startswith("no product matches well")
+
+
+def test_the_demonstration_brings_an_older_database_up_to_date(
+    embedded: dict[str, str], folder: Path, pg_version: int
+) -> None:
+    with (
+        EmbeddedServer(folder / "data", version=pg_version) as server,
+        psycopg.connect(server.conninfo(dbname="zava", user="postgres")) as conn,
+    ):
+        conn.execute("DROP TABLE retail.daily_sales, retail.search_vocabulary")
+        conn.execute("DROP FUNCTION retail.refresh_search_vocabulary()")
+    again = zava(folder, "demo", *SCALE, **embedded)
+    assert (again.returncode, again.stderr) == (0, "")
+    test_a_store_s_performance_and_the_health_are_shown(again)
+    test_a_shopper_s_wish_is_shown_with_what_answers_it_or_nothing(again)
 
 
 def test_init_leaves_the_data_of_the_embedded_postgresql_alone(

@@ -39,8 +39,8 @@ def demo(scale: float) -> None:
     nothing = dict.fromkeys((*CONNECTION_SETTINGS, "admin_url"), "")
     settings = with_local_embedding(Settings.load(**nothing))
     with open_loader(settings, create=True) as (loader, _):
-        if not loader.has_schema() or not loader.has_data():
-            loader.load_schema()
+        loader.load_schema()  # also brings that of an earlier version up to date
+        if not loader.has_data():
             load_seed(loader, scale, None)
         run_embedding(settings, loader)
         run_demo(settings, loader.list_users(), BoundLogins(loader))
