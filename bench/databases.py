@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,10 @@ AS_OF = "2026-06-30"
 OPTIONS = {"shared_buffers": "512MB", "max_wal_size": "8GB"}
 
 
-HOST = "127.0.0.1"
+# An address of this process's own: other servers may use the port of the usual one.
+HOST = (
+    f"127.{os.getpid() >> 16 & 255}.{os.getpid() >> 8 & 255}.{os.getpid() & 255 or 1}"
+)
 
 
 class _Listening(EmbeddedServer):

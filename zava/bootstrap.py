@@ -10,13 +10,14 @@ from typing import Any
 
 from typing_extensions import Self
 
-from zava.data.cancellation import check_cancelled, sleep
+from zava.data.cancellation import sleep
 from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
 from zava.infra.ai import AIClient, AISettings, create_ai_client
 from zava.infra.audit import AuditFile
 from zava.infra.cache import QueryCache
+from zava.infra.cancellation import check_cancelled
 from zava.infra.manager import InfrastructureManager
 from zava.infra.metrics import MetricsCollector
 from zava.models import PostureCheck

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
@@ -39,7 +39,7 @@ class Identity(_Frozen):
     schema_version: str
 
 
-class Column(_Frozen):
+class Column(NamedTuple):
     """A result column: its name (not necessarily unique) and PostgreSQL type."""
 
     name: str

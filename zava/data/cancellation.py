@@ -7,10 +7,9 @@ from collections.abc import Generator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anyio
-import anyio.from_thread
 import psycopg
 
+from zava.infra.cancellation import CallCancelled, check_cancelled
 from zava.infra.memory import is_memory_short
 
 if TYPE_CHECKING:
@@ -25,14 +24,6 @@ POLL_SECONDS = 0.05
 _CANCEL_SECONDS = 5.0
 # A small answer has arrived after fewer.
 _TURNS = 8
-
-
-def check_cancelled() -> None:
-    """Raise the event loop's cancellation if this worker thread's task has one."""
-    try:
-        anyio.from_thread.check_cancelled()
-    except anyio.NoEventLoopError:
-        return  # a thread of the pool, or a program without an event loop
 
 
 def sleep(seconds: float) -> None:
@@ -55,13 +46,13 @@ class _Interruptible(Generator[Any, Any, T]):
     everything else, the connection is closed before the row is read.
 
     Attributes:
-        interruption: The event loop's cancellation, once there is one.
+        interruption: The call's cancellation, once there is one.
     """
 
     def __init__(self, operation: PQGen[T], conn: psycopg.Connection[Any]) -> None:
         self._operation = operation
         self._conn = conn
-        self.interruption: BaseException | None = None
+        self.interruption: CallCancelled | None = None
         self._interrupted_at = 0.0
         self._turns = 0
 
@@ -82,7 +73,7 @@ class _Interruptible(Generator[Any, Any, T]):
         if self.interruption is None:
             try:
                 check_cancelled()
-            except BaseException as exc:  # noqa: BLE001 - raised when all is at rest
+            except CallCancelled as exc:  # raised when all is at rest
                 self.interruption = exc
                 self._interrupted_at = time.monotonic()
         return self.interruption is not None

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
 
-from zava.data.cancellation import POLL_SECONDS, CancellableConnection, check_cancelled
+from zava.data.cancellation import POLL_SECONDS, CancellableConnection
 from zava.data.failures import is_out_of_memory
 from zava.data.statements import statement
+from zava.infra.cancellation import check_cancelled
 
 # A failed attempt is given up soon: the next call starts another one, so that
 # a database that is back is noticed at once, not after a long backoff.
@@ -44,8 +45,10 @@ class Pool(ConnectionPool[CancellableConnection]):
         """
         conn = self._wait_for_connection()
         try:
-            with conn, _without_spare_fat(conn):
-                yield conn
+            yield conn
+        except BaseException as exc:
+            _restore(conn, exc)
+            raise
         finally:
             self.putconn(conn)
 
@@ -85,12 +88,10 @@ class Pool(ConnectionPool[CancellableConnection]):
         self._failed_at = time.monotonic()
 
 
-@contextmanager
-def _without_spare_fat(conn: psycopg.Connection[Any]) -> Iterator[None]:
-    """Close a connection that ran out of memory: libpq keeps what it has taken."""
-    try:
-        yield
-    except (MemoryError, psycopg.Error) as exc:
-        if is_out_of_memory(exc):
-            conn.close()
-        raise
+def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:
+    """End what a failure left behind; the pool replaces what cannot be mended."""
+    if is_out_of_memory(failure):
+        conn.close()  # libpq keeps what it has taken
+        return
+    with suppress(psycopg.Error):
+        conn.rollback()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -124,6 +125,7 @@ class IdentityResolver:
         return identity
 
 
+@lru_cache(maxsize=64)
 def parse_user_id(text: str) -> UUID:
     """Return the user id.
 

@@ -164,11 +164,10 @@ def _read(
 
 
 def _columns(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:
-    columns = []
-    for number in range(result.nfields):
-        name = (result.fname(number) or b"").decode()
-        columns.append(Column(name=name, type=_type_name(conn, result.ftype(number))))
-    return tuple(columns)
+    return tuple(
+        Column((result.fname(n) or b"").decode(), _type_name(conn, result.ftype(n)))
+        for n in range(result.nfields)
+    )
 
 
 def _type_name(conn: psycopg.Connection[Any], oid: int) -> str:

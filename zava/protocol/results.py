@@ -78,7 +78,7 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
     """Return rows as text and as structure; their JSON text was made only once."""
     result = answer.result
     structured: dict[str, Any] = {
-        "columns": [column.model_dump() for column in result.columns],
+        "columns": [column._asdict() for column in result.columns],
         "rows": result.rows,
         "row_count": len(result.rows),
         "truncated": result.truncated,

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Callable
-from typing import TypeVar
+from contextlib import suppress
+from queue import SimpleQueue
+from typing import Any, Generic, TypeVar, cast
 
 import anyio
-import anyio.from_thread
-import anyio.to_thread
 
 from zava.errors import BusyError
+from zava.infra.cancellation import Cancellation
 from zava.protocol.outlet import Outlet
 
 T = TypeVar("T")
@@ -20,9 +23,10 @@ MAX_WAITING = 256
 class WorkerThreads:
     """Runs blocking calls, as many at once as there are connections.
 
-    A limiter of its own: the SDK shares its default one with everything else
-    that leaves the event loop. Whoever waits for a place waits without a
-    thread, and a cancelled call that never got one never runs.
+    The SDK's threads are shared with everything else that leaves the event loop,
+    and a call takes twice as long to get to one of them and back. Whoever waits
+    for a place waits without a thread, and a cancelled call that never got one
+    never runs.
 
     Args:
         size: Calls at work at once.
@@ -36,17 +40,23 @@ class WorkerThreads:
         self._size = size
         self._max_waiting = max_waiting
         self._outlet = outlet or Outlet()
-        self._limiter: anyio.CapacityLimiter | None = None
+        self._places: anyio.Semaphore | None = None
         self._calls = 0
+        self._at_work = 0
+        self._threads = 0
+        self._handed: SimpleQueue[_Call[Any]] = SimpleQueue()
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run `call` in a worker thread and return its result.
 
+        A cancelled call is told by its `Cancellation`, and waited for.
+
         Raises:
             BusyError: Too many wait already.
         """
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self._size)  # needs a running loop
+        if self._places is None:
+            # Needs a running loop.
+            self._places = anyio.Semaphore(self._size, fast_acquire=True)
         if self._calls >= self._size + self._max_waiting:
             raise BusyError(
                 f"{self._max_waiting} calls wait for their turn already: wait for"
@@ -54,14 +64,75 @@ class WorkerThreads:
             )
         self._calls += 1
         try:
-            return await anyio.to_thread.run_sync(
-                self._start, call, limiter=self._limiter
-            )
+            async with self._places:
+                await self._outlet.wait()
+                return await self._hand_over(call)
         finally:
             self._calls -= 1
 
-    def _start(self, call: Callable[[], T]) -> T:
-        # Seen from the thread, so that it costs nothing while the client reads.
-        if self._outlet.is_blocked:
-            anyio.from_thread.run(self._outlet.wait)
-        return call()
+    async def _hand_over(self, call: Callable[[], T]) -> T:
+        self._at_work += 1
+        try:
+            if self._at_work > self._threads:
+                self._start_thread()
+            handed = _Call(call)
+            self._handed.put(handed)
+            return await handed.outcome()
+        finally:
+            self._at_work -= 1
+
+    def _start_thread(self) -> None:
+        self._threads += 1
+        name = f"zava-call-{self._threads}"
+        # The process does not wait for one that is idle.
+        threading.Thread(target=self._serve, name=name, daemon=True).start()
+
+    def _serve(self) -> None:
+        while True:
+            self._handed.get().run()
+
+
+class _Call(Generic[T]):
+    """A call on its way to a thread and back; made on the event loop."""
+
+    def __init__(self, call: Callable[[], T]) -> None:
+        self._call = call
+        self._cancellation = Cancellation()
+        self._loop = asyncio.get_running_loop()
+        self._end = self._loop.create_future()
+        self._has_ended = False
+        self._result: T | None = None
+        self._error: BaseException | None = None
+
+    def run(self) -> None:
+        """Run it, in this thread."""
+        try:
+            self._result = self._cancellation.run(self._call)
+        except BaseException as exc:  # noqa: BLE001 - raised where it is waited for
+            self._error = exc
+        with suppress(RuntimeError):  # the loop has ended, and who waited with it
+            self._loop.call_soon_threadsafe(self._note_end)
+
+    async def outcome(self) -> T:
+        """Return what the call returns, or raise what it raises."""
+        try:
+            await self._end
+        except asyncio.CancelledError:
+            self._cancellation.request()
+            if not self._has_ended:
+                # The one that was waited for was cancelled with the waiting.
+                self._end = self._loop.create_future()
+                with anyio.CancelScope(shield=True):
+                    await self._end
+            raise
+        if self._error is None:
+            return cast("T", self._result)
+        try:
+            raise self._error
+        finally:
+            self._error = None  # it holds this frame, and this frame holds it
+
+    def _note_end(self) -> None:
+        self._has_ended = True
+        if not self._end.done():
+            self._end.set_result(None)

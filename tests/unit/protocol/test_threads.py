@@ -6,9 +6,11 @@ import threading
 from collections.abc import Iterator
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from zava.errors import BusyError
+from zava.infra.cancellation import check_cancelled
 from zava.protocol.outlet import Outlet
 from zava.protocol.threads import WorkerThreads
 
@@ -101,3 +103,71 @@ async def test_a_call_held_up_by_the_client_can_be_cancelled() -> None:
             tasks.cancel_scope.cancel()
     assert ran == []
     assert await threads.run(lambda: "free") == "free"
+
+
+async def test_a_call_at_work_is_told_of_its_cancellation_and_waited_for(
+    gate: threading.Event,
+) -> None:
+    threads, said = WorkerThreads(1), []
+
+    def work() -> None:
+        check_cancelled()
+        said.append("at work")
+        gate.wait(PATIENCE)
+        try:
+            check_cancelled()
+        finally:
+            said.append("ended")
+
+    async def call() -> None:
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            await threads.run(work)
+        said.append("left")
+
+    scopes: list[anyio.CancelScope] = []
+    with anyio.fail_after(PATIENCE):
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(call)
+            while not said:
+                await anyio.lowlevel.checkpoint()
+            scopes[0].cancel()
+            await anyio.wait_all_tasks_blocked()
+            assert said == ["at work"]
+            gate.set()
+    assert said == ["at work", "ended", "left"]
+    await threads.run(check_cancelled)
+
+
+async def test_an_end_of_iteration_is_a_failure_like_any_other() -> None:
+    # A future of asyncio refuses it, and whoever waited would wait for ever.
+    threads = WorkerThreads(1)
+    with anyio.fail_after(PATIENCE), pytest.raises(RuntimeError, match="StopIteration"):
+        await threads.run(lambda: next(iter(())))
+
+
+async def test_threads_are_made_as_they_are_needed() -> None:
+    threads = WorkerThreads(3)
+    names: list[str] = []
+    three_at_once = threading.Barrier(3)
+
+    def note_name() -> None:
+        names.append(threading.current_thread().name)
+
+    def work() -> None:
+        three_at_once.wait(PATIENCE)
+        note_name()
+
+    for _ in range(3):
+        await threads.run(note_name)
+    assert len(set(names)) == 1
+    names.clear()
+    async with anyio.create_task_group() as tasks:
+        for _ in range(6):
+            tasks.start_soon(threads.run, work)
+    assert len(names) == 6
+    assert len(set(names)) == 3
+
+
+def test_what_no_event_loop_called_is_never_cancelled() -> None:
+    check_cancelled()
