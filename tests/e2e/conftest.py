@@ -6,12 +6,22 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.e2e.stdio_process import StdioProcess
 from tests.people import SEATTLE
 
 Start = Callable[..., StdioProcess]
+
+Running = Callable[[], int]
+
+# Days of work, in any version of PostgreSQL; pg_sleep is revoked.
+FOREVER = (
+    "SELECT count(*) FROM generate_series(1, 1000000) a,"
+    " generate_series(1, 1000000) b, generate_series(1, 1000000) c"
+)
+APPLICATION = "zava-test"
 
 
 @pytest.fixture(scope="module")
@@ -50,3 +60,17 @@ def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
             return process
 
         yield start_one
+
+
+@pytest.fixture
+def running(owner: psycopg.Connection) -> Running:
+    """Counts the statements at work of servers that were started as APPLICATION."""
+
+    def count() -> int:
+        sql = (
+            "SELECT FROM pg_stat_activity"
+            " WHERE application_name = %s AND state = 'active'"
+        )
+        return owner.execute(sql, (APPLICATION,)).rowcount
+
+    return count

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import FOREVER, Start
 from tests.e2e.stdio_process import StdioProcess, poll
 from tests.people import REDMOND, SEATTLE
 
@@ -19,8 +19,6 @@ FIELDS = [
     *("time", "user_id", "role", "tool", "query_sha256", "rows", "bytes", "ms"),
     *("outcome", "cached"),
 ]
-# Days of work, in any version of PostgreSQL; pg_sleep is revoked.
-FOREVER = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 SECRET = "SELECT name, 'a-literal' AS secret FROM retail.stores"
 
 

@@ -6,19 +6,12 @@ import random
 import signal
 from collections.abc import Callable, Iterator
 
-import psycopg
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
 from tests.e2e.flaky_proxy import FlakyProxy
 from tests.e2e.stdio_process import StdioProcess, poll
 
-APPLICATION = "zava-test-cancel"
-# Days of work, in any version of PostgreSQL; pg_sleep is revoked.
-FOREVER = (
-    "SELECT count(*) FROM generate_series(1, 1000000) a,"
-    " generate_series(1, 1000000) b, generate_series(1, 1000000) c"
-)
 ENDS = [
     pytest.param(lambda process: process.signal(signal.SIGTERM), 143, id="SIGTERM"),
     pytest.param(lambda process: process.signal(signal.SIGINT), 130, id="SIGINT"),
@@ -36,16 +29,7 @@ def proxy(server_conninfo: str) -> Iterator[FlakyProxy]:
         yield proxy
 
 
-def active(owner: psycopg.Connection) -> int:
-    sql = (
-        "SELECT FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
-    )
-    return owner.execute(sql, (APPLICATION,)).rowcount
-
-
-def cancel_among_innocents(
-    process: StdioProcess, owner: psycopg.Connection, count: int
-) -> None:
+def cancel_among_innocents(process: StdioProcess, running: Running, count: int) -> None:
     """Cancel `count` calls at random moments between as many that stay."""
     choose = random.Random(count)
     innocents: dict[int, int] = {}
@@ -66,7 +50,7 @@ def cancel_among_innocents(
     for request_id, number in innocents.items():
         result = process.receive(request_id, patience=120)["result"]
         assert result["structuredContent"]["rows"] == [[number]]
-    poll(lambda: active(owner) == 0, "no statement is left")
+    poll(lambda: running() == 0, "no statement is left")
     assert process.query("SELECT 'last'").structured["rows"] == [["last"]]
     assert "Traceback" not in process.stderr
     assert "ERROR" not in process.stderr
@@ -84,21 +68,21 @@ def small_pool(start: Start) -> StdioProcess:
 
 
 def test_cancelled_calls_harm_no_other(
-    small_pool: StdioProcess, owner: psycopg.Connection
+    small_pool: StdioProcess, running: Running
 ) -> None:
-    cancel_among_innocents(small_pool, owner, 100)
+    cancel_among_innocents(small_pool, running, 100)
 
 
 @pytest.mark.thorough
 def test_a_thousand_cancelled_calls_harm_none_of_a_thousand_others(
-    small_pool: StdioProcess, owner: psycopg.Connection
+    small_pool: StdioProcess, running: Running
 ) -> None:
-    cancel_among_innocents(small_pool, owner, 1000)
+    cancel_among_innocents(small_pool, running, 1000)
 
 
 @pytest.mark.parametrize(("end", "status"), ENDS)
 def test_the_end_is_the_end_of_calls_that_wait_too(
-    start: Start, owner: psycopg.Connection, end: End, status: int
+    start: Start, running: Running, end: End, status: int
 ) -> None:
     process = start(
         application_name=APPLICATION,
@@ -109,10 +93,10 @@ def test_the_end_is_the_end_of_calls_that_wait_too(
     for number in range(20):
         sql = f"{FOREVER}, (VALUES ({number})) AS call"
         process.ask_tool("execute_sales_query", postgresql_query=sql)
-    poll(lambda: active(owner) == 1, "the first one runs")
+    poll(lambda: running() == 1, "the first one runs")
     end(process)
     assert process.wait() == status
-    poll(lambda: active(owner) == 0, "no statement is left")
+    poll(lambda: running() == 0, "no statement is left")
     assert process.stderr.count("Query cancelled") == 1  # and none that was not run
     assert "ended with calls at work" not in process.stderr
 
@@ -121,7 +105,7 @@ def test_the_end_is_the_end_of_calls_that_wait_too(
 def test_a_database_that_does_not_answer_does_not_hold_up_the_end(
     start: Start,
     proxy: FlakyProxy,
-    owner: psycopg.Connection,
+    running: Running,
     end: End,
     status: int,
 ) -> None:
@@ -129,14 +113,14 @@ def test_a_database_that_does_not_answer_does_not_hold_up_the_end(
         database_url=proxy.conninfo, application_name=APPLICATION, log_level="WARNING"
     )
     process.ask_tool("execute_sales_query", postgresql_query=FOREVER)
-    poll(lambda: active(owner) == 1, "the statement runs")
+    poll(lambda: running() == 1, "the statement runs")
     proxy.fall_silent()
     end(process)
     assert process.wait() == status
     assert "ended with calls at work" in process.stderr
     assert "Traceback" not in process.stderr
     proxy.down()
-    poll(lambda: active(owner) == 0, "PostgreSQL notices that nobody is there")
+    poll(lambda: running() == 0, "PostgreSQL notices that nobody is there")
 
 
 @pytest.mark.parametrize(("end", "status"), ENDS[:2])

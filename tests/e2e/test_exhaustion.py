@@ -18,7 +18,7 @@ from typing import IO, Any
 import psycopg
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import FOREVER, Start
 from tests.e2e.stdio_process import (
     INITIALIZE,
     PATIENCE,
@@ -30,11 +30,6 @@ from tests.people import SEATTLE
 
 pytestmark = pytest.mark.thorough
 
-# Days of work, in any version of PostgreSQL; pg_sleep is revoked.
-FOREVER = (
-    "SELECT count(*) FROM generate_series(1, 1000000) a,"
-    " generate_series(1, 1000000) b, generate_series(1, 1000000) c"
-)
 TOO_LARGE = "RESULT_TOO_LARGE"
 UNREAD = 300
 

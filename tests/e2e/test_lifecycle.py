@@ -3,39 +3,13 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
-import psycopg
 import pytest
 
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
 from tests.e2e.stdio_process import StdioProcess, poll
 from tests.people import NIL, SEATTLE, STRANGER
-
-# Days of work, in any version of PostgreSQL; pg_sleep is revoked.
-FOREVER = (
-    "SELECT count(*) FROM generate_series(1, 1000000) a,"
-    " generate_series(1, 1000000) b, generate_series(1, 1000000) c"
-)
-APPLICATION = "zava-test"
-
-Running = Callable[[], int]
-
-
-@pytest.fixture
-def running(owner: psycopg.Connection) -> Running:
-    """Counts the statements of the test's servers that are at work."""
-
-    def count() -> int:
-        row = owner.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE application_name = %s AND state = 'active'",
-            (APPLICATION,),
-        ).fetchone()
-        return int(row[0]) if row else 0
-
-    return count
 
 
 @pytest.fixture

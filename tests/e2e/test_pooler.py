@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from tests.conftest import StartPooler
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
 from tests.e2e.stdio_process import StdioProcess, poll
 from tests.e2e.test_cancellation import cancel_among_innocents
 from tests.people import REDMOND, SEATTLE
@@ -16,8 +16,6 @@ from zava.data.provider import PostgreSQLProvider
 
 pytestmark = pytest.mark.thorough
 
-APPLICATION = "zava-test-cancel"  # as cancel_among_innocents looks for
-FOREVER = "SELECT count(*) FROM generate_series(1, 1000000000000)"
 STORES = "SELECT name FROM retail.stores"
 SETTINGS = (
     "SELECT now()::text, interval '36 hours', date '2026-03-01', current_schemas(false)"
@@ -40,13 +38,6 @@ def process(start: Start, pooled: str) -> StdioProcess:
         max_waiting_calls="1000",
         log_level="ERROR",
     )
-
-
-def active(owner: psycopg.Connection) -> int:
-    sql = (
-        "SELECT FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
-    )
-    return owner.execute(sql, (APPLICATION,)).rowcount
 
 
 def test_every_tool_answers_as_it_does_without_a_pooler(
@@ -134,19 +125,19 @@ def test_the_settings_of_a_session_hold_in_every_transaction(
 
 
 def test_a_cancellation_finds_its_way_through_the_pooler(
-    process: StdioProcess, owner: psycopg.Connection
+    process: StdioProcess, running: Running
 ) -> None:
     request_id = process.ask_tool("execute_sales_query", postgresql_query=FOREVER)
-    poll(lambda: active(owner) == 1, "the statement runs")
+    poll(lambda: running() == 1, "the statement runs")
     process.notify("notifications/cancelled", {"requestId": request_id})
-    poll(lambda: active(owner) == 0, "the statement is gone")
+    poll(lambda: running() == 0, "the statement is gone")
     assert process.query(STORES).structured["rows"] == [["Zava Retail Seattle"]]
 
 
 def test_cancelled_calls_harm_no_other_behind_a_pooler(
-    process: StdioProcess, owner: psycopg.Connection
+    process: StdioProcess, running: Running
 ) -> None:
-    cancel_among_innocents(process, owner, 50)
+    cancel_among_innocents(process, running, 50)
 
 
 @pytest.mark.parametrize(
@@ -154,15 +145,15 @@ def test_cancelled_calls_harm_no_other_behind_a_pooler(
 )
 def test_the_end_of_the_server_ends_its_statement_behind_a_pooler(
     process: StdioProcess,
-    owner: psycopg.Connection,
+    running: Running,
     number: signal.Signals,
     status: int,
 ) -> None:
     process.ask_tool("execute_sales_query", postgresql_query=FOREVER)
-    poll(lambda: active(owner) == 1, "the statement runs")
+    poll(lambda: running() == 1, "the statement runs")
     process.signal(number)
     assert process.wait() == status
-    poll(lambda: active(owner) == 0, "the statement is gone")
+    poll(lambda: running() == 0, "the statement is gone")
 
 
 def test_an_enormous_row_is_refused_behind_a_pooler_too(process: StdioProcess) -> None:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import psycopg
-
-from tests.e2e.conftest import Start
+from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
 from tests.e2e.stdio_process import poll
-from tests.e2e.test_lifecycle import FOREVER
-
-APPLICATION = "zava-promptness"
 
 
 def test_kept_answers_pings_and_cancellations_need_no_thread(
-    start: Start, owner: psycopg.Connection
+    start: Start, running: Running
 ) -> None:
     process = start(
         application_name=APPLICATION,
@@ -28,14 +23,6 @@ def test_kept_answers_pings_and_cancellations_need_no_thread(
         process.call("get_multiple_table_schemas", **tables).structured,
     ]
     busy = process.ask_tool("execute_sales_query", postgresql_query=FOREVER)
-
-    def running() -> int:
-        row = owner.execute(
-            "SELECT count(*) FROM pg_stat_activity"
-            " WHERE application_name = %s AND state = 'active'",
-            (APPLICATION,),
-        ).fetchone()
-        return int(row[0]) if row else 0
 
     poll(lambda: running() == 1, "the only thread is busy")
     waiting = process.ask_tool("execute_sales_query", postgresql_query="SELECT 2")
