@@ -14,7 +14,13 @@ from tests.people import REDMOND, SEATTLE
 from zava.data.connections import Pool
 from zava.data.provider import Monitor, PostgreSQLProvider
 from zava.data.transaction import Query
-from zava.errors import MCPError, QueryTimeoutError, ValidationError
+from zava.errors import (
+    ConfigurationError,
+    MCPError,
+    QueryError,
+    QueryTimeoutError,
+    ValidationError,
+)
 
 STORES = "SELECT name FROM retail.stores"
 ENDLESS = (
@@ -185,3 +191,25 @@ def test_every_transaction_is_timed_under_its_operation(server_conninfo: str) ->
         ("SELECT 2", "schema", "ok"),
         ("SELEC", "query", "SyntaxError"),
     ]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT 1 FROM retail.not_made_yet",
+        "SELECT retail.not_made_yet()",
+        "SELECT not_made_yet FROM retail.stores",
+        "SELECT 1 FROM not_made_yet.stores",
+    ],
+)
+def test_a_database_that_lacks_what_zava_needs_is_to_be_brought_up_to_date(
+    server_conninfo: str, query: str
+) -> None:
+    with opened(server_conninfo) as provider:
+        identity = provider.resolve_identity(SEATTLE)
+        with pytest.raises(ConfigurationError, match="run `zava init`"):
+            provider.fetch(query, identity, 1, operation="performance")
+        # The same in a caller's own text is theirs to mend.
+        with pytest.raises(QueryError):
+            provider.fetch(query, identity, 1)
+        assert provider.fetch(STORES, identity, 1).rows

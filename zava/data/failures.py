@@ -39,6 +39,8 @@ NO_DISK = (
 )
 SIMPLER = "write it shorter and less nested"
 
+# A schema, function, table or column is not there.
+_MISSING = ("3F000", "42883", "42P01", "42703")
 # The server ended the connection: idle in a transaction, or in one for too long.
 _ENDED_BY_A_TIMEOUT = ("25P03", "25P04")
 # libpq's own words, in English whatever the language of the system.
@@ -103,6 +105,11 @@ def is_out_of_memory(exc: BaseException) -> bool:
     if isinstance(exc, psycopg.Error):
         return exc.sqlstate is None and any(words in str(exc) for words in _NO_MEMORY)
     return isinstance(exc, MemoryError)
+
+
+def is_missing_object(exc: psycopg.Error) -> bool:
+    """Whether a statement names what the database does not have."""
+    return exc.sqlstate in _MISSING
 
 
 def is_unbound_parameter(exc: BaseException) -> bool:

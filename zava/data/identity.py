@@ -16,7 +16,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
-from zava.data.failures import translate
+from zava.data.failures import is_missing_object, translate
 from zava.data.posture import check_posture
 from zava.data.statements import statement
 from zava.errors import AuthorizationError, ConfigurationError, ValidationError
@@ -26,7 +26,6 @@ _NIL = UUID(int=0)
 # How long a resolved identity is used before the database is asked again, so
 # that a revoked login or a new region takes effect in a running server.
 _SECONDS = 300.0
-_NOT_LOADED = ("3F000", "42883", "42P01")
 _NOT_GRANTED = "42501"
 
 Lend = Callable[[Callable[[psycopg.Connection[Any]], Any], int], Any]
@@ -105,7 +104,7 @@ class IdentityResolver:
         try:
             identity, checks = self._lend(ask, max_retries)
         except psycopg.Error as exc:
-            if exc.sqlstate in _NOT_LOADED:
+            if is_missing_object(exc):
                 raise ConfigurationError(
                     "this database has no retail schema: run `zava init`"
                 ) from exc

@@ -12,13 +12,18 @@ import psycopg
 from pydantic_core import to_json
 
 from zava.data.connections import CLOSE_SECONDS, Pool
-from zava.data.failures import translate
+from zava.data.failures import is_missing_object, translate
 from zava.data.identity import IdentityResolver, Judge, parse_user_id
 from zava.data.pool import ConnectionPoolManager
 from zava.data.posture import check_posture
 from zava.data.sales import ComparedSpan, SalesData, get_sales_data
 from zava.data.transaction import Query, Rows, prefix_length, run_queries
-from zava.errors import ResultTooLargeError, UnavailableError, ValidationError
+from zava.errors import (
+    ConfigurationError,
+    ResultTooLargeError,
+    UnavailableError,
+    ValidationError,
+)
 from zava.models import Identity, PostureCheck, ResultSet, Truncation
 
 if TYPE_CHECKING:
@@ -26,6 +31,10 @@ if TYPE_CHECKING:
 
 Monitor = Callable[[str, str], AbstractContextManager[None]]
 """Times a block: the query's text, the operation's type."""
+
+
+CALLERS_QUERY = "query"
+"""The operation of SQL text that is not zava's own."""
 
 
 class PostgreSQLProvider:
@@ -99,7 +108,7 @@ class PostgreSQLProvider:
         identity: Identity,
         max_rows: int,
         max_bytes: int | None = None,
-        operation: str = "query",
+        operation: str = CALLERS_QUERY,
     ) -> ResultSet:
         """Run one query as `identity` and return at most `max_rows` rows.
 
@@ -116,6 +125,8 @@ class PostgreSQLProvider:
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
             BusyError: No connection came free in time.
             UnavailableError: The connection could not be made or was lost.
+            ConfigurationError: A statement of zava's own, and the database lacks
+                what it names.
         """
         (result,) = self.fetch_all(
             [Query(query)], identity, max_rows, max_bytes, operation
@@ -128,7 +139,7 @@ class PostgreSQLProvider:
         identity: Identity,
         max_rows: int,
         max_bytes: int | None = None,
-        operation: str = "query",
+        operation: str = CALLERS_QUERY,
     ) -> list[ResultSet]:
         """Run several queries as `identity`, all on the same state of the data.
 
@@ -153,6 +164,11 @@ class PostgreSQLProvider:
             with self._monitor(text, operation):
                 read = self._manager.with_retry(run, self._max_retries)
         except psycopg.Error as exc:
+            if operation != CALLERS_QUERY and is_missing_object(exc):
+                raise ConfigurationError(
+                    "the database's schema is not the one that this zava was made"
+                    " with: run `zava init`, which keeps its rows"
+                ) from exc
             raise translate(exc, text, offset) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
