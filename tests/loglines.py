@@ -25,6 +25,10 @@ class LogLines(list["Message"]):
         least = logger.level(level).no
         return LogLines(line for line in self if line.record["level"].no >= least)
 
+    def said_by(self, module: str) -> LogLines:
+        """Return the lines of that module."""
+        return LogLines(line for line in self if line.record["name"] == module)
+
 
 @contextmanager
 def captured_log(level: str = "INFO") -> Iterator[LogLines]:
