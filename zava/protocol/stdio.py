@@ -1,5 +1,7 @@
-"""The stdio transport: our own asyncio pipes under the SDK's `stdio_server`.
+"""The stdio transport: asyncio pipes of our own, as the streams that the SDK serves.
 
+The SDK's `stdio_server` hands each message on through a task and a stream of its own,
+in and out, which takes a tenth of a call; here the SDK reads the pipe, and writes it.
 No worker thread reads or writes, so a server whose every thread is busy still
 hears a ping or a cancellation. The wire gets descriptors of its own: while it
 is served, descriptor 1 is stderr and descriptor 0 is empty, so a stray print,
@@ -15,11 +17,14 @@ import stat
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import Any
 
 import anyio
 from loguru import logger
 from mcp.server.stdio import stdio_server
+from mcp.shared.message import SessionMessage
+from mcp_types import jsonrpc_message_adapter
+from typing_extensions import Self
 
 from zava.protocol.deadline import Deadline
 from zava.protocol.outlet import Outlet
@@ -31,22 +36,54 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 Session = Callable[[Any, Any], Awaitable[None]]
 
 
-class _Lines:
-    """Decoded lines of a pipe; duck-typed as the SDK's stdin."""
+class _Stream:
+    """What the SDK may do with either end; the pipes themselves are closed by us."""
+
+    async def aclose(self) -> None:
+        """Do nothing: who opened the pipes closes them."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self.aclose()
+
+
+class _Reader(_Stream):
+    """The messages of a pipe; the SDK's `ReadStream`."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, outlet: Outlet, wire: _Wire
+        self, reader: asyncio.StreamReader, outlet: Outlet, writer: _Writer
     ) -> None:
         self._reader = reader
         self._outlet = outlet
-        self._wire = wire
+        self._writer = writer
+        self._at_end = False
 
-    def __aiter__(self) -> AsyncIterator[str]:
-        return self._lines()
+    def __aiter__(self) -> _Reader:
+        return self
 
-    async def _lines(self) -> AsyncIterator[str]:
+    async def __anext__(self) -> SessionMessage | Exception:
+        line = await self._line()
+        if line is None:
+            raise StopAsyncIteration
+        try:
+            text = line.decode("utf-8", "replace")
+            message = jsonrpc_message_adapter.validate_json(text, by_name=False)
+        except ValueError as exc:  # the SDK decides what becomes of it
+            return exc
+        return SessionMessage(message)
+
+    async def receive(self) -> SessionMessage | Exception:
+        try:
+            return await self.__anext__()
+        except StopAsyncIteration:
+            raise anyio.EndOfStream from None
+
+    async def _line(self) -> bytes | None:
+        """The next line that is a message, None at the end."""
         overlong: Overlong | None = None
-        while True:
+        while not self._at_end:
             await self._outlet.wait()
             try:
                 line = await self._reader.readuntil(b"\n")
@@ -56,25 +93,25 @@ class _Lines:
                 continue
             except asyncio.IncompleteReadError as exc:
                 line = exc.partial
+                self._at_end = True
             except ConnectionError:
-                return
+                break
             if overlong is None and is_bloated(line):
                 overlong = Overlong()
             if overlong is not None:
                 overlong.feed(line)
                 await self._refuse(overlong)
+                overlong = None
             elif line.strip():
-                yield line.decode("utf-8", "replace")
-            if not line.endswith(b"\n"):
-                return
-            overlong = None
+                return line
+        self._at_end = True
+        return None
 
     async def _refuse(self, overlong: Overlong) -> None:
         logger.warning("refused a message of {} bytes unread", overlong.length)
         answer = overlong.answer()
         if answer is not None:
-            await self._wire.write(answer + "\n")
-            await self._wire.flush()
+            await self._writer.write(answer)
 
 
 class _Input(asyncio.StreamReaderProtocol):
@@ -91,8 +128,8 @@ class _Input(asyncio.StreamReaderProtocol):
         self._on_end()
 
 
-class _Wire:
-    """The writing end; duck-typed as the SDK's stdout."""
+class _Writer(_Stream):
+    """The writing end; the SDK's `WriteStream`."""
 
     def __init__(
         self,
@@ -104,13 +141,17 @@ class _Wire:
         self._on_closed = on_closed
         self._outlet = outlet
 
-    async def write(self, text: str) -> None:
-        self._writer.write(text.encode("utf-8", "replace"))
+    async def send(self, item: SessionMessage) -> None:
+        await self.write(
+            item.message.model_dump_json(by_alias=True, exclude_unset=True)
+        )
 
-    async def flush(self) -> None:
+    async def write(self, message: str) -> None:
+        """Write one line; returns when the client has taken most of what waits."""
+        self._writer.write(message.encode("utf-8", "replace") + b"\n")
         try:
             with self._outlet.blocked():
-                await self._writer.drain()  # waits while the client does not read
+                await self._writer.drain()
         except ConnectionError:
             self._on_closed()
 
@@ -155,11 +196,9 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
             outlet.give_up()
 
         tasks.start_soon(watch_signals)
-        async with (
-            _claimed_pipes(on_closed, on_end_of_input, outlet) as (lines, wire),
-            stdio_server(cast("Any", lines), cast("Any", wire)) as streams,
-        ):
-            await session(*streams)
+        pipes = _claimed_pipes(on_closed, on_end_of_input, outlet)
+        async with pipes as (reader, writer):
+            await session(reader, writer)
         tasks.cancel_scope.cancel()
     deadline.call_off()
     return status
@@ -177,7 +216,7 @@ async def _claimed_pipes(
     on_closed: Callable[[], None],
     on_end_of_input: Callable[[], None],
     outlet: Outlet,
-) -> AsyncIterator[tuple[_Lines, _Wire]]:
+) -> AsyncIterator[tuple[_Reader, _Writer]]:
     """Take descriptors 0 and 1 for the wire alone, and give them back after."""
     loop = asyncio.get_running_loop()
     stdin, stdout = os.dup(0), os.dup(1)
@@ -199,8 +238,8 @@ async def _claimed_pipes(
         )
         writer = asyncio.StreamWriter(write_transport, protocol, None, loop)
         try:
-            wire = _Wire(writer, on_closed, outlet)
-            yield _Lines(reader, outlet, wire), wire
+            messages = _Writer(writer, on_closed, outlet)
+            yield _Reader(reader, outlet, messages), messages
         finally:
             read_transport.close()
             write_transport.close()
