@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 # Half of it passes, on average, between a cancellation and the end of the
 # statement in PostgreSQL.
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.02
 # How long a statement may take to end after it was cancelled.
 _CANCEL_SECONDS = 5.0
 # A small answer has arrived after fewer.
