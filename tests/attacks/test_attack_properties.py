@@ -7,7 +7,6 @@ to see a row before its policy does.
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -23,11 +22,10 @@ from tests.attacks.setting import (
 
 ATTEMPTS = settings(
     deadline=None,
-    derandomize=True,
-    max_examples=40,
+    derandomize=False,  # other attempts every time, also where CI has them the same
+    max_examples=540,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=500)
 
 FUNCTIONS = [
     ("set_config", "{name}, {value}, {local}"),
@@ -222,20 +220,15 @@ def attempt(attacked: Attacked, servers: Servers, template: str) -> dict[str, bo
     return {name: answer.is_error for name, answer in answers.items()}
 
 
-def assert_refused(
-    attacked: Attacked, servers: Servers, function: str, template: str
-) -> None:
-    refused = attempt(attacked, servers, template)
-    # PostgreSQL need not call a function whose value is the same for every row.
-    assert function in STABLE or all(refused.values())
-
-
 @ATTEMPTS
 @given(switch())
 def test_no_spelling_and_no_placement_switches_the_tenant(
     attacked: Attacked, servers: Servers, call: tuple[str, str]
 ) -> None:
-    assert_refused(attacked, servers, *call)
+    function, template = call
+    refused = attempt(attacked, servers, template)
+    # PostgreSQL need not call a function whose value is the same for every row.
+    assert function in STABLE or all(refused.values())
 
 
 @ATTEMPTS
@@ -245,23 +238,4 @@ def test_no_condition_sees_a_row_before_its_policy(
 ) -> None:
     refused = attempt(attacked, servers, template)
     # Head office may see the row, so the condition may stumble over it.
-    assert not any(refused[name] for name in PEOPLE if name != HEAD_OFFICE)
-
-
-@pytest.mark.thorough
-@THOROUGH
-@given(switch())
-def test_no_spelling_and_no_placement_switches_the_tenant_in_many_attempts(
-    attacked: Attacked, servers: Servers, call: tuple[str, str]
-) -> None:
-    assert_refused(attacked, servers, *call)
-
-
-@pytest.mark.thorough
-@THOROUGH
-@given(peep())
-def test_no_condition_sees_a_row_before_its_policy_in_many_attempts(
-    attacked: Attacked, servers: Servers, template: str
-) -> None:
-    refused = attempt(attacked, servers, template)
     assert not any(refused[name] for name in PEOPLE if name != HEAD_OFFICE)

@@ -103,10 +103,7 @@ def test_an_attack_is_refused_or_answered_with_own_rows_and_changes_nothing(
 
 @pytest.fixture(
     scope="module",
-    params=[
-        pytest.param(name, marks=[] if name == STORE_MANAGER else pytest.mark.thorough)
-        for name in PEOPLE
-    ],
+    params=list(PEOPLE),
 )
 def exhausted(
     request: pytest.FixtureRequest,

@@ -24,11 +24,10 @@ from zava.embedded import EmbeddedServer
 
 ATTEMPTS = settings(
     deadline=None,
-    derandomize=True,
-    max_examples=40,
+    derandomize=False,  # other attempts every time, also where CI has them the same
+    max_examples=540,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-THOROUGH = settings(ATTEMPTS, derandomize=False, max_examples=500)
 
 
 @dataclass(frozen=True)
@@ -238,7 +237,9 @@ def superuser(
         yield conn
 
 
-def compare(
+@ATTEMPTS
+@given(query())
+def test_policies_give_what_an_explicit_filter_gives(
     attacked: Attacked,
     servers: Servers,
     superuser: psycopg.Connection,
@@ -255,28 +256,3 @@ def compare(
         assert answer.structured["rows"] == json.loads(json.dumps(expected))
         some = "the same" if expected else "the same, without rows"
         outcomes[f"generated queries as {name}", some] += 1
-
-
-@ATTEMPTS
-@given(query())
-def test_policies_give_what_an_explicit_filter_gives(
-    attacked: Attacked,
-    servers: Servers,
-    superuser: psycopg.Connection,
-    outcomes: Outcomes,
-    text: str,
-) -> None:
-    compare(attacked, servers, superuser, outcomes, text)
-
-
-@pytest.mark.thorough
-@THOROUGH
-@given(query())
-def test_policies_give_what_an_explicit_filter_gives_for_many_queries(
-    attacked: Attacked,
-    servers: Servers,
-    superuser: psycopg.Connection,
-    outcomes: Outcomes,
-    text: str,
-) -> None:
-    compare(attacked, servers, superuser, outcomes, text)
