@@ -150,6 +150,9 @@ def test_the_parts_are_started_in_order_and_both_ends_are_logged(
     ]
     started, ended = "MCP server startup complete", "MCP server shutdown complete"
     assert [text for text in log.messages if text.startswith("MCP")] == [started, ended]
+    assert [text for text in log.messages if text.startswith("serving")] == [
+        "serving Zava Retail Seattle manager (1 store)"
+    ]
 
 
 @pytest.mark.acceptance("A122", "A130", "D21", "D23")

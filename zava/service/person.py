@@ -48,5 +48,6 @@ def meet_served_user(provider: PostgreSQLProvider, user_id: str) -> None:
     except (UnavailableError, BusyError) as exc:
         logger.warning("{}", exc.message)
         return
-    stores = len(identity.store_ids)
-    logger.info("serving {} ({} stores)", identity.display_name, stores)
+    count = len(identity.store_ids)
+    stores = "1 store" if count == 1 else f"{count} stores"
+    logger.info("serving {} ({})", identity.display_name, stores)
