@@ -217,10 +217,11 @@ def seeded_search() -> Iterator[dict[str, Ask]]:
 
 def ways_to_search(search, provider, user: str) -> dict[str, Ask]:  # type: ignore[no-untyped-def]
     """Return every way to search: name -> what asks it."""
+    from zava.service.product_question import Mode, Options
 
-    def by(mode: str) -> Ask:
+    def by(mode: Mode) -> Ask:
         def ask(question: str) -> list[str]:
-            answer = search.search(question, user, mode=mode, max_rows=DEPTH)
+            answer = search.search(question, user, Options(DEPTH, mode=mode))
             return [product["sku"] for product in answer["products"]]
 
         return ask
@@ -240,8 +241,8 @@ def ways_to_search(search, provider, user: str) -> dict[str, Ask]:  # type: igno
         )
         return [row["sku"] for row in rows]
 
-    ways = {mode: by(mode) for mode in ("keyword", "semantic", "hybrid")}
-    return {"ILIKE": ilike, **ways}
+    modes: tuple[Mode, ...] = ("keyword", "semantic", "hybrid")
+    return {"ILIKE": ilike, **{str(mode): by(mode) for mode in modes}}
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from zava.embedded import EmbeddedServer
 from zava.errors import ConfigurationError, EmbeddingError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.infra.local_ai import LocalClient
-from zava.service.product_question import Filters
+from zava.service.product_question import Filters, Options
 from zava.service.product_search import ProductSearch
 
 OUTLET_COVER = "ELJB054030"
@@ -106,7 +106,9 @@ def test_a_need_in_plain_words_finds_the_product(search: ProductSearch) -> None:
     assert 0.3 <= first["similarity"] <= 1
     assert first["category"] == "Electrical"
     assert answer["notes"] == []
-    containers = skus(search.search("containers for paint", SEATTLE, max_rows=3))
+    containers = skus(
+        search.search("containers for paint", SEATTLE, Options(max_rows=3))
+    )
     assert "PFTR027010" in containers  # a paint tray, which does not say container
 
 
@@ -154,7 +156,9 @@ def test_each_mode_searches_in_its_own_way(search: ProductSearch) -> None:
     found_by = {
         mode: {
             p["found_by"]
-            for p in search.search("kitchen tap", SEATTLE, mode=mode)["products"]
+            for p in search.search("kitchen tap", SEATTLE, Options(mode=mode))[
+                "products"
+            ]
         }
         for mode in ("semantic", "keyword")
     }
@@ -166,7 +170,9 @@ def test_by_meaning_similarity_is_the_cosine(
     search: ProductSearch, client: LocalClient, searchable_owner: psycopg.Connection
 ) -> None:
     question = "paint for the outside of my house"
-    answer = search.search(question, SEATTLE, mode="semantic", similarity_threshold=0.4)
+    answer = search.search(
+        question, SEATTLE, Options(mode="semantic", similarity_threshold=0.4)
+    )
     (vector,) = client.embed([question])
     rows = searchable_owner.execute(
         "SELECT p.sku, round(similarity_score::numeric, 4)::float8"
@@ -181,7 +187,7 @@ def test_filters_leave_only_what_fits(
     search: ProductSearch, searchable_owner: psycopg.Connection
 ) -> None:
     filters = Filters("paint", min_price=10, max_price=30)
-    answer = search.search("something for walls", SEATTLE, filters=filters)
+    answer = search.search("something for walls", SEATTLE, Options(filters=filters))
     assert answer["products"]
     for product in answer["products"]:
         assert product["category"] == "Paint & Finishes"
@@ -217,7 +223,9 @@ def test_in_stock_only_looks_at_the_caller_s_stores(
         filters = Filters(in_stock_only=True)
 
         def found(manager: str) -> list[str]:
-            return skus(search.search("outlet cover", manager, filters=filters))
+            return skus(
+                search.search("outlet cover", manager, Options(filters=filters))
+            )
 
         assert OUTLET_COVER not in found(SEATTLE)
         assert OUTLET_COVER in found(REDMOND)
@@ -229,9 +237,11 @@ def test_a_category_that_is_none_is_refused_with_those_that_are(
     search: ProductSearch,
 ) -> None:
     with pytest.raises(ValidationError, match="Hand Tools, Hardware"):
-        search.search("paint", SEATTLE, filters=Filters("Toys"))
+        search.search("paint", SEATTLE, Options(filters=Filters("Toys")))
     with pytest.raises(ValidationError, match="category"):
-        search.search("paint", SEATTLE, filters=Filters("tools"))  # hand or power?
+        search.search(
+            "paint", SEATTLE, Options(filters=Filters("tools"))
+        )  # hand or power?
 
 
 def test_a_service_that_is_down_leaves_the_words(
@@ -244,7 +254,7 @@ def test_a_service_that_is_down_leaves_the_words(
         "searched by words alone: the embedding service failed (503)"
     ]
     with pytest.raises(EmbeddingError):
-        down.search("claw hammer", SEATTLE, mode="semantic")
+        down.search("claw hammer", SEATTLE, Options(mode="semantic"))
 
 
 def test_without_a_provider_words_are_searched(
@@ -263,7 +273,7 @@ def test_another_model_than_the_products_is_an_error_with_the_remedy(
     other = ProductSearch(searchable_provider, QueryCache(), OtherClient())
     with pytest.raises(ConfigurationError, match=r"wordllama-256.*zava embed"):
         other.search("claw hammer", SEATTLE)
-    assert other.search("claw hammer", SEATTLE, mode="keyword")["products"]
+    assert other.search("claw hammer", SEATTLE, Options(mode="keyword"))["products"]
 
 
 def test_products_without_vectors_are_found_by_words(
@@ -274,7 +284,7 @@ def test_products_without_vectors_are_found_by_words(
     assert skus(answer)[0] == "HTHM001010"
     assert "zava embed" in answer["notes"][0]
     with pytest.raises(ConfigurationError, match="zava embed"):
-        search.search("claw hammer", SEATTLE, mode="semantic")
+        search.search("claw hammer", SEATTLE, Options(mode="semantic"))
 
 
 def test_a_question_is_embedded_once_a_day_and_as_it_was_typed(
@@ -311,44 +321,113 @@ def test_a_question_is_embedded_once_a_day_and_as_it_was_typed(
 def test_any_text_is_a_question(
     search: ProductSearch, question: str, mode: Any
 ) -> None:
-    answer = search.search(question, SEATTLE, mode=mode)
+    answer = search.search(question, SEATTLE, Options(mode=mode))
     assert answer["row_count"] == len(answer["products"]) <= 20
     assert bool(answer["products"]) != bool(answer["notes"])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "field"),
+    ("question", "options", "field"),
     [
-        ({"query_description": " \n"}, "query_description"),
-        ({"query_description": "a" * 10_001}, "query_description"),
-        ({"max_rows": 0}, "max_rows"),
-        ({"max_rows": 101}, "max_rows"),
-        ({"similarity_threshold": 1.1}, "similarity_threshold"),
-        ({"similarity_threshold": float("nan")}, "similarity_threshold"),
-        ({"filters": Filters(min_price=2, max_price=1)}, "min_price"),
+        (" \n", Options(), "query_description"),
+        ("a" * 10_001, Options(), "query_description"),
+        ("paint", Options(max_rows=0), "max_rows"),
+        ("paint", Options(max_rows=101), "max_rows"),
+        ("paint", Options(similarity_threshold=1.1), "similarity_threshold"),
+        ("paint", Options(similarity_threshold=float("nan")), "similarity_threshold"),
+        ("paint", Options(filters=Filters(min_price=2, max_price=1)), "min_price"),
     ],
 )
 def test_what_cannot_be_asked_is_refused(
-    search: ProductSearch, arguments: dict[str, Any], field: str
+    search: ProductSearch, question: str, options: Options, field: str
 ) -> None:
-    with pytest.raises(ValidationError) as caught:
-        search.search(
-            **{"query_description": "paint", "rls_user_id": SEATTLE, **arguments}
-        )
-    assert caught.value.field == field
+    for ask in (search.recall, search.search):
+        with pytest.raises(ValidationError) as caught:
+            ask(question, SEATTLE, options)
+        assert caught.value.field == field
 
 
 @pytest.mark.parametrize("max_rows", [1, 7, 100])
 def test_no_more_than_asked_for_and_in_a_stable_order(
     search: ProductSearch, max_rows: int
 ) -> None:
+    options = Options(max_rows, similarity_threshold=0, fresh=True)
+
     def ask() -> list[str]:
-        answer = search.search(
-            "white", SEATTLE, max_rows=max_rows, similarity_threshold=0
-        )
-        return skus(answer)
+        return skus(search.search("white", SEATTLE, options))
 
     first = ask()
     assert len(first) <= max_rows
     assert len(set(first)) == len(first)
     assert ask() == first
+
+
+def test_an_answer_is_kept_for_the_person_and_the_question(
+    searchable_provider: PostgreSQLProvider, client: LocalClient
+) -> None:
+    search = ProductSearch(searchable_provider, QueryCache(), client)
+    assert search.recall("claw hammer", SEATTLE) is None
+    first = search.search("claw hammer", SEATTLE)
+    assert not first["cached"]
+    kept = {**first, "cached": True}
+    assert search.recall(" claw hammer ", SEATTLE) == kept
+    assert search.search("claw hammer", SEATTLE) == kept
+    assert search.recall("claw hammer", REDMOND) is None
+    for other in (
+        Options(max_rows=5),
+        Options(similarity_threshold=0.4),
+        Options(mode="keyword"),
+        Options(filters=Filters(in_stock_only=True)),
+        Options(fresh=True),
+    ):
+        assert search.recall("claw hammer", SEATTLE, other) is None
+
+
+def test_a_fresh_search_sees_the_stock_of_now(
+    cluster: EmbeddedServer,
+    searchable: str,
+    searchable_provider: PostgreSQLProvider,
+    client: LocalClient,
+) -> None:
+    search = ProductSearch(searchable_provider, QueryCache(), client)
+    own = cluster.conninfo(dbname=searchable, user="postgres")
+    with psycopg.connect(own, autocommit=True) as owner:
+
+        def stock(*, fresh: bool) -> int:
+            answer = search.search("claw hammer", SEATTLE, Options(fresh=fresh))
+            return int(answer["products"][0]["stock"])
+
+        before = stock(fresh=False)
+        change = (
+            "UPDATE retail.inventory SET stock_level = stock_level + %s WHERE product_id"
+            " = (SELECT product_id FROM retail.products WHERE sku = 'HTHM001010')"
+        )
+        owner.execute(change, (7,))
+        try:
+            assert stock(fresh=False) == before
+            assert stock(fresh=True) == before + 7
+            assert stock(fresh=False) == before + 7
+        finally:
+            owner.execute(change, (-7,))
+
+
+def test_an_answer_by_words_alone_is_not_kept(
+    searchable_provider: PostgreSQLProvider, client: LocalClient
+) -> None:
+    class Recovering(LocalClient):
+        fails = True
+
+        def embed(self, texts: Sequence[str]) -> list[list[float]]:
+            """Fail, until told otherwise."""
+            if self.fails:
+                raise EmbeddingError("the embedding service failed (503)")
+            return client.embed(texts)
+
+    service = Recovering()
+    search = ProductSearch(searchable_provider, QueryCache(), service)
+    assert search.search("claw hammer", SEATTLE)["notes"]
+    assert search.recall("claw hammer", SEATTLE) is None
+    service.fails = False
+    answer = search.search("claw hammer", SEATTLE)
+    assert answer["notes"] == []
+    assert not answer["cached"]

@@ -172,3 +172,11 @@ def test_it_reads_as_its_caller(
         embedded.execute("SET LOCAL ROLE store_managers")
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             scores(embedded, vector(0), 0.9)
+
+
+def test_a_vector_lies_in_its_row(embedded: Connection) -> None:
+    row = embedded.execute(
+        "SELECT pg_relation_size(reltoastrelid) FROM pg_class"
+        " WHERE oid = 'retail.product_description_embeddings'::regclass"
+    ).fetchone()
+    assert row == (0,)

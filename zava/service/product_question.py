@@ -36,11 +36,34 @@ class Filters:
 NO_FILTERS = Filters()
 
 
-def check_question(question: str, max_rows: int, threshold: float) -> str:
+@dataclass(frozen=True)
+class Options:
+    """How to search.
+
+    Attributes:
+        max_rows: Products to return at most, 1 to 100.
+        similarity_threshold: Least similarity, 0 to 1.
+        mode: Both searches, or one of them.
+        filters: What a product has to be besides.
+        fresh: Whether to search even if the answer is kept.
+    """
+
+    max_rows: int = DEFAULT_ROWS
+    similarity_threshold: float = DEFAULT_THRESHOLD
+    mode: Mode = "hybrid"
+    filters: Filters = NO_FILTERS
+    fresh: bool = False
+
+
+USUAL = Options()
+
+
+def check_question(question: str, options: Options) -> str:
     """Return the question without what PostgreSQL and the wire cannot take.
 
     Raises:
-        ValidationError: It is empty or too long, or a number is out of range.
+        ValidationError: It is empty or too long, a number is out of range, or the
+            filters leave nothing.
     """
     text = clean(question)
     if not text:
@@ -49,9 +72,11 @@ def check_question(question: str, max_rows: int, threshold: float) -> str:
         raise ValidationError(
             "query_description", question, f"must be at most {MAX_QUESTION} characters"
         )
-    check_rows(max_rows)
+    check_rows(options.max_rows)
+    threshold = options.similarity_threshold
     if not 0 <= threshold <= 1:
         raise ValidationError("similarity_threshold", threshold, "must be 0 to 1")
+    _check_filters(options.filters)
     return text
 
 
@@ -65,12 +90,7 @@ def check_rows(max_rows: int) -> None:
         raise ValidationError("max_rows", max_rows, f"must be 1 to {MAX_ROWS}")
 
 
-def check_filters(filters: Filters) -> None:
-    """See that the filters leave something.
-
-    Raises:
-        ValidationError: The prices are the wrong way round.
-    """
+def _check_filters(filters: Filters) -> None:
     low, high = filters.min_price, filters.max_price
     if low is not None and high is not None and low > high:
         raise ValidationError("min_price", low, "must not be above max_price")

@@ -12,9 +12,7 @@ question's words are strange to the catalogue. A product's own SKU is a 1.
 
 from __future__ import annotations
 
-import re
-import time
-from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -22,9 +20,7 @@ from zava.data.products import (
     Found,
     Wanted,
     find_products,
-    known_words,
     list_categories,
-    list_vocabulary,
     vector_text,
 )
 from zava.data.provider import PostgreSQLProvider
@@ -33,25 +29,26 @@ from zava.infra.ai import AIClient
 from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.product_question import (
-    DEFAULT_ROWS,
-    DEFAULT_THRESHOLD,
-    NO_FILTERS,
-    Filters,
+    USUAL,
     Mode,
-    check_filters,
+    Options,
     check_question,
     money,
 )
-from zava.service.spelling import Vocabulary
+from zava.service.product_spelling import QuestionSpelling
 
 _MIN_DEPTH = 50
 _VECTOR_SECONDS = 24 * 3600.0
-_VOCABULARY_SECONDS = 600.0
 # What a text without any word that the model knows becomes.
 _NOTHING = vector_text([0.0])
-# A longer text is not a question with typing errors.
-_MOST_CORRECTIONS = 20
-_WORD = re.compile(r"[^\W\d_]+")
+
+
+class _PassingAnswer(Exception):  # noqa: N818 - nothing went wrong
+    """Carries an answer past the cache: the next call may have a better one."""
+
+    def __init__(self, answer: dict[str, Any]) -> None:
+        super().__init__()
+        self.answer = answer
 
 
 class ProductSearch:
@@ -59,9 +56,8 @@ class ProductSearch:
 
     Args:
         provider: Where the rows come from.
-        cache: Where vectors of questions are kept, for a day.
+        cache: Where answers are kept, and, for a day, vectors of questions.
         ai_client: What embeds a question; None to search by words alone.
-        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -69,39 +65,41 @@ class ProductSearch:
         provider: PostgreSQLProvider,
         cache: QueryCache,
         ai_client: AIClient | None,
-        *,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider = provider
         self._cache = cache
         self._ai_client = ai_client
-        self._clock = clock
-        self._vocabulary: tuple[float, Vocabulary] | None = None
+        self._spelling = QuestionSpelling(provider, ai_client)
+
+    def recall(
+        self, query_description: str, rls_user_id: str, options: Options = USUAL
+    ) -> dict[str, Any] | None:
+        """Return the kept answer to a question, or None; never waits for anything.
+
+        Raises:
+            ValidationError: As for `search`.
+        """
+        question = check_question(query_description, options)
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None or options.fresh:
+            return None
+        answer = self._cache.peek(self._key(question, options, identity), "search")
+        return None if answer is None else {**answer, "cached": True}
 
     def search(
-        self,
-        query_description: str,
-        rls_user_id: str,
-        *,
-        max_rows: int = DEFAULT_ROWS,
-        similarity_threshold: float = DEFAULT_THRESHOLD,
-        mode: Mode = "hybrid",
-        filters: Filters = NO_FILTERS,
+        self, query_description: str, rls_user_id: str, options: Options = USUAL
     ) -> dict[str, Any]:
         """Return the products that answer a question, the best first.
 
         Args:
             query_description: What is wanted, in any words.
             rls_user_id: Who asks; stock is that of their stores.
-            max_rows: Products to return at most, 1 to 100.
-            similarity_threshold: Least similarity, 0 to 1.
-            mode: Both searches, or one of them.
-            filters: What a product has to be besides.
+            options: How to search, and for how many.
 
         Returns:
             JSON values: `products`, see `FoundProduct`; `row_count`; `mode`;
             `searched_for`, the question as it was spelt; `notes`, what else there
-            is to say.
+            is to say; `cached`, whether they were found for an earlier call.
 
         Raises:
             ValidationError: An argument is at fault.
@@ -110,39 +108,70 @@ class ProductSearch:
             EmbeddingError: By meaning alone, and the question cannot be embedded.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        question = check_question(query_description, max_rows, similarity_threshold)
-        check_filters(filters)
+        question = check_question(query_description, options)
         identity = self._provider.resolve_identity(rls_user_id)
-        spelt = self._spell(question, identity)
-        notes: list[str] = []
+        key = self._key(question, options, identity)
+        ran = False
+
+        def run() -> dict[str, Any]:
+            nonlocal ran
+            ran = True
+            return self._answer(question, options, identity)
+
+        try:
+            if options.fresh:
+                answer = self._cache.refresh(key, run)
+            else:
+                answer = self._cache.get_cached_result(key, run, kind="search")
+        except _PassingAnswer as passing:
+            answer = passing.answer
+        return {**answer, "cached": not ran}
+
+    def _key(self, question: str, options: Options, identity: Identity) -> str:
+        model = self._ai_client.model if self._ai_client else None
+        asked = (question, replace(options, fresh=False), model)
+        return self._cache.key("semantic_search_products", *asked, identity)
+
+    def _answer(
+        self, question: str, options: Options, identity: Identity
+    ) -> dict[str, Any]:
+        mode, filters = options.mode, options.filters
+        spelt = self._spelling.mend(question, identity)
+        alone: list[str] = []
         client = self._ai_client
         typed = question if client and client.reads_misspellings else spelt
-        vector = None if mode == "keyword" else self._vector(typed, mode, notes)
+        vector = None if mode == "keyword" else self._vector(typed, mode, alone)
         wanted = Wanted(
             words="" if mode == "semantic" else spelt,
             vector=vector,
-            threshold=similarity_threshold,
-            depth=max(_MIN_DEPTH, max_rows),
+            threshold=options.similarity_threshold,
+            depth=max(_MIN_DEPTH, options.max_rows),
             category_id=self._category(filters.category, identity),
             min_price=money(filters.min_price),
             max_price=money(filters.max_price),
             in_stock_only=filters.in_stock_only,
         )
-        found = find_products(self._provider.fetch_all, wanted, identity, max_rows)
+        found = find_products(
+            self._provider.fetch_all, wanted, identity, options.max_rows
+        )
         if vector is not None:
-            self._check_models(found, mode, notes)
+            self._check_models(found, mode, alone)
+        notes = list(alone)
         if not found.products:
             notes.append(
                 "no product matches well: none reaches the similarity"
-                f" {similarity_threshold:g}"
+                f" {options.similarity_threshold:g}"
             )
-        return {
+        answer = {
             "products": [product.model_dump() for product in found.products],
             "row_count": len(found.products),
             "mode": mode,
             "searched_for": spelt,
             "notes": notes,
         }
+        if alone:
+            raise _PassingAnswer(answer)
+        return answer
 
     def _vector(self, text: str, mode: Mode, notes: list[str]) -> str | None:
         """The question's vector; None, and a note, where words have to do."""
@@ -188,30 +217,6 @@ class ProductSearch:
                 " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then;"
                 " mode keyword works meanwhile"
             )
-
-    def _spell(self, question: str, identity: Identity) -> str:
-        """The question with words that the catalogue lacks replaced by near ones."""
-        vocabulary = self._current_vocabulary(identity)
-        unknown = vocabulary.unknown(_WORD.findall(question))[:_MOST_CORRECTIONS]
-        if not unknown:
-            return question
-        # A plural or a verb's form may be known by its stem.
-        known = known_words(self._provider.fetch_all, unknown, identity)
-        client = self._ai_client
-        meant = {
-            word: near
-            for word in unknown
-            if not (word in known or (client and client.knows(word)))
-            and (near := vocabulary.nearest(word))
-        }
-        return _WORD.sub(lambda word: meant.get(word[0].lower(), word[0]), question)
-
-    def _current_vocabulary(self, identity: Identity) -> Vocabulary:
-        now = self._clock()
-        if self._vocabulary is None or now - self._vocabulary[0] > _VOCABULARY_SECONDS:
-            words = list_vocabulary(self._provider.fetch_all, identity)
-            self._vocabulary = (now, Vocabulary(words))
-        return self._vocabulary[1]
 
     def _category(self, name: str | None, identity: Identity) -> UUID | None:
         if name is None:
