@@ -27,6 +27,7 @@ from bench.measures import (
     measure_calls,
     measure_growth,
     measure_result,
+    measure_search,
     zava_server,
 )
 from bench.transaction import measure_transaction
@@ -74,6 +75,7 @@ def measure(
         measure_cache(zava, figures, options.calls)
         measure_transaction(conninfo, figures, options.calls)
         measure_result(zava, figures, 10)
+        measure_search(zava, figures)
     for scale in () if options.quick else [*SCALES, *([HUGE] * options.huge)]:
         orders = databases.count_orders(cluster, scale)
         grown = zava_server(

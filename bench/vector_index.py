@@ -37,11 +37,12 @@ from zava.embedded import EmbeddedServer
 from zava.infra.cache import QueryCache
 from zava.infra.local_ai import LocalClient
 from zava.service.embedding_run import embed_products
-from zava.service.product_question import Filters
+from zava.service.product_question import Filters, Options
 from zava.service.product_search import ProductSearch
 
 NEAREST = 10
 ROUNDS = 3
+VERSION = 18
 EF_SEARCH = (100, 200, 300, 400)
 PAGE = 20_000
 SHORT = "(subvector(description_embedding, 1, 256)::halfvec(256))"
@@ -67,6 +68,16 @@ JOIN seeded AS b ON b.nth = 1 + n * 104729 / 424 %% 424
 """
 
 
+# Every product in every store, one in five sold out.
+STOCK = """
+INSERT INTO retail.inventory (store_id, product_id, stock_level)
+SELECT s.store_id, p.product_id,
+       greatest(0, mod(hashtext(p.sku || s.store_id)::bigint + 2147483648, 50) - 9)
+FROM retail.stores AS s CROSS JOIN retail.products AS p
+WHERE p.sku LIKE 'Z%'
+ON CONFLICT DO NOTHING
+"""
+
 FUNCTION = (
     "ALTER FUNCTION retail.nearest_products"
     "(public.vector, integer, uuid, numeric, numeric, boolean)"
@@ -78,23 +89,21 @@ def main() -> None:
     parser.add_argument("--products", type=int, default=100_000)
     parser.add_argument("--skip", nargs="*", default=[])
     parser.add_argument("--vectors-only", action="store_true")
+    parser.add_argument(
+        "--folder", type=Path, help="where the database is kept for the next run"
+    )
     options = parser.parse_args()
     client = LocalClient()
     questions = np.array(
         client.embed([q.text for q in read_questions() if q.grades]), dtype=np.float32
     )
-    with database() as (conn, conninfo):
-        seeded = seed(conn, conninfo("postgres"), client)
-        if options.vectors_only:
-            conn.execute("ALTER TABLE retail.products DISABLE TRIGGER USER")
-        # The keys of the blends are right; a check of each would take minutes.
-        conn.execute("SET session_replication_role = replica")
-        if not options.vectors_only:
-            conn.execute(
-                "ALTER TABLE retail.products"
-                " ENABLE ALWAYS TRIGGER products_search_words_insert"
-            )
-        vectors = fill(conn, seeded, options.products)
+    with database(options.folder) as (conn, conninfo, kept):
+        if kept.exists():
+            vectors = np.load(kept)
+        else:
+            seeded = seed(conn, conninfo("postgres"), client)
+            vectors = fill(conn, seeded, options)
+            np.save(kept, vectors)
         truth = exact(vectors, questions)
         print(f"{options.products:,} products, {table_size(conn)}")
         texts = [vector_text(q) for q in questions.tolist()]
@@ -144,21 +153,28 @@ def indexes(
 
 
 @contextmanager
-def database() -> Iterator[tuple[psycopg.Connection, Callable[[str], str]]]:
-    folder = Path(tempfile.mkdtemp(prefix="zava-vectors-"))
+def database(
+    kept: Path | None,
+) -> Iterator[tuple[psycopg.Connection, Callable[[str], str], Path]]:
+    """Yield a connection, how others connect, and the file of the vectors."""
+    folder = kept or Path(tempfile.mkdtemp(prefix="zava-vectors-"))
+    folder.mkdir(exist_ok=True)
     folder.chmod(0o755)
+    vectors = folder / "vectors.npy"
     try:
-        with EmbeddedServer(folder, options=OPTIONS) as server:
+        with EmbeddedServer(folder, version=VERSION, options=OPTIONS) as server:
             home = server.conninfo(dbname="postgres", user="postgres")
-            DatabaseLoader(home).create_database("zava")
+            if not vectors.exists():
+                DatabaseLoader(home).create_database("zava")
 
             def conninfo(user: str) -> str:
                 return server.conninfo(dbname="zava", user=user)
 
             with psycopg.connect(conninfo("postgres"), autocommit=True) as conn:
-                yield conn, conninfo
+                yield conn, conninfo, vectors
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if kept is None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def seed(conn: psycopg.Connection, conninfo: str, client: LocalClient) -> Any:
@@ -180,8 +196,18 @@ def seed(conn: psycopg.Connection, conninfo: str, client: LocalClient) -> Any:
     return np.array([row[0][:256] for row in rows], dtype=np.float32)
 
 
-def fill(conn: psycopg.Connection, seeded: Any, products: int) -> Any:
+def fill(conn: psycopg.Connection, seeded: Any, options: argparse.Namespace) -> Any:
     """Replace the seed's vectors by those of so many blends; return these."""
+    products = options.products
+    if options.vectors_only:
+        conn.execute("ALTER TABLE retail.products DISABLE TRIGGER USER")
+    # The keys of the blends are right; a check of each would take minutes.
+    conn.execute("SET session_replication_role = replica")
+    if not options.vectors_only:
+        conn.execute(
+            "ALTER TABLE retail.products"
+            " ENABLE ALWAYS TRIGGER products_search_words_insert"
+        )
     conn.execute("TRUNCATE retail.product_description_embeddings")
     conn.execute(
         "DROP INDEX IF EXISTS retail.idx_product_embeddings_vector,"
@@ -200,11 +226,11 @@ def fill(conn: psycopg.Connection, seeded: Any, products: int) -> Any:
         vectors[numbers] = page
         conn.execute(INSERT, (int(numbers[0]), int(numbers[-1])))
         copy_page(conn, int(numbers[0]), page)
-    # The vectors themselves lie aside, so the table looks too small for workers.
-    conn.execute(
-        "ALTER TABLE retail.product_description_embeddings SET (parallel_workers = 2)"
-    )
-    conn.execute("ANALYZE")
+    if not options.vectors_only:
+        conn.execute(STOCK)
+    conn.execute("RESET session_replication_role")
+    conn.execute("VACUUM (ANALYZE)")
+    conn.execute("CHECKPOINT")
     print(f"filled in {time.monotonic() - started:.0f} s", flush=True)
     return vectors
 
@@ -336,18 +362,24 @@ def measure_search(conninfo: str, client: LocalClient) -> None:
     search = ProductSearch(provider, QueryCache(), client)
     seattle = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
     asked = [q.text for q in read_questions()]
-    for label, arguments in (
-        ("hybrid", {}),
-        ("semantic", {"mode": "semantic"}),
-        ("keyword", {"mode": "keyword"}),
-        ("hybrid, category", {"filters": Filters("Electrical")}),
-        ("hybrid, price", {"filters": Filters(min_price=5, max_price=12)}),
+    for label, options in (
+        ("hybrid", Options(fresh=True)),
+        ("semantic", Options(mode="semantic", fresh=True)),
+        ("keyword", Options(mode="keyword", fresh=True)),
+        *(
+            (f"hybrid, {name}", Options(filters=filters, fresh=True))
+            for name, filters in (
+                ("category", Filters("Electrical")),
+                ("price", Filters(min_price=5, max_price=12)),
+                ("in stock", Filters(in_stock_only=True)),
+            )
+        ),
     ):
         times = []
         for number in range(2):
             for question in asked:
                 started = time.perf_counter()
-                search.search(question, seattle, **arguments)
+                search.search(question, seattle, options)
                 if number:
                     times.append(1000 * (time.perf_counter() - started))
         print(f"whole search, {label:20} {quantiles(times)}", flush=True)
