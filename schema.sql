@@ -463,14 +463,16 @@ CREATE INDEX IF NOT EXISTS inventory_product_id_idx ON retail.inventory (product
 -- over the rows of one other table, so a statement changes it by its new rows less
 -- its old ones, whatever else it does:
 --
---     orders               -> daily_sales
---     order_items          -> daily_product_sales, monthly_product_sales
---     customer_order_days  -> daily_sales (customers), daily_ and monthly_repeat_customers
+--     orders              -> daily_sales
+--     order_items         -> daily_product_sales, monthly_product_sales
+--     customer_purchases  -> daily_sales (customers), daily_ and monthly_repeat_customers,
+--                            product_pairs
 --
 -- Two tables are copies that make this possible: order_items.sold_on of the orders,
--- customer_order_days of each customer's orders. A statement locks rows in the order
--- of their keys; transactions that write several days in different orders can still
--- deadlock, as over any rows. A writer in REPEATABLE READ may meet a serialization
+-- customer_purchases of each customer's orders and lines, read again whenever they
+-- change: a write costs as much as its customers have orders. A statement locks rows in
+-- the order of their keys; transactions that write several days in different orders can
+-- still deadlock, as over any rows. A writer in REPEATABLE READ may meet a serialization
 -- failure; one that cancels or moves orders should use READ COMMITTED or SERIALIZABLE.
 --
 -- Who loads in bulk disables the triggers of orders and order_items, and calls
@@ -563,18 +565,47 @@ COMMENT ON COLUMN retail.monthly_repeat_customers.previous_month IS 'First day o
 COMMENT ON COLUMN retail.monthly_repeat_customers.day IS 'The next day on which they bought, UTC';
 COMMENT ON COLUMN retail.monthly_repeat_customers.customers IS 'How many customers';
 
-CREATE TABLE IF NOT EXISTS retail.customer_order_days (
-    customer_id uuid   NOT NULL,
-    store_id    uuid   NOT NULL,
-    days        date[] NOT NULL,
+-- Of an earlier version, which kept the days alone.
+DROP TABLE IF EXISTS retail.customer_order_days;
+DROP FUNCTION IF EXISTS retail.recall_order_days(uuid[]), retail.total_order_days();
+
+CREATE TABLE IF NOT EXISTS retail.customer_purchases (
+    customer_id uuid          NOT NULL,
+    store_id    uuid          NOT NULL,
+    days        date[]        NOT NULL DEFAULT '{}',
+    orders      integer       NOT NULL DEFAULT 0,
+    spent       numeric(16,2) NOT NULL DEFAULT 0,
+    baskets     uuid[]        NOT NULL DEFAULT '{}',
     PRIMARY KEY (customer_id, store_id),
-    CONSTRAINT customer_order_days_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
+    CONSTRAINT customer_purchases_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
         REFERENCES retail.customers (customer_id, store_id) ON UPDATE CASCADE ON DELETE CASCADE
 );
-COMMENT ON TABLE retail.customer_order_days IS 'Internal: the days on which each customer bought; whoever changes their orders takes turns on this row';
-COMMENT ON COLUMN retail.customer_order_days.customer_id IS 'The customer';
-COMMENT ON COLUMN retail.customer_order_days.store_id IS 'Home store';
-COMMENT ON COLUMN retail.customer_order_days.days IS 'Days in UTC with an order that counts, ascending';
+COMMENT ON TABLE retail.customer_purchases IS 'Internal: what each customer bought, for groups of customers and for pairs of products; whoever changes their orders takes turns on this row';
+COMMENT ON COLUMN retail.customer_purchases.customer_id IS 'The customer';
+COMMENT ON COLUMN retail.customer_purchases.store_id IS 'Home store';
+COMMENT ON COLUMN retail.customer_purchases.days IS 'Days in UTC with an order that counts, ascending';
+COMMENT ON COLUMN retail.customer_purchases.orders IS 'Orders that count';
+COMMENT ON COLUMN retail.customer_purchases.spent IS 'Total of the orders that count, USD';
+COMMENT ON COLUMN retail.customer_purchases.baskets IS 'The products of each order that counts, once each, and a null after every order';
+CREATE INDEX IF NOT EXISTS customer_purchases_store_id_idx ON retail.customer_purchases (store_id);
+-- Who has spent most, over all of a caller's stores, is read from here.
+CREATE INDEX IF NOT EXISTS customer_purchases_spent_idx ON retail.customer_purchases (spent) INCLUDE (store_id);
+
+CREATE TABLE IF NOT EXISTS retail.product_pairs (
+    store_id         uuid    NOT NULL REFERENCES retail.stores,
+    product_id       uuid    NOT NULL,
+    other_product_id uuid    NOT NULL,
+    orders           integer NOT NULL,
+    PRIMARY KEY (store_id, product_id, other_product_id)
+);
+-- How often a product sells at all, of every product or of some.
+CREATE INDEX IF NOT EXISTS product_pairs_own_idx ON retail.product_pairs (product_id, store_id)
+    WHERE product_id = other_product_id;
+COMMENT ON TABLE retail.product_pairs IS 'How many orders hold two products, cancelled and returned ones left out: the cheapest source of what is bought together';
+COMMENT ON COLUMN retail.product_pairs.store_id IS 'The store';
+COMMENT ON COLUMN retail.product_pairs.product_id IS 'A product, of retail.products';
+COMMENT ON COLUMN retail.product_pairs.other_product_id IS 'Another one; each pair is here both ways. The same one: how many orders hold that product at all';
+COMMENT ON COLUMN retail.product_pairs.orders IS 'Orders that hold both';
 
 CREATE OR REPLACE FUNCTION retail.changed_rows(operation text) RETURNS text
     LANGUAGE sql IMMUTABLE
@@ -639,12 +670,12 @@ BEGIN
             SELECT c.customer_id
             FROM (%s) AS c
             WHERE c.sold_on IS NOT NULL
-            GROUP BY c.customer_id, c.store_id, c.sold_on
+            GROUP BY c.order_id, c.customer_id, c.store_id, c.sold_on, c.total_amount
             HAVING sum(c.sign) <> 0
         ) AS changed
         $sql$, changes) INTO buyers;
     IF buyers IS NOT NULL THEN
-        PERFORM retail.recall_order_days(buyers);
+        PERFORM retail.recall_purchases(buyers);
     END IF;
 
     IF TG_OP <> 'DELETE' THEN
@@ -670,43 +701,76 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION retail.total_orders() IS
-    'Trigger: carries changed orders into daily_sales, into their customers'' days and into their lines';
+    'Trigger: carries changed orders into daily_sales, into their customers'' purchases and into their lines';
 
-CREATE OR REPLACE FUNCTION retail.recall_order_days(customer_ids uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION retail.recall_purchases(customer_ids uuid[]) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO retail.customer_order_days (customer_id, store_id, days)
-    SELECT k.customer_id, k.store_id, '{}'
+    INSERT INTO retail.customer_purchases (customer_id, store_id)
+    SELECT k.customer_id, k.store_id
     FROM retail.customers AS k
     WHERE k.customer_id = ANY (customer_ids)
-        AND NOT EXISTS (SELECT FROM retail.customer_order_days AS d WHERE d.customer_id = k.customer_id)
+        AND NOT EXISTS (SELECT FROM retail.customer_purchases AS p WHERE p.customer_id = k.customer_id)
     ORDER BY k.customer_id
     ON CONFLICT DO NOTHING;
     -- Whoever else changes these customers' orders waits here, and then sees ours.
-    PERFORM FROM retail.customer_order_days AS d
-    WHERE d.customer_id = ANY (customer_ids)
-    ORDER BY d.customer_id
+    PERFORM FROM retail.customer_purchases AS p
+    WHERE p.customer_id = ANY (customer_ids)
+    ORDER BY p.customer_id
     FOR NO KEY UPDATE;
     -- A row that stays as it is gets updated too: a concurrent REPEATABLE READ
     -- transaction, which would not see ours, then fails instead of going on.
-    UPDATE retail.customer_order_days AS d
-    SET days = ARRAY(SELECT DISTINCT o.sold_on FROM retail.orders AS o
-                     WHERE o.customer_id = d.customer_id AND o.sold_on IS NOT NULL ORDER BY 1)
-    WHERE d.customer_id = ANY (customer_ids);
+    UPDATE retail.customer_purchases AS p
+    SET (days, orders, spent) = (
+            SELECT coalesce(array_agg(DISTINCT o.sold_on ORDER BY o.sold_on), '{}'), count(*), coalesce(sum(o.total_amount), 0)
+            FROM retail.orders AS o
+            WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL),
+        baskets = ARRAY(
+            SELECT b.product_id
+            FROM (
+                SELECT o.order_id, i.product_id
+                FROM retail.orders AS o
+                JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+                WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL
+                UNION
+                SELECT o.order_id, NULL
+                FROM retail.orders AS o
+                WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL
+            ) AS b
+            ORDER BY b.order_id, b.product_id NULLS LAST)
+    WHERE p.customer_id = ANY (customer_ids);
 END
 $$;
-COMMENT ON FUNCTION retail.recall_order_days(uuid[]) IS
-    'Reads the days of some customers'' orders again; for the triggers of this section only';
+COMMENT ON FUNCTION retail.recall_purchases(uuid[]) IS
+    'Reads the orders and lines of some customers again; for the triggers of this section only';
 
 CREATE OR REPLACE FUNCTION retail.total_order_items() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    changes CONSTANT text := retail.changed_rows(TG_OP);
+    buyers uuid[];
     level record;
 BEGIN
+    EXECUTE format(
+        $sql$
+        SELECT array_agg(DISTINCT o.customer_id ORDER BY o.customer_id)
+        FROM (
+            SELECT c.order_id, c.store_id
+            FROM (%s) AS c
+            GROUP BY c.order_id, c.store_id, c.product_id
+            HAVING sum(c.sign) <> 0
+        ) AS changed
+        JOIN retail.orders AS o ON o.order_id = changed.order_id AND o.store_id = changed.store_id
+        WHERE o.sold_on IS NOT NULL
+        $sql$, changes) INTO buyers;
+    IF buyers IS NOT NULL THEN
+        PERFORM retail.recall_purchases(buyers);
+    END IF;
+
     FOR level IN
         SELECT * FROM (VALUES ('retail.daily_product_sales', 'day', 'sold_on'),
                               ('retail.monthly_product_sales', 'month', 'date_trunc(''month'', sold_on::timestamp)::date')
@@ -729,7 +793,7 @@ BEGIN
             SET units = t.units + excluded.units,
                 revenue = t.revenue + excluded.revenue,
                 discount = t.discount + excluded.discount
-            $sql$, level.target, level.key, level.expression, retail.changed_rows(TG_OP));
+            $sql$, level.target, level.key, level.expression, changes);
         IF TG_OP <> 'INSERT' THEN
             EXECUTE format(
                 $sql$
@@ -743,46 +807,82 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION retail.total_order_items() IS
-    'Trigger: carries changed lines into daily_product_sales and monthly_product_sales';
+    'Trigger: carries changed lines into daily_ and monthly_product_sales and into their customers'' purchases';
 
-CREATE OR REPLACE FUNCTION retail.total_order_days() RETURNS trigger
+CREATE OR REPLACE FUNCTION retail.total_purchases() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    changes CONSTANT text := retail.changed_rows(TG_OP);
+    other_days boolean := true;
+    other_baskets boolean := true;
 BEGIN
-    EXECUTE format(
-        $sql$
-        WITH visits AS MATERIALIZED (
-            SELECT c.store_id, c.days[n - 1] AS previous_day, c.days[n] AS day, sum(c.sign) AS customers
-            FROM (%s) AS c CROSS JOIN LATERAL generate_subscripts(c.days, 1) AS n
+    -- Of what stays as it was the old rows take away what the new ones add.
+    IF TG_OP = 'UPDATE' THEN
+        SELECT bool_or((n.store_id, n.days) IS DISTINCT FROM (o.store_id, o.days)),
+               bool_or((n.store_id, n.baskets) IS DISTINCT FROM (o.store_id, o.baskets))
+        INTO other_days, other_baskets
+        FROM new_rows AS n FULL JOIN old_rows AS o ON o.customer_id = n.customer_id;
+    END IF;
+
+    IF other_days THEN
+        EXECUTE format(
+            $sql$
+            WITH visits AS MATERIALIZED (
+                SELECT c.store_id, c.days[n - 1] AS previous_day, c.days[n] AS day, sum(c.sign) AS customers
+                FROM (%s) AS c CROSS JOIN LATERAL generate_subscripts(c.days, 1) AS n
+                GROUP BY 1, 2, 3
+                HAVING sum(c.sign) <> 0
+            ), days AS (
+                INSERT INTO retail.daily_sales AS d (store_id, day, customers, new_customers)
+                SELECT store_id, day, sum(customers), coalesce(sum(customers) FILTER (WHERE previous_day IS NULL), 0)
+                FROM visits GROUP BY 1, 2 ORDER BY 1, 2
+                ON CONFLICT (store_id, day) DO UPDATE
+                SET customers = d.customers + excluded.customers, new_customers = d.new_customers + excluded.new_customers
+            ), repeats AS (
+                INSERT INTO retail.daily_repeat_customers AS r (store_id, previous_day, day, customers)
+                SELECT store_id, previous_day, day, customers
+                FROM visits WHERE previous_day IS NOT NULL ORDER BY 1, 2, 3
+                ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = r.customers + excluded.customers
+            )
+            INSERT INTO retail.monthly_repeat_customers AS r (store_id, previous_month, day, customers)
+            SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
+            FROM visits WHERE previous_day IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+            ON CONFLICT (store_id, previous_month, day) DO UPDATE SET customers = r.customers + excluded.customers
+            $sql$, changes);
+        DELETE FROM retail.daily_sales AS d
+        USING (SELECT DISTINCT o.store_id, v.day FROM old_rows AS o CROSS JOIN LATERAL unnest(o.days) AS v (day)) AS o
+        WHERE d.store_id = o.store_id AND d.day = o.day
+            AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
+    END IF;
+
+    IF other_baskets THEN
+        EXECUTE format(
+            $sql$
+            WITH lines AS MATERIALIZED (
+                SELECT c.sign, c.store_id, c.customer_id, l.product_id,
+                       count(*) FILTER (WHERE l.product_id IS NULL)
+                           OVER (PARTITION BY c.sign, c.customer_id ORDER BY l.nth) AS basket
+                FROM (%s) AS c CROSS JOIN LATERAL unnest(c.baskets) WITH ORDINALITY AS l (product_id, nth)
+            )
+            INSERT INTO retail.product_pairs AS p (store_id, product_id, other_product_id, orders)
+            SELECT one.store_id, one.product_id, other.product_id, sum(one.sign)
+            FROM lines AS one
+            JOIN lines AS other
+                ON other.sign = one.sign AND other.customer_id = one.customer_id AND other.basket = one.basket
+            WHERE one.product_id IS NOT NULL AND other.product_id IS NOT NULL
             GROUP BY 1, 2, 3
-            HAVING sum(c.sign) <> 0
-        ), days AS (
-            INSERT INTO retail.daily_sales AS d (store_id, day, customers, new_customers)
-            SELECT store_id, day, sum(customers), coalesce(sum(customers) FILTER (WHERE previous_day IS NULL), 0)
-            FROM visits GROUP BY 1, 2 ORDER BY 1, 2
-            ON CONFLICT (store_id, day) DO UPDATE
-            SET customers = d.customers + excluded.customers, new_customers = d.new_customers + excluded.new_customers
-        ), repeats AS (
-            INSERT INTO retail.daily_repeat_customers AS r (store_id, previous_day, day, customers)
-            SELECT store_id, previous_day, day, customers
-            FROM visits WHERE previous_day IS NOT NULL ORDER BY 1, 2, 3
-            ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = r.customers + excluded.customers
-        )
-        INSERT INTO retail.monthly_repeat_customers AS r (store_id, previous_month, day, customers)
-        SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
-        FROM visits WHERE previous_day IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-        ON CONFLICT (store_id, previous_month, day) DO UPDATE SET customers = r.customers + excluded.customers
-        $sql$, retail.changed_rows(TG_OP));
-    DELETE FROM retail.daily_sales AS d
-    USING (SELECT DISTINCT o.store_id, v.day FROM old_rows AS o CROSS JOIN LATERAL unnest(o.days) AS v (day)) AS o
-    WHERE d.store_id = o.store_id AND d.day = o.day
-        AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
+            HAVING sum(one.sign) <> 0
+            ORDER BY 1, 2, 3
+            ON CONFLICT (store_id, product_id, other_product_id) DO UPDATE SET orders = p.orders + excluded.orders
+            $sql$, changes);
+    END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION retail.total_order_days() IS
-    'Trigger: carries changed days of customers into daily_sales and the repeat customers';
+COMMENT ON FUNCTION retail.total_purchases() IS
+    'Trigger: carries changed purchases of customers into daily_sales, the repeat customers and product_pairs';
 
 CREATE OR REPLACE FUNCTION retail.empty_sales_totals() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -791,22 +891,26 @@ AS $$
 BEGIN
     BEGIN
         IF TG_RELID = 'retail.orders'::regclass THEN
-            TRUNCATE retail.customer_order_days, retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.daily_sales;
+            TRUNCATE retail.customer_purchases, retail.daily_repeat_customers, retail.monthly_repeat_customers,
+                retail.daily_sales, retail.product_pairs;
         ELSE
             TRUNCATE retail.daily_product_sales, retail.monthly_product_sales;
         END IF;
     EXCEPTION WHEN object_in_use THEN
         -- The same TRUNCATE ... CASCADE emptied them and still holds them, or a cursor is open.
         IF TG_RELID = 'retail.orders'::regclass THEN
-            DELETE FROM retail.customer_order_days;
+            DELETE FROM retail.customer_purchases;
             DELETE FROM retail.daily_repeat_customers;
             DELETE FROM retail.monthly_repeat_customers;
             DELETE FROM retail.daily_sales;
+            DELETE FROM retail.product_pairs;
         ELSE
             DELETE FROM retail.daily_product_sales;
             DELETE FROM retail.monthly_product_sales;
         END IF;
     END;
+    -- Orders without lines are left; their pairs go with the baskets.
+    UPDATE retail.customer_purchases SET baskets = array_fill(NULL::uuid, ARRAY[orders]) WHERE orders > 0;
     RETURN NULL;
 END
 $$;
@@ -837,7 +941,7 @@ AS $$
 DECLARE
     totals CONSTANT text[] := ARRAY[
         'daily_sales', 'daily_product_sales', 'monthly_product_sales',
-        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'];
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'];
     target text;
 BEGIN
     LOCK TABLE retail.orders, retail.order_items IN SHARE ROW EXCLUSIVE MODE;
@@ -859,15 +963,49 @@ BEGIN
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3;
 
-    INSERT INTO retail.customer_order_days (customer_id, store_id, days)
-    SELECT customer_id, store_id, array_agg(DISTINCT sold_on ORDER BY sold_on)
-    FROM retail.orders
-    WHERE sold_on IS NOT NULL
-    GROUP BY 1, 2;
+    INSERT INTO retail.customer_purchases (customer_id, store_id, days, orders, spent, baskets)
+    SELECT c.customer_id, c.store_id, c.days, c.orders, c.spent, b.baskets
+    FROM (
+        SELECT customer_id, store_id, array_agg(DISTINCT sold_on ORDER BY sold_on) AS days,
+               count(*) AS orders, sum(total_amount) AS spent
+        FROM retail.orders
+        WHERE sold_on IS NOT NULL
+        GROUP BY 1, 2
+    ) AS c
+    JOIN (
+        SELECT l.customer_id, l.store_id, array_agg(l.product_id ORDER BY l.order_id, l.product_id NULLS LAST) AS baskets
+        FROM (
+            SELECT o.customer_id, o.store_id, o.order_id, i.product_id
+            FROM retail.orders AS o
+            JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+            WHERE o.sold_on IS NOT NULL
+            UNION
+            SELECT customer_id, store_id, order_id, NULL FROM retail.orders WHERE sold_on IS NOT NULL
+        ) AS l
+        GROUP BY 1, 2
+    ) AS b ON b.customer_id = c.customer_id AND b.store_id = c.store_id;
+
+    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
+    SELECT o.store_id, o.product_id, o.other_product_id, count(*)
+    FROM (
+        -- In the target list, where unnest() costs a third of what it does in FROM.
+        SELECT b.store_id, b.product_id, unnest(b.products) AS other_product_id
+        FROM (
+            SELECT b.store_id, b.products, unnest(b.products) AS product_id
+            FROM (
+                SELECT store_id, array_agg(DISTINCT product_id) AS products
+                FROM retail.order_items
+                WHERE sold_on IS NOT NULL
+                GROUP BY store_id, order_id
+            ) AS b
+        ) AS b
+    ) AS o
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3;
 
     INSERT INTO retail.daily_repeat_customers (store_id, previous_day, day, customers)
     SELECT c.store_id, c.days[n], c.days[n + 1], count(*)
-    FROM retail.customer_order_days AS c CROSS JOIN LATERAL generate_series(1, cardinality(c.days) - 1) AS n
+    FROM retail.customer_purchases AS c CROSS JOIN LATERAL generate_series(1, cardinality(c.days) - 1) AS n
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3;
 
@@ -892,7 +1030,7 @@ BEGIN
     ) AS o
     LEFT JOIN (
         SELECT c.store_id, v.day, count(*) AS customers, count(*) FILTER (WHERE v.nth = 1) AS new_customers
-        FROM retail.customer_order_days AS c CROSS JOIN LATERAL unnest(c.days) WITH ORDINALITY AS v (day, nth)
+        FROM retail.customer_purchases AS c CROSS JOIN LATERAL unnest(c.days) WITH ORDINALITY AS v (day, nth)
         GROUP BY 1, 2
     ) AS v ON v.store_id = o.store_id AND v.day = o.day
     ORDER BY 1, 2;
@@ -1362,7 +1500,7 @@ BEGIN
     FOREACH target IN ARRAY ARRAY[
         'retail.stores', 'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory',
         'retail.daily_sales', 'retail.daily_product_sales', 'retail.monthly_product_sales',
-        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers'
+        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_purchases', 'retail.product_pairs'
     ]::regclass[] LOOP
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         INTO open_columns
@@ -1435,7 +1573,7 @@ DECLARE
 BEGIN
     FOREACH target IN ARRAY ARRAY[
         'daily_sales', 'daily_product_sales', 'monthly_product_sales',
-        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'
     ] LOOP
         EXECUTE format('ALTER TABLE retail.%I ENABLE ROW LEVEL SECURITY', target);
         EXECUTE format('ALTER TABLE retail.%I FORCE ROW LEVEL SECURITY', target);
@@ -1497,8 +1635,8 @@ BEGIN
         ('orders', 'INSERT', 'total_orders'), ('orders', 'UPDATE', 'total_orders'), ('orders', 'DELETE', 'total_orders'),
         ('order_items', 'INSERT', 'total_order_items'), ('order_items', 'UPDATE', 'total_order_items'),
         ('order_items', 'DELETE', 'total_order_items'),
-        -- Rows come without days, so their insertion adds nothing.
-        ('customer_order_days', 'UPDATE', 'total_order_days'), ('customer_order_days', 'DELETE', 'total_order_days')
+        -- Rows come without days and baskets, so their insertion adds nothing.
+        ('customer_purchases', 'UPDATE', 'total_purchases'), ('customer_purchases', 'DELETE', 'total_purchases')
     ) AS sources (name, operation, function) LOOP
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER total_%s AFTER %s ON retail.%I REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION retail.%I()',
@@ -1514,15 +1652,17 @@ BEGIN
     END LOOP;
     FOREACH target IN ARRAY ARRAY[
         'daily_sales', 'daily_product_sales', 'monthly_product_sales',
-        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_order_days'
+        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'
     ] LOOP
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER refuse_direct_write BEFORE INSERT OR UPDATE OR DELETE ON retail.%I '
             'FOR EACH STATEMENT EXECUTE FUNCTION retail.refuse_direct_write()', target);
     END LOOP;
 
-    -- A database of an earlier version: its orders have never been added up.
-    IF NOT EXISTS (SELECT FROM retail.daily_sales) AND EXISTS (SELECT FROM retail.orders) THEN
+    -- A database of an earlier version: its orders have never been added up, or not so.
+    IF (NOT EXISTS (SELECT FROM retail.daily_sales) AND EXISTS (SELECT FROM retail.orders))
+        OR (NOT EXISTS (SELECT FROM retail.customer_purchases)
+            AND EXISTS (SELECT FROM retail.orders WHERE sold_on IS NOT NULL)) THEN
         PERFORM retail.rebuild_sales_totals();
     END IF;
 END

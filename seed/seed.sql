@@ -469,7 +469,7 @@ WITH loaded AS (
     SELECT unnest(ARRAY[
         'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory',
         'retail.daily_sales', 'retail.daily_product_sales', 'retail.monthly_product_sales',
-        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_order_days'
+        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_purchases', 'retail.product_pairs'
     ]::regclass[])::oid AS oid
 ), indexes AS (
     SELECT i.indexrelid, 'COMMENT ON INDEX ' || i.indexrelid::regclass || ' IS '
@@ -750,7 +750,7 @@ $$;
 ANALYZE retail.stores, retail.regional_managers, retail.regional_manager_stores, retail.categories, retail.product_types,
     retail.products, retail.customers, retail.orders, retail.order_items, retail.inventory,
     retail.daily_sales, retail.daily_product_sales, retail.monthly_product_sales,
-    retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.customer_order_days;
+    retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.customer_purchases, retail.product_pairs;
 
 DROP FUNCTION pg_temp.draw(text, integer), pg_temp.draw(text, integer, integer);
 

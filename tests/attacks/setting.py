@@ -45,7 +45,12 @@ _TABLES = (
     *("stores", "customers", "orders", "order_items", "inventory", "categories"),
     *("product_types", "products", "regional_managers", "regional_manager_stores"),
     *("login_identities", "identity_key", "daily_sales", "daily_product_sales"),
-    *("monthly_product_sales", "daily_repeat_customers", "customer_order_days"),
+    *(
+        "monthly_product_sales",
+        "daily_repeat_customers",
+        "customer_purchases",
+        "product_pairs",
+    ),
 )
 _FINGERPRINT = {
     **{table: f"SELECT * FROM retail.{table}" for table in _TABLES},

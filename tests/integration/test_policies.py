@@ -24,6 +24,8 @@ TABLES_WITH_A_STORE = (
     "monthly_product_sales",
     "daily_repeat_customers",
     "monthly_repeat_customers",
+    "customer_purchases",
+    "product_pairs",
 )
 SHARED_TABLES = (
     "categories",
@@ -38,7 +40,6 @@ HIDDEN_TABLES = (
     "regional_manager_stores",
     "login_identities",
     "identity_key",
-    "customer_order_days",
 )
 REGIONS = (
     "Head Office",

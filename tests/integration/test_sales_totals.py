@@ -66,6 +66,32 @@ DEFINITIONS = {
         FROM ({VISITS}) AS v WHERE previous_day IS NOT NULL GROUP BY 1, 2, 3
         """,
     ),
+    "customer_purchases": (
+        """
+        SELECT store_id, customer_id, days, orders, spent,
+               (SELECT array_agg(b.product_id ORDER BY b.product_id) FROM unnest(baskets) AS b (product_id))
+        FROM retail.customer_purchases WHERE orders > 0
+        """,
+        f"""
+        SELECT store_id, customer_id, array_agg(DISTINCT {DAY} ORDER BY {DAY}), count(*), sum(total_amount),
+               (SELECT array_agg(b.product_id ORDER BY b.product_id)
+                FROM (SELECT DISTINCT o.order_id, i.product_id FROM retail.orders AS o JOIN retail.order_items AS i USING (order_id)
+                      WHERE o.customer_id = c.customer_id AND {COUNTED}
+                      UNION ALL
+                      SELECT o.order_id, NULL FROM retail.orders AS o WHERE o.customer_id = c.customer_id AND {COUNTED}) AS b)
+        FROM retail.orders AS c WHERE {COUNTED} GROUP BY 1, 2
+        """,
+    ),
+    "product_pairs": (
+        "SELECT store_id, product_id, other_product_id, orders FROM retail.product_pairs WHERE orders <> 0",
+        f"""
+        SELECT one.store_id, one.product_id, other.product_id, count(DISTINCT o.order_id)
+        FROM retail.orders AS o
+        JOIN retail.order_items AS one USING (order_id)
+        JOIN retail.order_items AS other USING (order_id)
+        WHERE {COUNTED} GROUP BY 1, 2, 3
+        """,
+    ),
     "sold_on": (
         "SELECT order_item_id, sold_on FROM retail.order_items",
         f"SELECT order_item_id, CASE WHEN {COUNTED} THEN {DAY} END FROM retail.order_items JOIN retail.orders USING (order_id)",
@@ -358,7 +384,8 @@ def wait_for_a_lock(conn: Conn) -> None:
         "DELETE FROM retail.monthly_product_sales",
         "UPDATE retail.daily_repeat_customers SET customers = 0",
         "DELETE FROM retail.monthly_repeat_customers",
-        "UPDATE retail.customer_order_days SET days = '{}'",
+        "UPDATE retail.customer_purchases SET days = '{}'",
+        "DELETE FROM retail.product_pairs",
     ],
 )
 @pytest.mark.parametrize("role", ["postgres", "zava_owner"])
@@ -434,8 +461,8 @@ def make_older(conn: Conn) -> None:
     conn.execute(
         """
         DROP TABLE retail.daily_sales, retail.daily_product_sales, retail.monthly_product_sales,
-            retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.customer_order_days;
-        DROP FUNCTION retail.total_orders, retail.total_order_items, retail.total_order_days, retail.set_sold_on,
+            retail.daily_repeat_customers, retail.monthly_repeat_customers, retail.customer_purchases, retail.product_pairs;
+        DROP FUNCTION retail.total_orders, retail.total_order_items, retail.total_purchases, retail.set_sold_on,
             retail.empty_sales_totals CASCADE;
         ALTER TABLE retail.orders DROP COLUMN sold_on;
         ALTER TABLE retail.order_items DROP COLUMN sold_on;

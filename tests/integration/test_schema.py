@@ -38,7 +38,7 @@ def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_
     assert {name for name, *_ in found} >= {
         "stores", "customers", "orders", "order_items", "inventory", "regional_manager_stores",
         "daily_sales", "daily_product_sales", "monthly_product_sales",
-        "daily_repeat_customers", "monthly_repeat_customers", "customer_order_days",
+        "daily_repeat_customers", "monthly_repeat_customers", "customer_purchases", "product_pairs",
     }  # fmt: skip
     assert [f for f in found if f[1:] != (True, True, roles)] == []
 

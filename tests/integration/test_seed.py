@@ -49,7 +49,7 @@ TABLES = [
 ]  # fmt: skip
 TOTALS = [
     "daily_sales", "daily_product_sales", "monthly_product_sales",
-    "daily_repeat_customers", "monthly_repeat_customers", "customer_order_days",
+    "daily_repeat_customers", "monthly_repeat_customers", "customer_purchases", "product_pairs",
 ]  # fmt: skip
 
 # Of every row at scale 0.002 as of 2026-06-30, the same on every PostgreSQL. After

@@ -31,21 +31,22 @@ LIMIT %(max_rows)s
 
 -- name: bought_together
 -- What is in the same orders as a product, more often than chance would have it.
-WITH baskets AS MATERIALIZED (
-    SELECT DISTINCT i.order_id, i.store_id
-    FROM retail.order_items AS i
-    WHERE i.product_id = %(product_id)s::uuid
-), together AS MATERIALIZED (
-    SELECT i.product_id, count(DISTINCT i.order_id) AS support
-    FROM baskets AS b
-    JOIN retail.order_items AS i ON i.order_id = b.order_id AND i.store_id = b.store_id
-    WHERE i.product_id <> %(product_id)s::uuid
-    GROUP BY i.product_id
-    HAVING count(DISTINCT i.order_id) >= %(min_support)s
-    ORDER BY support DESC, i.product_id
+-- Cancelled and returned orders are in none of the tables that are read here.
+WITH together AS MATERIALIZED (
+    SELECT t.other_product_id AS product_id, sum(t.orders) AS support
+    FROM retail.product_pairs AS t
+    WHERE t.product_id = %(product_id)s::uuid
+    GROUP BY t.other_product_id
+), sizes AS MATERIALIZED (
+    -- A product's pair with itself counts the orders that hold it.
+    SELECT coalesce((SELECT t.support FROM together AS t WHERE t.product_id = %(product_id)s::uuid), 0) AS baskets,
+           (SELECT coalesce(sum(d.orders), 0) FROM retail.daily_sales AS d) AS orders
+), candidates AS MATERIALIZED (
+    SELECT t.product_id, t.support
+    FROM together AS t
+    WHERE t.product_id <> %(product_id)s::uuid AND t.support >= %(min_support)s
+    ORDER BY t.support DESC, t.product_id
     LIMIT %(candidates)s
-), sizes AS (
-    SELECT (SELECT count(*) FROM baskets) AS baskets, (SELECT count(*) FROM retail.orders) AS orders
 )
 SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock,
        z.baskets AS orders_with_product, z.orders
@@ -54,17 +55,18 @@ FROM sizes AS z
 LEFT JOIN LATERAL (
     SELECT p.sku, p.name, p.base_price AS price, t.support,
            round(t.support::numeric / z.baskets, 4) AS confidence,
-           round(t.support::numeric * z.orders / (z.baskets::numeric * sold.lines), 2) AS lift,
+           round(t.support::numeric * z.orders / (z.baskets * sold.orders), 2) AS lift,
            coalesce(stock.units, 0) AS stock
-    FROM together AS t
+    FROM candidates AS t
     JOIN retail.products AS p ON p.product_id = t.product_id
     CROSS JOIN LATERAL (
-        SELECT count(*) AS lines FROM retail.order_items AS i WHERE i.product_id = t.product_id
+        SELECT sum(o.orders) AS orders FROM retail.product_pairs AS o
+        WHERE o.product_id = t.product_id AND o.other_product_id = o.product_id
     ) AS sold
     LEFT JOIN LATERAL (
         SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
     ) AS stock ON true
-    WHERE t.support::numeric * z.orders > z.baskets::numeric * sold.lines
+    WHERE t.support * z.orders > z.baskets * sold.orders
     ORDER BY lift DESC, t.support DESC, p.sku
     LIMIT %(max_rows)s
 ) AS b ON true
@@ -72,49 +74,55 @@ ORDER BY b.lift DESC, b.support DESC, b.sku
 
 -- name: segment_products
 -- What the customers of a segment buy more often than all customers do. A segment
--- is counted in the caller's stores, from orders neither cancelled nor returned.
-WITH counted AS MATERIALIZED (
-    SELECT o.order_id, o.store_id, o.customer_id, o.order_date, o.total_amount
-    FROM retail.orders AS o
-    WHERE o.status NOT IN ('cancelled', 'returned')
-), latest AS MATERIALIZED (
-    SELECT max(c.order_date) AS at FROM counted AS c
-), buyers AS MATERIALIZED (
-    SELECT c.customer_id, count(*) AS orders, sum(c.total_amount) AS spent,
-           min(c.order_date) AS first_at, max(c.order_date) AS last_at
-    FROM counted AS c
-    GROUP BY c.customer_id
-), members AS MATERIALIZED (
-    SELECT b.customer_id
-    FROM buyers AS b CROSS JOIN latest AS l
+-- is counted in the caller's stores, from orders neither cancelled nor returned. A
+-- product that is in an order counts once, however many lines it has there.
+WITH latest AS MATERIALIZED (
+    SELECT max(d.day) AS day FROM retail.daily_sales AS d WHERE d.orders > 0
+), buyers AS NOT MATERIALIZED (
+    SELECT c.customer_id, c.spent, c.days, c.orders, c.baskets FROM retail.customer_purchases AS c WHERE c.orders > 0
+), threshold AS MATERIALIZED (
+    -- The least that one of the tenth spent that has spent most. Read only where it is asked for.
+    SELECT b.spent
+    FROM buyers AS b
+    WHERE %(segment)s = 'big_spender'
+    ORDER BY b.spent DESC
+    OFFSET (SELECT count(*) / 10 FROM buyers AS n) LIMIT 1
+), members AS NOT MATERIALIZED (
+    SELECT b.baskets
+    FROM buyers AS b
     WHERE CASE %(segment)s
-              WHEN 'new' THEN b.first_at > l.at - interval '90 days'
+              WHEN 'new' THEN b.days[1] > (SELECT l.day FROM latest AS l) - 90
               WHEN 'frequent' THEN b.orders >= 8
-              WHEN 'big_spender' THEN b.spent >= (SELECT percentile_disc(0.9) WITHIN GROUP (ORDER BY s.spent) FROM buyers AS s)
-              WHEN 'lapsed' THEN b.last_at <= l.at - interval '365 days'
+              WHEN 'big_spender' THEN b.spent >= (SELECT t.spent FROM threshold AS t)
+              WHEN 'lapsed' THEN b.days[cardinality(b.days)] <= (SELECT l.day FROM latest AS l) - 365
           END
-), sold AS MATERIALIZED (
-    SELECT i.product_id, count(*) AS lines, count(m.customer_id) AS support
-    FROM counted AS c
-    JOIN retail.order_items AS i ON i.order_id = c.order_id AND i.store_id = c.store_id
-    LEFT JOIN members AS m ON m.customer_id = c.customer_id
-    GROUP BY i.product_id
-), sizes AS (
-    SELECT sum(s.lines) AS lines, sum(s.support) AS support, (SELECT count(*) FROM members) AS members FROM sold AS s
+), bought AS MATERIALIZED (
+    SELECT l.product_id, count(*) AS support
+    FROM (SELECT unnest(m.baskets) AS product_id FROM members AS m) AS l
+    WHERE l.product_id IS NOT NULL
+    GROUP BY l.product_id
+), sizes AS MATERIALIZED (
+    SELECT (SELECT sum(o.orders) FROM retail.product_pairs AS o WHERE o.other_product_id = o.product_id) AS lines,
+           (SELECT sum(s.support) FROM bought AS s) AS support,
+           (SELECT count(*) FROM members AS m) AS members
 )
 SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock, z.members AS customers
 FROM sizes AS z
 LEFT JOIN LATERAL (
     SELECT p.sku, p.name, p.base_price AS price, s.support,
            round(s.support / z.support, 4) AS confidence,
-           round(s.support * z.lines / (z.support * s.lines), 2) AS lift,
+           round(s.support * z.lines / (z.support * sold.orders), 2) AS lift,
            coalesce(stock.units, 0) AS stock
-    FROM sold AS s
+    FROM bought AS s
     JOIN retail.products AS p ON p.product_id = s.product_id
+    CROSS JOIN LATERAL (
+        SELECT sum(o.orders) AS orders FROM retail.product_pairs AS o
+        WHERE o.product_id = s.product_id AND o.other_product_id = o.product_id
+    ) AS sold
     LEFT JOIN LATERAL (
         SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = s.product_id
     ) AS stock ON true
-    WHERE s.support >= %(min_support)s AND s.support * z.lines > z.support * s.lines
+    WHERE s.support >= %(min_support)s AND s.support * z.lines > z.support * sold.orders
     ORDER BY lift DESC, s.support DESC, p.sku
     LIMIT %(max_rows)s
 ) AS b ON true

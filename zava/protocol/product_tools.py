@@ -218,12 +218,14 @@ def register_product_tools(
         product, `similar_in_stock` also lists alternatives that are in stock. Give
         exactly one of product and customer_segment.
         """
-        recommend = functools.partial(
-            recommendations.recommend,
-            user_id,
-            product=product,
-            segment=customer_segment,
-            max_rows=max_rows,
-            fresh=fresh,
-        )
-        return structured_result(await threads.run(recommend))
+        options: dict[str, Any] = {
+            "product": product,
+            "segment": customer_segment,
+            "max_rows": max_rows,
+            "fresh": fresh,
+        }
+        answer = recommendations.recall(user_id, **options)
+        if answer is None:
+            recommend = functools.partial(recommendations.recommend, user_id, **options)
+            answer = await threads.run(recommend)
+        return structured_result(answer)

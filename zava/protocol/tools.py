@@ -118,7 +118,8 @@ def register_tools(
                 " retail.inventory, retail.products, retail.categories,"
                 " retail.product_types, retail.product_description_embeddings,"
                 " and of the totals, which answer soonest: retail.daily_sales,"
-                " retail.daily_product_sales, retail.monthly_product_sales",
+                " retail.daily_product_sales, retail.monthly_product_sales,"
+                " retail.product_pairs",
                 min_length=1,
                 max_length=MAX_TABLES,
             ),

@@ -12,16 +12,17 @@ from zava.data.transaction import Query
 from zava.errors import ConfigurationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
-from zava.service.product_question import check_rows, clean
+from zava.service.product_names import find_product
+from zava.service.product_question import check_rows
 from zava.service.segments import SEGMENTS, Segment
 
 MIN_SUPPORT = 5
-"""Orders in which two products meet, or lines of a segment: fewer are chance."""
+"""Orders that hold two products, or one of a segment's: fewer are chance."""
 
 # The products that meet one most often; a lift is computed for these.
 _CANDIDATES = 100
-_MAX_NAME = 200
 _FEW = 5
+_KIND = "recommendations"
 
 
 class Recommendations:
@@ -63,7 +64,7 @@ class Recommendations:
         """
         check_rows(max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
-        found = self._resolve(product, identity)
+        found = find_product(self._provider.fetch_all, product, identity)
         similar = self._similar(found, identity, max_rows, in_stock_only=in_stock_only)
         nothing = "no other product is similar and in stock"
         return {
@@ -72,6 +73,28 @@ class Recommendations:
             "row_count": len(similar),
             "notes": [] if similar else [nothing],
         }
+
+    def recall(
+        self,
+        rls_user_id: str,
+        *,
+        product: str | None = None,
+        segment: Segment | None = None,
+        max_rows: int = 10,
+        fresh: bool = False,
+    ) -> dict[str, Any] | None:
+        """Return the kept recommendations, or None; never waits for anything.
+
+        Raises:
+            ValidationError: Not exactly one of product and segment.
+        """
+        _check(product, segment, max_rows)
+        identity = None if fresh else self._provider.known_identity(rls_user_id)
+        if identity is None:
+            return None
+        key = self._key(product, segment, max_rows, identity)
+        answer = self._cache.peek(key, _KIND)
+        return None if answer is None else {**answer, "cached": True}
 
     def recommend(
         self,
@@ -93,23 +116,19 @@ class Recommendations:
 
         Returns:
             JSON values: `basis`, what it was computed from; `recommendations`,
-            each with `sku`, `name`, `price`, `support` (orders, or lines of the
-            segment), `confidence` (share of the product's orders, or of the
-            segment's lines), `lift` (how many times as often as by chance) and
-            `stock`; `similar_in_stock`, for a product; `row_count`, `notes`,
-            `cached`.
+            each with `sku`, `name`, `price`, `support` (orders, with both products
+            or of the segment), `confidence` (share of the product's orders, or of
+            all that the segment bought), `lift` (how many times as often as by
+            chance) and `stock`; `similar_in_stock`, for a product; `row_count`,
+            `notes`, `cached`.
 
         Raises:
             ValidationError: Not exactly one of product and segment, or no such.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        check_rows(max_rows)
-        if (product is None) == (segment is None):
-            raise ValidationError(
-                "product", product, "give exactly one of product and customer_segment"
-            )
+        _check(product, segment, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
-        key = self._cache.key("recommendations", product, segment, max_rows, identity)
+        key = self._key(product, segment, max_rows, identity)
         ran = False
 
         def run() -> dict[str, Any]:
@@ -123,13 +142,16 @@ class Recommendations:
         if fresh:
             answer = self._cache.refresh(key, run)
         else:
-            answer = self._cache.get_cached_result(key, run, kind="recommendations")
+            answer = self._cache.get_cached_result(key, run, kind=_KIND)
         return {**answer, "cached": not ran}
+
+    def _key(self, *asked: object) -> str:
+        return self._cache.key(_KIND, *asked)
 
     def _with_product(
         self, product: str, identity: Identity, max_rows: int
     ) -> dict[str, Any]:
-        found = self._resolve(product, identity)
+        found = find_product(self._provider.fetch_all, product, identity)
         counted, rows = self._counted(
             "bought_together",
             {
@@ -139,7 +161,6 @@ class Recommendations:
                 "max_rows": max_rows,
             },
             identity,
-            max_rows,
         )
         notes = []
         if not rows:
@@ -166,7 +187,6 @@ class Recommendations:
             "segment_products",
             {"segment": segment, "min_support": MIN_SUPPORT, "max_rows": max_rows},
             identity,
-            max_rows,
         )
         notes = [] if rows else ["this segment prefers no product to a visible degree"]
         basis = {
@@ -191,53 +211,31 @@ class Recommendations:
             "max_rows": max_rows,
             "in_stock_only": in_stock_only,
         }
-        return self._rows("similar_products", parameters, identity, max_rows)
-
-    def _resolve(self, product: str, identity: Identity) -> dict[str, Any]:
-        text = clean(product)
-        if not text or len(text) > _MAX_NAME:
-            raise ValidationError(
-                "product", product, f"must be a SKU or name, 1 to {_MAX_NAME} letters"
-            )
-        rows = self._rows("resolve_product", {"product": text}, identity, _FEW + 1)
-        exact = [
-            r for r in rows if text.lower() in (r["sku"].lower(), r["name"].lower())
-        ]
-        if exact:
-            return exact[0]
-        if not rows:
-            raise ValidationError(
-                "product",
-                product,
-                "there is no such product; semantic_search_products finds it by words",
-            )
-        if len(rows) > 1:
-            near = ", ".join(f"{row['name']} ({row['sku']})" for row in rows[:_FEW])
-            raise ValidationError("product", product, f"several match: {near}")
-        return rows[0]
+        return self._rows("similar_products", parameters, identity)
 
     def _counted(
-        self,
-        name: str,
-        parameters: Mapping[str, Any],
-        identity: Identity,
-        max_rows: int,
+        self, name: str, parameters: Mapping[str, Any], identity: Identity
     ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
         """The first row, which says what was counted, and those that name products."""
-        rows = self._rows(name, parameters, identity, max_rows)
+        rows = self._rows(name, parameters, identity)
         return rows[0], [row for row in rows if row["sku"] is not None]
 
     def _rows(
-        self,
-        name: str,
-        parameters: Mapping[str, Any],
-        identity: Identity,
-        max_rows: int,
+        self, name: str, parameters: Mapping[str, Any], identity: Identity
     ) -> list[dict[str, Any]]:
+        query, max_rows = Query(statement(name), parameters), parameters["max_rows"]
         (result,) = self._provider.fetch_all(
-            [Query(statement(name), parameters)], identity, max_rows, operation=name
+            [query], identity, max_rows, operation=name
         )
         return dicts(result)
+
+
+def _check(product: str | None, segment: Segment | None, max_rows: int) -> None:
+    check_rows(max_rows)
+    if (product is None) == (segment is None):
+        raise ValidationError(
+            "product", product, "give exactly one of product and customer_segment"
+        )
 
 
 def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
