@@ -104,8 +104,11 @@ def test_the_demonstration_brings_an_older_database_up_to_date(
         EmbeddedServer(folder / "data", version=pg_version) as server,
         psycopg.connect(server.conninfo(dbname="zava", user="postgres")) as conn,
     ):
+        conn.execute(
+            "DROP FUNCTION retail.refresh_search_vocabulary(),"
+            " retail.add_search_vocabulary(uuid[])"
+        )
         conn.execute("DROP TABLE retail.daily_sales, retail.search_vocabulary")
-        conn.execute("DROP FUNCTION retail.refresh_search_vocabulary()")
     again = zava(folder, "demo", *SCALE, **embedded)
     assert (again.returncode, again.stderr) == (0, "")
     test_a_store_s_performance_and_the_health_are_shown(again)

@@ -146,6 +146,51 @@ def test_a_new_type_s_name_reaches_vectors_and_words(
     assert row == (4,)
 
 
+def words(conn: psycopg.Connection, *of: str) -> list[tuple[str, int]]:
+    """Those of some words that the vocabulary has, and in how many products."""
+    return conn.execute(
+        "SELECT word, products FROM retail.search_vocabulary WHERE word = ANY (%s)"
+        " ORDER BY word",
+        (list(of),),
+    ).fetchall()
+
+
+def test_a_new_word_is_known_before_anything_is_embedded(
+    conn: psycopg.Connection,
+) -> None:
+    (hammers,) = words(conn, "hammers")
+    conn.execute(
+        "INSERT INTO retail.products"
+        " (sku, name, description, category_id, type_id, cost, base_price)"
+        " SELECT 'NEW', 'Zebra hammering', 'The tool', category_id, type_id, 1, 2"
+        " FROM retail.products WHERE sku = 'HTHM001010'"
+    )
+    # A form of a known word is as common as that; a stop word is none.
+    assert words(conn, "zebra", "hammering", "the") == [
+        ("hammering", hammers[1]),
+        ("zebra", 1),
+    ]
+    conn.execute("UPDATE retail.products SET name = 'Okapi' WHERE sku = 'NEW'")
+    conn.execute(
+        "UPDATE retail.categories SET name = 'Gnu' WHERE name = 'Paint & Finishes'"
+    )
+    assert words(conn, "okapi", "gnu") == [("gnu", 1), ("okapi", 1)]
+
+
+def test_a_small_load_into_a_large_catalogue_counts_no_words(
+    conninfo: str, conn: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embeddings, "INDEX_FROM", 100)
+    run(conninfo, Counted())
+    change = "UPDATE retail.products SET name = 'Zebra' WHERE sku LIKE %s"
+    changed = conn.execute(change, ("HTHM%",)).rowcount
+    assert 1 < changed < PRODUCTS // 20
+    assert run(conninfo, Counted()).embedded == changed
+    assert words(conn, "zebra") == [("zebra", 1)]
+    run(conninfo, Counted("another"))
+    assert words(conn, "zebra") == [("zebra", changed)]
+
+
 def test_another_model_embeds_everything_again(
     conninfo: str, conn: psycopg.Connection
 ) -> None:

@@ -19,6 +19,8 @@ INDEX_FROM = 10_000
 _BEFORE_ALL = UUID(int=0)
 # A load of more than this share of the table is faster without its index.
 _LARGE_SHARE = 0.2
+# After a smaller load the words' counts are near enough, and new words are there.
+_COUNTED_SHARE = 0.05
 
 Connect = Callable[[], AbstractContextManager[psycopg.Connection[dict[str, Any]]]]
 """Opens a transaction as the owner of the schema, which sees every row."""
@@ -95,11 +97,15 @@ class EmbeddingTable:
                     copy.write_row(row)
             cursor.execute(statement("merge_staging"), self._parameters)
 
-    def finish(self, dimensions: int, products: int) -> str | None:
+    def finish(self, dimensions: int, embedded: int, products: int) -> str | None:
         """Refresh the vocabulary and the statistics, and build the index if it is due.
+
+        A million products' words take most of a minute to count: after a load that
+        changes their share little, that is left to the next larger one.
 
         Args:
             dimensions: Of the model's vectors, before they were padded.
+            embedded: How many products got a vector.
             products: How many there are.
 
         Returns:
@@ -107,7 +113,8 @@ class EmbeddingTable:
         """
         index = None
         with self._connect() as conn:
-            conn.execute(statement("refresh_vocabulary"))
+            if products < INDEX_FROM or embedded > products * _COUNTED_SHARE:
+                conn.execute(statement("refresh_vocabulary"))
             due = products >= INDEX_FROM or not _answer(conn, "has_embedding_index")
             if due or _answer(conn, "has_short_embedding_index"):
                 built = conn.execute(

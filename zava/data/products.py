@@ -22,7 +22,7 @@ MAX_VOCABULARY = 20_000
 
 _MAX_CATEGORIES = 1000
 # So many products can be ranked by their words in a few milliseconds.
-_MOST_WORDS = 5000
+_MOST_WORDS = 1000
 # How much a stem counts by where it stands, how soon ranks fade, and what a fully
 # covered question adds to a cosine, and one in foreign words takes from it. Found
 # with one half of bench/shopper_questions.csv.

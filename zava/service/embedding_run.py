@@ -70,5 +70,5 @@ def embed_products(
     if not dimensions:
         # An earlier run ended between its last batch and the index.
         dimensions = len(client.embed(["paint"])[0])
-    index = table.finish(dimensions, products)
+    index = table.finish(dimensions, done, products)
     return EmbeddingSummary(client.model, done, products, clock() - started, index)
