@@ -6,9 +6,11 @@
 Fills a database of its own with blends of the seed's products: name and words of
 one, words of another, and a vector between theirs with noise, so that vectors lie
 in clusters as real ones do. The questions are those of shopper_questions.csv. For
-each index that is not skipped, and for the one that zava builds: seconds to build, megabytes, recall@10 against all vectors, and the
-milliseconds of `retail.nearest_products` in the database; at last those of the whole
-search, words, filters and stock included. Needs about 6 GB of disk for a million.
+each index that is not skipped, and for the one that zava builds: seconds to build,
+megabytes, recall@10 against all vectors, and the milliseconds of a search; the same for
+indexes that were built when half of the kinds of products were not there yet (seconds
+are those of adding them); at last those of the whole search in the database, words,
+filters and stock included. Needs about 12 GB of disk for a million.
 """
 
 from __future__ import annotations
@@ -22,30 +24,33 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import psycopg
 
+from bench.measures import SEATTLE
 from bench.search_quality import read_questions
 from zava.data.embeddings import EmbeddingTable
 from zava.data.loading import DatabaseLoader
-from zava.data.products import vector_text
+from zava.data.products import Wanted, find_products, list_categories, vector_text
 from zava.data.provider import PostgreSQLProvider
 from zava.embedded import EmbeddedServer
-from zava.infra.cache import QueryCache
 from zava.infra.local_ai import LocalClient
 from zava.service.embedding_run import embed_products
-from zava.service.product_question import Filters, Options
-from zava.service.product_search import ProductSearch
 
 NEAREST = 10
 ROUNDS = 3
 VERSION = 18
 EF_SEARCH = (100, 200, 300, 400)
 PAGE = 20_000
+DIMENSIONS = 1536
 SHORT = "(subvector(description_embedding, 1, 256)::halfvec(256))"
+HALVES = "(description_embedding::halfvec(1536))"
+# More products than these do not have an index of whole vectors built in memory.
+WIDE_UP_TO = 100_000
 OPTIONS = {
     "fsync": "off",
     "shared_buffers": "2GB",
@@ -90,6 +95,9 @@ def main() -> None:
     parser.add_argument("--skip", nargs="*", default=[])
     parser.add_argument("--vectors-only", action="store_true")
     parser.add_argument(
+        "--full", action="store_true", help="vectors that fill all 1,536 dimensions"
+    )
+    parser.add_argument(
         "--folder", type=Path, help="where the database is kept for the next run"
     )
     options = parser.parse_args()
@@ -97,6 +105,7 @@ def main() -> None:
     questions = np.array(
         client.embed([q.text for q in read_questions() if q.grades]), dtype=np.float32
     )
+    questions = spread(questions) if options.full else questions
     with database(options.folder) as (conn, conninfo, kept):
         if kept.exists():
             vectors = np.load(kept)
@@ -107,49 +116,57 @@ def main() -> None:
         truth = exact(vectors, questions)
         print(f"{options.products:,} products, {table_size(conn)}")
         texts = [vector_text(q) for q in questions.tolist()]
-        for name, build, tunings in indexes(options.products):
+        for name, build, tunings in indexes(options.products, full=options.full):
             if not any(name.startswith(skipped) for skipped in options.skip):
                 measure_index(conn, name, build, tunings, texts, truth)
-        finish(conn, options.products, texts, truth, words=not options.vectors_only)
+        if not options.full:
+            measure_grown(conn, options.products, texts, truth)
+        finish(conn, texts, truth, options)
         if not options.vectors_only:
             measure_search(conninfo("zava_server"), client)
 
 
+def spread(vectors: Any) -> Any:
+    """Turn vectors of few dimensions about in all 1,536; cosines stay as they are."""
+    draw = np.random.default_rng(2)
+    basis, _ = np.linalg.qr(draw.normal(size=(DIMENSIONS, vectors.shape[1])))
+    return np.ascontiguousarray(vectors @ basis.T, dtype=np.float32)
+
+
 def indexes(
-    products: int,
+    products: int, *, full: bool
 ) -> Iterator[tuple[str, Callable[[psycopg.Connection], Any], Sequence[str]]]:
     """Every index to compare: name, how to build it, settings of a search."""
     lists = max(10, round(math.sqrt(products)))
     yield "none, all vectors", lambda _conn: None, ["SET enable_indexscan = off"]
-    for label, column, ops in (
-        ("256 halves", SHORT, "halfvec_cosine_ops"),
-        ("1536 floats", "description_embedding", "vector_cosine_ops"),
-    ):
-        name = "short" if column == SHORT else "vector"
-        target = (
-            f"idx_product_embeddings_{name} ON retail.product_description_embeddings"
+    floats = ("1536 floats", "description_embedding", "vector_cosine_ops")
+    halves = ("1536 halves", HALVES, "halfvec_cosine_ops")
+    short = ("256 halves", SHORT, "halfvec_cosine_ops")
+    columns = [halves, floats] if full else [short, floats]
+    if products > WIDE_UP_TO:
+        columns.remove(floats)
+    for label, column, ops in columns:
+        create = (
+            "CREATE INDEX idx_product_embeddings_tried"
+            " ON retail.product_description_embeddings"
+            f" USING {{}} ({column} {ops}) {{}}"
         )
-
-        create = f"CREATE INDEX {target} USING {{}} ({column} {ops}) {{}}"
 
         def build(
             conn: psycopg.Connection, method: str, tail: str = "", sql: str = create
         ) -> None:
             conn.execute(sql.format(method, tail).encode())
 
-        if column == SHORT or products <= 100_000:
-            yield (
-                f"ivfflat {label}",
-                lambda conn, b=build: b(
-                    conn, "ivfflat", tail=f"WITH (lists = {lists})"
-                ),
-                [f"SET ivfflat.probes = {probes}" for probes in (4, 16, 48)],
-            )
-            yield (
-                f"hnsw {label}",
-                lambda conn, b=build: b(conn, "hnsw"),
-                [f"SET hnsw.ef_search = {ef}" for ef in (40, 100, 200)],
-            )
+        yield (
+            f"ivfflat {label}",
+            lambda conn, b=build: b(conn, "ivfflat", tail=f"WITH (lists = {lists})"),
+            [f"SET ivfflat.probes = {probes}" for probes in (4, 8, 16, 32)],
+        )
+        yield (
+            f"hnsw {label}",
+            lambda conn, b=build: b(conn, "hnsw"),
+            [f"SET hnsw.ef_search = {ef}" for ef in (40, 100, 300, 400)],
+        )
 
 
 @contextmanager
@@ -199,6 +216,7 @@ def seed(conn: psycopg.Connection, conninfo: str, client: LocalClient) -> Any:
 def fill(conn: psycopg.Connection, seeded: Any, options: argparse.Namespace) -> Any:
     """Replace the seed's vectors by those of so many blends; return these."""
     products = options.products
+    seeded = spread(seeded) if options.full else seeded
     if options.vectors_only:
         conn.execute("ALTER TABLE retail.products DISABLE TRIGGER USER")
     # The keys of the blends are right; a check of each would take minutes.
@@ -220,7 +238,9 @@ def fill(conn: psycopg.Connection, seeded: Any, options: argparse.Namespace) -> 
         numbers = np.arange(first, min(products, first + PAGE))
         one = seeded[numbers * 7919 % len(seeded)]
         other = seeded[numbers * 104729 // 424 % len(seeded)]
-        noise = draw.normal(0, 0.35 / 16, one.shape).astype(np.float32)
+        noise = draw.normal(0, 0.35 / math.sqrt(one.shape[1]), one.shape).astype(
+            np.float32
+        )
         page = 0.65 * one + 0.35 * other + noise
         page /= np.linalg.norm(page, axis=1, keepdims=True)
         vectors[numbers] = page
@@ -236,8 +256,8 @@ def fill(conn: psycopg.Connection, seeded: Any, options: argparse.Namespace) -> 
 
 
 def copy_page(conn: psycopg.Connection, first: int, page: Any) -> None:
-    head = (1536).to_bytes(2, "big") + b"\0\0"
-    padding = b"\0" * 4 * (1536 - page.shape[1])
+    head = DIMENSIONS.to_bytes(2, "big") + b"\0\0"
+    padding = b"\0" * 4 * (DIMENSIONS - page.shape[1])
     model = b"wordllama-256"
     columns = "(product_id, description_embedding, embedding_model, text_hash)"
     with conn.cursor().copy(
@@ -281,10 +301,52 @@ def measure_index(
             texts, truth = texts[:20], truth[:20]
         report(conn, f"{name}, {tuning[4:]}", built, texts, truth, plain_query(name))
         conn.execute(b"RESET ALL")
-    conn.execute(
-        "DROP INDEX IF EXISTS retail.idx_product_embeddings_vector,"
-        " retail.idx_product_embeddings_short"
+    conn.execute("DROP INDEX IF EXISTS retail.idx_product_embeddings_tried")
+
+
+def measure_grown(
+    conn: psycopg.Connection,
+    products: int,
+    texts: Sequence[str],
+    truth: Sequence[set[str]],
+) -> None:
+    """What an index finds that was built when half of the kinds were not there yet."""
+    if products > WIDE_UP_TO:
+        return
+    conn.execute("DROP TABLE IF EXISTS grown")
+    conn.execute("CREATE UNLOGGED TABLE grown (sku text, half halfvec(256))")
+    halves = (
+        f"INSERT INTO grown SELECT p.sku, {SHORT} FROM retail.products AS p"
+        " JOIN retail.product_description_embeddings AS e USING (product_id)"
+        " WHERE CASE WHEN p.sku ~ '^Z[0-9]+$'"
+        " THEN substr(p.sku, 2)::bigint * 7919 % 424 < 212 END = "
     )
+    query = (
+        "SELECT sku FROM grown"
+        " ORDER BY half <=> subvector(%(v)s::vector, 1, 256)::halfvec(256) LIMIT 10"
+    )
+    lists = round(math.sqrt(products))
+    for method, tail, setting, values in (
+        ("ivfflat", f"WITH (lists = {lists})", "ivfflat.probes", (8, 16, 32)),
+        ("hnsw", "", "hnsw.ef_search", (200, 300, 400)),
+    ):
+        conn.execute("TRUNCATE grown")
+        conn.execute("DROP INDEX IF EXISTS grown_half_idx")
+        conn.execute((halves + "true").encode())
+        index = f"grown USING {method} (half halfvec_cosine_ops) {tail}"
+        conn.execute(f"CREATE INDEX grown_half_idx ON {index}".encode())
+        started = time.monotonic()
+        conn.execute((halves + "false").encode())
+        added = time.monotonic() - started
+        conn.execute("ANALYZE grown")
+        conn.execute("SET enable_seqscan = off")
+        for value in values:
+            conn.execute(f"SET {setting} = {value}".encode())
+            report(
+                conn, f"{method} grown, {setting} {value}", added, texts, truth, query
+            )
+        conn.execute("RESET ALL")
+    conn.execute("DROP TABLE grown")
 
 
 def plain_query(name: str) -> str:
@@ -292,6 +354,8 @@ def plain_query(name: str) -> str:
     expression = "description_embedding <=> %(v)s::vector"
     if "256" in name:
         expression = f"{SHORT[1:-1]} <=> subvector(%(v)s::vector, 1, 256)::halfvec(256)"
+    elif "halves" in name:
+        expression = f"{HALVES[1:-1]} <=> %(v)s::vector::halfvec(1536)"
     nearest = f"product_description_embeddings ORDER BY {expression} LIMIT 10"
     return (
         f"SELECT p.sku FROM (SELECT product_id FROM retail.{nearest}) AS n"
@@ -330,56 +394,59 @@ def report(
 
 def finish(
     conn: psycopg.Connection,
-    products: int,
     texts: Sequence[str],
     truth: Sequence[set[str]],
-    *,
-    words: bool,
+    options: argparse.Namespace,
 ) -> None:
     """What `zava embed` builds, and what the product's own function then does."""
     started = time.monotonic()
-    if words:
+    if not options.vectors_only:
         conn.execute("SELECT retail.refresh_search_vocabulary()")
     print(f"vocabulary {time.monotonic() - started:.1f} s", flush=True)
     started = time.monotonic()
-    conn.execute("SELECT retail.index_product_embeddings(256)")
+    dimensions = DIMENSIONS if options.full else 256
+    conn.execute("SELECT retail.index_product_embeddings(%s)", (dimensions,))
     conn.execute("ANALYZE")
     query = (
         "SELECT p.sku FROM retail.nearest_products(%(v)s, 50) AS n"
         " JOIN retail.products AS p USING (product_id) ORDER BY n.distance LIMIT 10"
     )
     built = time.monotonic() - started
-    report(conn, f"nearest_products, {products:,}", built, texts, truth, query)
+    report(conn, f"nearest_products, {options.products:,}", built, texts, truth, query)
     for ef_search in EF_SEARCH:
         conn.execute(f"{FUNCTION} SET hnsw.ef_search = {ef_search}".encode())
         report(conn, f"the same, ef_search {ef_search}", built, texts, truth, query)
 
 
 def measure_search(conninfo: str, client: LocalClient) -> None:
-    """The whole search as the server runs it."""
+    """The whole search as the server runs it, without what Python does before."""
     provider = PostgreSQLProvider({"conninfo": conninfo})
     provider.open()
-    search = ProductSearch(provider, QueryCache(), client)
-    seattle = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
-    asked = [q.text for q in read_questions()]
-    for label, options in (
-        ("hybrid", Options(fresh=True)),
-        ("semantic", Options(mode="semantic", fresh=True)),
-        ("keyword", Options(mode="keyword", fresh=True)),
-        *(
-            (f"hybrid, {name}", Options(filters=filters, fresh=True))
-            for name, filters in (
-                ("category", Filters("Electrical")),
-                ("price", Filters(min_price=5, max_price=12)),
-                ("in stock", Filters(in_stock_only=True)),
-            )
-        ),
-    ):
+    identity = provider.resolve_identity(SEATTLE)
+    categories = list_categories(provider.fetch_all, identity)
+    questions = [question.text for question in read_questions()]
+    asked = [
+        Wanted(words=text, vector=vector_text(vector), threshold=0.3, depth=50)
+        for text, vector in zip(questions, client.embed(questions), strict=True)
+    ]
+    price = {"min_price": Decimal(5), "max_price": Decimal(12)}
+    cases: dict[str, dict[str, Any]] = {
+        "hybrid": {},
+        "semantic": {"words": ""},
+        "keyword": {"vector": None},
+        "hybrid, in stock": {"in_stock_only": True},
+        # Not what is asked for, mostly: the index has to look far.
+        "hybrid, category": {"category_id": categories["Electrical"]},
+        "hybrid, price": price,
+        "hybrid, both": {"category_id": categories["Electrical"], **price},
+    }
+    for label, changes in cases.items():
         times = []
         for number in range(2):
             for question in asked:
+                wanted = question.model_copy(update=changes)
                 started = time.perf_counter()
-                search.search(question, seattle, options)
+                find_products(provider.fetch_all, wanted, identity, 20)
                 if number:
                     times.append(1000 * (time.perf_counter() - started))
         print(f"whole search, {label:20} {quantiles(times)}", flush=True)
