@@ -42,6 +42,8 @@ HOLDER = """
 import os, signal, sys
 from pathlib import Path
 from zava.embedded import EmbeddedServer
+# A shell's background job ignores SIGINT, and so does whatever it starts.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 if "--die-before-rename" in sys.argv:
     os.rename = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 server = EmbeddedServer(Path(sys.argv[1]), options={"fsync": "off"})

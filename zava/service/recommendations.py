@@ -20,7 +20,7 @@ MIN_SUPPORT = 5
 """Orders that hold two products, or one of a segment's: fewer are chance."""
 
 # The products that meet one most often; a lift is computed for these.
-_CANDIDATES = 100
+_CANDIDATES = 1000
 _FEW = 5
 _KIND = "recommendations"
 
