@@ -108,6 +108,32 @@ class QueryCache:
         self._set_in_cache(cache_key, result, ttl)
         return result
 
+    def obtain(
+        self,
+        cache_key: str,
+        query_func: Callable[[], Any],
+        *,
+        fresh: bool,
+        kind: str = "query",
+    ) -> tuple[Any, bool]:
+        """Return a result, and whether it is one of an earlier or another's run.
+
+        Whatever is kept, `fresh` runs `query_func`: see `refresh`, and else
+        `get_cached_result`.
+        """
+        ran = False
+
+        def run() -> Any:
+            nonlocal ran
+            ran = True
+            return query_func()
+
+        if fresh:
+            result = self.refresh(cache_key, run)
+        else:
+            result = self.get_cached_result(cache_key, run, kind=kind)
+        return result, not ran
+
     def peek(self, cache_key: str, kind: str = "query") -> Any:
         """Return what is kept under `cache_key`, or None; never waits for a run.
 

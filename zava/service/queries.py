@@ -118,22 +118,18 @@ class QueryExecutor:
         self._check(postgresql_query, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
         key = self._key(postgresql_query, identity, max_rows)
-        ran = False
 
         def run() -> ResultSet:
-            nonlocal ran
-            ran = True
             return self._provider.fetch(
                 postgresql_query, identity, max_rows, self._max_result_bytes
             )
 
         try:
-            get = self._cache.refresh if fresh else self._cache.get_cached_result
-            result = get(key, run)
+            result, cached = self._cache.obtain(key, run, fresh=fresh)
         except QueryError as exc:
             self._suggest(exc, rls_user_id)
             raise
-        return QueryAnswer(result, not ran, _milliseconds_since(started))
+        return QueryAnswer(result, cached, _milliseconds_since(started))
 
     def _check(self, query: str, max_rows: int) -> None:
         if not query.strip():

@@ -129,21 +129,15 @@ class Recommendations:
         _check(product, segment, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
         key = self._key(product, segment, max_rows, identity)
-        ran = False
 
         def run() -> dict[str, Any]:
-            nonlocal ran
-            ran = True
             if product is not None:
                 return self._with_product(product, identity, max_rows)
             assert segment is not None  # noqa: S101 - one of the two is there
             return self._for_segment(segment, identity, max_rows)
 
-        if fresh:
-            answer = self._cache.refresh(key, run)
-        else:
-            answer = self._cache.get_cached_result(key, run, kind=_KIND)
-        return {**answer, "cached": not ran}
+        answer, cached = self._cache.obtain(key, run, fresh=fresh, kind=_KIND)
+        return {**answer, "cached": cached}
 
     def _key(self, *asked: object) -> str:
         return self._cache.key(_KIND, *asked)

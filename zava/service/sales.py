@@ -80,11 +80,8 @@ class SalesAnalyticsService:
         identity = self.db_provider.resolve_identity(rls_user_id)
         stores = self._visible_stores(identity)
         store = self._validate_store_access(store_id, stores, identity)
-        ran = False
 
         def run() -> StorePerformance:
-            nonlocal ran
-            ran = True
             data = self.db_provider.get_sales_data(store.store_id, period, identity)
             _refuse_before_first_order(period, data)
             metrics = self._calculate_metrics(data)
@@ -94,9 +91,9 @@ class SalesAnalyticsService:
                 insights=self._generate_insights(metrics),
             )
 
-        get = self._cache.refresh if fresh else self._cache.get_cached_result
-        answer: StorePerformance = get(self._key(store, period, identity), run)
-        return _answer(store, period, answer, cached=not ran)
+        key = self._key(store, period, identity)
+        answer, cached = self._cache.obtain(key, run, fresh=fresh)
+        return _answer(store, period, answer, cached=cached)
 
     def recall(
         self,

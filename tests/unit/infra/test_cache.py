@@ -371,3 +371,17 @@ def test_without_a_weigher_a_result_weighs_by_its_json(clock: FakeClock) -> None
     cache.get_cached_result("does not", lambda: [1, 2, 33])
     assert cache.peek("fits") == [1, 2, 3]
     assert cache.peek("does not") is None
+
+
+def test_a_result_is_obtained_with_word_of_whether_it_was_kept(
+    cache: QueryCache,
+) -> None:
+    query = Query()
+
+    def obtain(*, fresh: bool) -> tuple[Any, bool]:
+        return cache.obtain("key", query, fresh=fresh)
+
+    assert obtain(fresh=False) == (1, False)
+    assert obtain(fresh=False) == (1, True)
+    assert obtain(fresh=True) == (2, False)
+    assert obtain(fresh=False) == (2, True)
