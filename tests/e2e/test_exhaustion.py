@@ -243,7 +243,12 @@ def deaf_client(
     server_conninfo: str, tmp_path: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server with more answers than its pipe holds, none of which is read."""
-    variables = {"ZAVA_DATABASE_URL": server_conninfo, "ZAVA_LOG_LEVEL": "ERROR"}
+    variables = {
+        "ZAVA_DATABASE_URL": server_conninfo,
+        "ZAVA_LOG_LEVEL": "ERROR",
+        # All may be read before the first answer is written: none is to be refused.
+        "ZAVA_MAX_WAITING_CALLS": str(UNREAD),
+    }
     with subprocess.Popen(
         [sys.executable, "-m", "zava", "serve", "--user", SEATTLE],
         stdin=subprocess.PIPE,
