@@ -1305,14 +1305,25 @@ CREATE OR REPLACE FUNCTION retail.nearest_products(
 AS $$
 DECLARE
     -- Ordered by the distance itself and limited, or no index would serve it.
-    closeness text := 'e.description_embedding OPERATOR(public.<=>) $1';
-    filter    text := '';
+    closeness   text := 'e.description_embedding OPERATOR(public.<=>) $1';
+    filter      text := '';
+    is_filtered boolean := in_stock_only OR num_nonnulls(category, min_price, max_price) > 0;
+    has_short   boolean := to_regclass('retail.idx_product_embeddings_short') IS NOT NULL;
 BEGIN
-    IF to_regclass('retail.idx_product_embeddings_short') IS NOT NULL THEN
+    IF NOT (is_filtered OR has_short OR to_regclass('retail.idx_product_embeddings_vector') IS NOT NULL) THEN
+        -- Nothing to choose from, so that one plan does for every question.
+        RETURN QUERY
+        SELECT e.product_id, e.description_embedding OPERATOR(public.<=>) query_embedding AS distance
+        FROM retail.product_description_embeddings AS e
+        ORDER BY distance, e.product_id
+        LIMIT max_results;
+        RETURN;
+    END IF;
+    IF has_short THEN
         closeness := 'public.subvector(e.description_embedding, 1, 256)::public.halfvec(256)'
             ' OPERATOR(public.<=>) public.subvector($1, 1, 256)::public.halfvec(256)';
     END IF;
-    IF num_nonnulls(category, min_price, max_price) > 0 OR in_stock_only THEN
+    IF is_filtered THEN
         filter := 'JOIN retail.products AS p ON p.product_id = e.product_id'
             ' WHERE ($3 IS NULL OR p.category_id = $3)'
             ' AND ($4 IS NULL OR p.base_price >= $4) AND ($5 IS NULL OR p.base_price <= $5)'
@@ -1425,32 +1436,29 @@ BEGIN
                 AND (asked_max_price IS NULL OR p.base_price <= asked_max_price)
                 AND (NOT asked_in_stock_only OR EXISTS (
                     SELECT FROM retail.inventory AS i WHERE i.product_id = p.product_id AND i.stock_level > 0)))
-    ), found AS MATERIALIZED (
-        SELECT w.product_id, w.words FROM worded AS w
-        UNION ALL
-        SELECT n.product_id, w.words
-        FROM near AS n
-        LEFT JOIN retail.product_search_words AS w ON w.product_id = n.product_id
-        WHERE n.product_id NOT IN (SELECT w.product_id FROM worded AS w)
-    ), shares AS MATERIALIZED (
+    ), found AS (
+        SELECT coalesce(w.product_id, n.product_id) AS product_id, n.distance,
+               coalesce(w.words, (SELECT k.words FROM retail.product_search_words AS k WHERE k.product_id = n.product_id)) AS words
+        FROM worded AS w
+        FULL JOIN near AS n ON n.product_id = w.product_id
+    ), shares AS (
         -- How much of the question a product's words cover, 0 to 1.
-        SELECT f.product_id, covered.rarity / nullif((SELECT whole.rarity FROM whole), 0) AS share
+        SELECT f.product_id, f.distance,
+               coalesce((
+                   SELECT sum(a.rarity * CASE WHEN f.words @@ a.in_name THEN asked_weight_name
+                                              WHEN f.words @@ a.in_type THEN asked_weight_type
+                                              WHEN f.words @@ a.in_description THEN asked_weight_description
+                                              ELSE asked_weight_category END)
+                   FROM asked AS a
+                   WHERE f.words @@ a.anywhere
+               ) / nullif((SELECT whole.rarity FROM whole), 0), 0) AS share
         FROM found AS f
-        CROSS JOIN LATERAL (
-            SELECT sum(a.rarity * CASE WHEN f.words @@ a.in_name THEN asked_weight_name
-                                       WHEN f.words @@ a.in_type THEN asked_weight_type
-                                       WHEN f.words @@ a.in_description THEN asked_weight_description
-                                       ELSE asked_weight_category END) AS rarity
-            FROM asked AS a
-            WHERE f.words @@ a.anywhere
-        ) AS covered
+        OFFSET 0 -- computed once a product, however often it is named below
     ), ranked AS (
-        SELECT f.product_id, n.distance, coalesce(s.share, 0) AS share,
-               CASE WHEN n.distance IS NOT NULL THEN row_number() OVER (ORDER BY n.distance, f.product_id) END AS near_rank,
-               CASE WHEN s.share > 0 THEN row_number() OVER (ORDER BY s.share DESC NULLS LAST, n.distance, f.product_id) END AS word_rank
-        FROM found AS f
-        LEFT JOIN near AS n ON n.product_id = f.product_id
-        LEFT JOIN shares AS s ON s.product_id = f.product_id
+        SELECT s.product_id, s.distance, s.share,
+               CASE WHEN s.distance IS NOT NULL THEN row_number() OVER (ORDER BY s.distance, s.product_id) END AS near_rank,
+               CASE WHEN s.share > 0 THEN row_number() OVER (ORDER BY s.share DESC, s.distance, s.product_id) END AS word_rank
+        FROM shares AS s
     ), fused AS MATERIALIZED (
         SELECT r.product_id, r.distance, r.share, r.near_rank, r.word_rank,
                coalesce(1.0 / (asked_smoothing + r.near_rank), 0) + coalesce(1.0 / (asked_smoothing + r.word_rank), 0) AS score
@@ -1458,7 +1466,7 @@ BEGIN
         WHERE r.near_rank IS NOT NULL OR r.word_rank <= asked_depth
         LIMIT 200 -- depth twice, at most: so the planner knows that these are few
     ), judged AS (
-        SELECT f.*, p.sku, p.name, p.description, p.base_price, p.category_id, p.type_id, e.embedding_model,
+        SELECT f.*, p.sku, p.name, p.description, p.base_price, p.category_id, p.type_id,
                CASE
                    WHEN lower(p.sku) = lower(btrim(asked_words)) THEN 1
                    WHEN closeness.cosine IS NULL THEN f.share
@@ -1467,22 +1475,25 @@ BEGIN
                END AS similarity
         FROM fused AS f
         JOIN retail.products AS p ON p.product_id = f.product_id
-        LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = f.product_id
         CROSS JOIN LATERAL (
-            SELECT 1 - coalesce(f.distance, e.description_embedding OPERATOR(public.<=>) asked_vector) AS cosine
+            SELECT 1 - coalesce(f.distance, (
+                SELECT e.description_embedding OPERATOR(public.<=>) asked_vector
+                FROM retail.product_description_embeddings AS e
+                WHERE e.product_id = f.product_id)) AS cosine
             OFFSET 0
         ) AS closeness
     ), best AS MATERIALIZED (
-        SELECT j.*, row_number() OVER (ORDER BY j.similarity = 1 DESC, j.score DESC, j.similarity DESC, j.sku) AS place
+        SELECT j.*
         FROM judged AS j
         WHERE j.similarity >= asked_threshold
-        ORDER BY place
+        ORDER BY j.similarity = 1 DESC, j.score DESC, j.similarity DESC, j.sku
         LIMIT asked_max_rows
     )
     SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
            round(least(b.similarity, 1)::numeric, 4) AS similarity,
            CASE WHEN b.near_rank IS NULL THEN 'words' WHEN b.word_rank IS NULL THEN 'meaning' ELSE 'both' END AS found_by,
-           coalesce(stock.units, 0) AS stock, coalesce(stock.by_store, '{}') AS stock_by_store, b.embedding_model
+           coalesce(stock.units, 0) AS stock, coalesce(stock.by_store, '{}') AS stock_by_store,
+           (SELECT e.embedding_model FROM retail.product_description_embeddings AS e WHERE e.product_id = b.product_id)
     FROM best AS b
     JOIN retail.categories AS c ON c.category_id = b.category_id
     JOIN retail.product_types AS t ON t.type_id = b.type_id
@@ -1492,7 +1503,7 @@ BEGIN
         JOIN retail.stores AS s ON s.store_id = i.store_id
         WHERE i.product_id = b.product_id
     ) AS stock ON true
-    ORDER BY b.place;
+    ORDER BY b.similarity = 1 DESC, b.score DESC, b.similarity DESC, b.sku;
 END
 $$;
 COMMENT ON FUNCTION retail.search_products IS

@@ -63,6 +63,11 @@ def json_decimal(text: str) -> int | float | str:
     return number if exact else text
 
 
+_DECODER = json.JSONDecoder(
+    parse_int=integer, parse_float=json_decimal, parse_constant=str
+)
+
+
 def floating(text: str) -> float | str:
     """Return the float, or the text of NaN and the infinities, which JSON lacks."""
     return text if text.strip("-").isalpha() else float(text)
@@ -77,9 +82,7 @@ def timestamp(text: str) -> str:
 def document(text: str) -> Any:
     """Return the json value, or its text where JSON for a model cannot hold it."""
     try:
-        value = json.loads(
-            text, parse_int=integer, parse_float=json_decimal, parse_constant=str
-        )
+        value = _DECODER.decode(text)
         # A lone surrogate, legal in json, has no UTF-8 and would end the transport;
         # so would a depth that the serializer refuses, envelope and all.
         to_json([[[[[[[[value]]]]]]]])

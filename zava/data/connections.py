@@ -84,6 +84,14 @@ class Pool(ConnectionPool[CancellableConnection]):
                 if time.monotonic() - started >= self.timeout:
                     raise
 
+    def _get_ready_connection(
+        self, timeout: float | None
+    ) -> CancellableConnection | None:
+        # The library takes turns. The backend that answered last has its plans and
+        # catalogue in the processor's caches: a search takes a sixth less there.
+        self._pool.rotate(1)
+        return super()._get_ready_connection(timeout)
+
     def _note_failure(self, _pool: Any) -> None:
         self._failed_at = time.monotonic()
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple, cast
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 from zava.data.sales import FetchAll
 from zava.data.statements import statement
@@ -70,18 +71,12 @@ class Wanted(BaseModel):
         return self.in_stock_only or any(bound is not None for bound in bounds)
 
 
-class FoundProduct(BaseModel):
+class FoundProduct(TypedDict):
     """A product that answers a question.
 
-    Attributes:
-        price: List price, USD.
-        similarity: 0 to 1; see `zava.service.product_search`.
-        found_by: Which search found it.
-        stock: Units in the caller's stores.
-        stock_by_store: The same, store by store.
+    `price` is the list price, USD, `found_by` the search that found it, `stock` the
+    units in the caller's stores, and `stock_by_store` the same, store by store.
     """
-
-    model_config = ConfigDict(frozen=True)
 
     sku: str
     name: str
@@ -95,7 +90,7 @@ class FoundProduct(BaseModel):
     stock_by_store: dict[str, int]
 
 
-class Found(BaseModel):
+class Found(NamedTuple):
     """What a search brought.
 
     Attributes:
@@ -103,9 +98,7 @@ class Found(BaseModel):
         embedding_models: What made the products' vectors; empty if there are none.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    products: tuple[FoundProduct, ...]
+    products: list[FoundProduct]
     embedding_models: frozenset[str]
 
 
@@ -146,11 +139,10 @@ def find_products(
         operation="product_search",
     )
     rows = dicts(found)
-    models = {model.rows[0][0], *(row["embedding_model"] for row in rows)}
-    return Found(
-        products=tuple(FoundProduct.model_validate(row) for row in rows),
-        embedding_models=frozenset(model for model in models if model),
-    )
+    models = {model.rows[0][0], *(row.pop("embedding_model") for row in rows)}
+    # The columns of the statement are the keys of a product.
+    products = cast("list[FoundProduct]", rows)
+    return Found(products, frozenset(model for model in models if model))
 
 
 def list_categories(fetch_all: FetchAll, identity: Identity) -> dict[str, UUID]:

@@ -163,7 +163,7 @@ class ProductSearch:
                 f" {options.similarity_threshold:g}"
             )
         answer = {
-            "products": [product.model_dump() for product in found.products],
+            "products": found.products,
             "row_count": len(found.products),
             "mode": mode,
             "searched_for": spelt,
