@@ -124,6 +124,53 @@ def test_noise_on_the_wire_does_not_end_the_server(
     assert_alive(server)
 
 
+@pytest.mark.parametrize(
+    ("request_", "code", "words"),
+    [
+        pytest.param(
+            rb'{"jsonrpc":"2.0","id":"r","method":"tools/call","params":{"name":'
+            rb'"execute_sales_query","arguments":{"postgresql_query":"\ud800"}}}',
+            -32700,
+            "hex escape",
+            id="lone-surrogate",
+        ),
+        pytest.param(
+            b'{"method":"ping","params":{"x":' + b"[" * 5_000 + b"]" * 5_000 + b"},"
+            b'"jsonrpc":"2.0","id":"r"}',
+            -32700,
+            "recursion limit",
+            id="deep",
+        ),
+        pytest.param(
+            b'{"jsonrpc":"2.0","id":"r","method":"ping"', -32700, "EOF", id="cut-short"
+        ),
+        pytest.param(
+            b'{"jsonrpc":"2.0","id":"r","method":"ping","params":[]}',
+            -32600,
+            "`params` are an object",
+            id="positional-parameters",
+        ),
+        pytest.param(
+            b'{"id":"r","method":"ping"}', -32600, "JSON-RPC 2.0", id="no-version"
+        ),
+    ],
+)
+def test_a_request_that_cannot_be_read_is_answered_under_its_id(
+    server: StdioProcess, request_: bytes, code: int, words: str
+) -> None:
+    server.write(request_ + b"\n")
+    error = server.receive("r")["error"]  # type: ignore[arg-type]
+    assert error["code"] == code
+    assert words in error["message"]
+    assert_alive(server)
+
+
+def test_a_result_that_cannot_be_read_is_not_answered(server: StdioProcess) -> None:
+    server.write(b'{"jsonrpc":"2.0","id":"r","result":"\\ud800"}\n')
+    assert_alive(server)
+    assert server.lines.empty()
+
+
 def test_lines_may_end_as_on_windows(server: StdioProcess) -> None:
     message = server.new_message("ping")
     server.write(server.encode(message).replace(b"\n", b"\r\n"))

@@ -24,11 +24,12 @@ from loguru import logger
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
 from mcp_types import jsonrpc_message_adapter
+from pydantic import ValidationError
 from typing_extensions import Self
 
 from zava.protocol.deadline import Deadline
 from zava.protocol.outlet import Outlet
-from zava.protocol.overlong import Overlong, is_bloated
+from zava.protocol.unread import Unread, is_bloated
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longest message that is read; a longer one is refused unread."""
@@ -70,7 +71,11 @@ class _Reader(_Stream):
         try:
             text = line.decode("utf-8", "replace")
             message = jsonrpc_message_adapter.validate_json(text, by_name=False)
-        except ValueError as exc:  # the SDK decides what becomes of it
+        except ValidationError as exc:
+            # The SDK drops it, and whoever asked would wait for ever.
+            unread = Unread()
+            unread.feed(line)
+            await self._refuse(unread.no_message(exc))
             return exc
         return SessionMessage(message)
 
@@ -82,13 +87,13 @@ class _Reader(_Stream):
 
     async def _line(self) -> bytes | None:
         """The next line that is a message, None at the end."""
-        overlong: Overlong | None = None
+        overlong: Unread | None = None
         while not self._at_end:
             await self._outlet.wait()
             try:
                 line = await self._reader.readuntil(b"\n")
             except asyncio.LimitOverrunError as exc:
-                overlong = overlong or Overlong()
+                overlong = overlong or Unread()
                 overlong.feed(await self._reader.readexactly(exc.consumed))
                 continue
             except asyncio.IncompleteReadError as exc:
@@ -97,19 +102,18 @@ class _Reader(_Stream):
             except ConnectionError:
                 break
             if overlong is None and is_bloated(line):
-                overlong = Overlong()
+                overlong = Unread()
             if overlong is not None:
                 overlong.feed(line)
-                await self._refuse(overlong)
+                logger.warning("refused a message of {} bytes unread", overlong.length)
+                await self._refuse(overlong.too_large())
                 overlong = None
             elif line.strip():
                 return line
         self._at_end = True
         return None
 
-    async def _refuse(self, overlong: Overlong) -> None:
-        logger.warning("refused a message of {} bytes unread", overlong.length)
-        answer = overlong.answer()
+    async def _refuse(self, answer: str | None) -> None:
         if answer is not None:
             await self._writer.write(answer)
 

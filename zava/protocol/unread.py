@@ -1,11 +1,15 @@
-"""Overlong: the answer to a message that is too large to be read."""
+"""Unread: the answer to a message that is too large, or not fit, to be read."""
 
 from __future__ import annotations
 
 import json
 import re
 
+from pydantic import ValidationError
+
 _KEPT = 4096
+# JSON-RPC 2.0, section 5.1.
+_PARSE_ERROR = -32700
 _INVALID_REQUEST = -32600
 # Each value takes some ten times as much memory as its few bytes of JSON.
 _SUSPECT_BYTES = 1024 * 1024
@@ -26,7 +30,7 @@ def is_bloated(message: bytes) -> bool:
     return sum(map(message.count, (b",", b"[", b"{"))) > _MAX_VALUES
 
 
-class Overlong:
+class Unread:
     """What is kept of a message that is skipped: its first and its last bytes."""
 
     def __init__(self) -> None:
@@ -41,8 +45,31 @@ class Overlong:
             self._head = (self._head + piece[:_KEPT])[:_KEPT]
         self._tail = (self._tail + piece[-_KEPT:])[-_KEPT:]
 
-    def answer(self) -> str | None:
-        """Return the JSON-RPC error that refuses it, or None if it has no known id."""
+    def too_large(self) -> str | None:
+        """Return the answer to a message that takes too much memory."""
+        return self._answer(
+            _INVALID_REQUEST,
+            "the message is too large to be read; ask for less at once",
+        )
+
+    def no_message(self, failure: ValidationError) -> str | None:
+        """Return the answer to a message that `failure` was met in.
+
+        None too if it is not a request: a result is not answered.
+        """
+        if not any(b'"method"' in part for part in (self._head, self._tail)):
+            return None
+        first = failure.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            return self._answer(_PARSE_ERROR, first["msg"])
+        return self._answer(
+            _INVALID_REQUEST,
+            "the message is no JSON-RPC 2.0 request: its `method` is a text and its"
+            " `params` are an object",
+        )
+
+    def _answer(self, code: int, message: str) -> str | None:
+        """Return a JSON-RPC error, or None if the message has no known id."""
         found = _FIRST.match(self._head) or _LAST.search(self._tail)
         if found is None:
             return None
@@ -50,6 +77,5 @@ class Overlong:
             request_id = json.loads(found[1])
         except ValueError:
             return None
-        message = "the message is too large to be read; ask for less at once"
-        error = {"code": _INVALID_REQUEST, "message": message}
+        error = {"code": code, "message": message}
         return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})

@@ -7,17 +7,17 @@ from typing import Any
 
 import pytest
 
-from zava.protocol.overlong import Overlong, is_bloated
+from zava.protocol.unread import Unread, is_bloated
 
 LONG = "y" * 100_000
 
 
 def answer(message: bytes, piece: int = 1 << 16) -> Any:
-    overlong = Overlong()
+    unread = Unread()
     for start in range(0, len(message), piece):
-        overlong.feed(message[start : start + piece])
-    assert overlong.length == len(message)
-    text = overlong.answer()
+        unread.feed(message[start : start + piece])
+    assert unread.length == len(message)
+    text = unread.too_large()
     return None if text is None else json.loads(text)
 
 
