@@ -1,7 +1,7 @@
 """What an index of the products' vectors costs and finds, up to a million products.
 
-    python bench/vector_index.py --products 100000
-    python bench/vector_index.py --products 1000000 --skip none ivfflat hnsw
+    python -m bench.vector_index --products 100000
+    python -m bench.vector_index --products 1000000 --skip none ivfflat hnsw
 
 Fills a database of its own with blends of the seed's products: name and words of
 one, words of another, and a vector between theirs with noise, so that vectors lie
