@@ -258,7 +258,7 @@ SELECT datname FROM pg_database
 -- name: snapshot
 SELECT pg_current_snapshot(), txid_current_snapshot()
 -- name: transaction-id
-SELECT txid_current(), pg_current_xact_id_if_assigned()
+SELECT txid_current()::text, pg_current_xact_id_if_assigned()
 -- name: object-addresses
 SELECT pg_identify_object('pg_class'::regclass, 'retail.identity_key'::regclass, 0), pg_describe_object('pg_class'::regclass, 'retail.identity_key'::regclass, 0)
 -- name: names-by-cast
@@ -286,7 +286,7 @@ SELECT * FROM pg_available_extensions
 -- name: temporary-schema
 SELECT * FROM pg_temp.orders
 -- name: own-process
-SELECT pg_backend_pid(), pg_my_temp_schema(), version(), pg_postmaster_start_time()
+SELECT pg_backend_pid()::text, pg_my_temp_schema(), version(), pg_postmaster_start_time()
 -- name: foreign-servers
 SELECT * FROM pg_foreign_server
 -- name: sequences
