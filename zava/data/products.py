@@ -74,7 +74,8 @@ class Wanted(BaseModel):
 class FoundProduct(TypedDict):
     """A product that answers a question.
 
-    `price` is the list price, USD, `found_by` the search that found it, `stock` the
+    `price` is the list price, USD; `similarity` is 0 to 1, as told in
+    `zava.service.product_search`; `found_by` is the search that found it, `stock` the
     units in the caller's stores, and `stock_by_store` the same, store by store.
     """
 
