@@ -179,8 +179,9 @@ WHERE NOT EXISTS (SELECT FROM retail.identity_key);
 -- The functions below are SECURITY DEFINER because they read tables that no
 -- caller may read. pg_temp stands last in their search_path: left out, it is
 -- searched first, and a type of the caller's making, a domain "uuid" whose check
--- calls a function of theirs, would run as the owner. Whatever is missing, malformed, unknown, nil or not sealed
--- for this very login yields NULL, and NULL matches no policy.
+-- calls a function of theirs, would run as the owner. An identity that is missing, malformed or nil
+-- yields NULL, and NULL matches no policy. One that is claimed and not sealed for this very login, or that
+-- the login may no longer act as, is an error: an empty answer would pass for a truth.
 
 CREATE OR REPLACE FUNCTION retail.identity_seal(user_id uuid) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
@@ -193,6 +194,17 @@ RETURN (
 );
 COMMENT ON FUNCTION retail.identity_seal(uuid) IS
     'The proof that this login may act as a user id; for the functions of this section only';
+
+CREATE OR REPLACE FUNCTION retail.login_may_act_as(user_id uuid) RETURNS boolean
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+RETURN (
+    session_user = 'zava_server' OR EXISTS (
+        SELECT FROM retail.login_identities AS l
+        WHERE l.login = session_user AND l.user_id = login_may_act_as.user_id)
+);
+COMMENT ON FUNCTION retail.login_may_act_as(uuid) IS
+    'Whether this login may act as a user id at this moment; for the functions of this section only';
 
 CREATE OR REPLACE FUNCTION retail.sealed_user_id() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE
@@ -207,14 +219,21 @@ BEGIN
         RETURN NULL;
     END IF;
     user_id := claimed::uuid;
-    IF current_setting('app.current_rls_seal', true) = retail.identity_seal(user_id) THEN
+    IF user_id = '00000000-0000-0000-0000-000000000000' THEN
+        RETURN NULL;
+    END IF;
+    -- The binding is asked each time, so that a seal ends with it.
+    IF current_setting('app.current_rls_seal', true) = retail.identity_seal(user_id)
+        AND retail.login_may_act_as(user_id) THEN
         RETURN user_id;
     END IF;
-    RETURN NULL;
+    RAISE invalid_authorization_specification USING
+        MESSAGE = 'the identity of this transaction does not hold',
+        HINT = 'Ask retail.resolve_identity for a new seal; app.current_rls_user_id and app.current_rls_seal go together.';
 END
 $$;
 COMMENT ON FUNCTION retail.sealed_user_id() IS
-    'The user id of this transaction if its seal holds, else NULL; for the functions of this section only';
+    'The user id of this transaction, NULL for nobody, an error if its seal does not hold; for the functions of this section only';
 
 CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -254,10 +273,18 @@ CREATE OR REPLACE FUNCTION retail.resolve_identity(
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF session_user <> 'zava_server' AND NOT EXISTS (
-        SELECT FROM retail.login_identities AS l
-        WHERE l.login = session_user AND l.user_id = resolve_identity.user_id
+    -- Queries of other people's making run in transactions that only read. A seal is given in none of
+    -- them, so a query that gets back to its login can seal nothing. On a standby every transaction only
+    -- reads; there the closed set_config keeps a query from its login.
+    IF current_setting('transaction_read_only')::boolean AND NOT (
+        pg_is_in_recovery()
+        AND NOT has_function_privilege(session_user, 'pg_catalog.set_config(text,text,boolean)', 'EXECUTE')
     ) THEN
+        RAISE read_only_sql_transaction USING
+            MESSAGE = 'an identity is given in a read-write transaction only',
+            HINT = 'BEGIN READ WRITE; on a standby, a superuser has to load schema.sql on the primary first.';
+    END IF;
+    IF NOT retail.login_may_act_as(user_id) THEN
         RETURN;
     END IF;
     SELECT 'regional_managers', m.name,
@@ -281,10 +308,42 @@ $$;
 COMMENT ON FUNCTION retail.resolve_identity(uuid) IS
     'Role, name, stores and seal of a user id that this login may act as; no row for any other';
 
+CREATE OR REPLACE FUNCTION retail.set_identity(user_id uuid, seal text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('app.current_rls_user_id', user_id::text, true), set_config('app.current_rls_seal', seal, true);
+END
+$$;
+COMMENT ON FUNCTION retail.set_identity(uuid, text) IS
+    'SET LOCAL of both settings. Its arguments are bound, so neither stands in a statement''s text, which others may read';
+
+CREATE OR REPLACE FUNCTION retail.login_is_bound() RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+RETURN session_user <> 'zava_server' AND (SELECT count(*) = 1 FROM retail.login_identities AS l WHERE l.login = session_user);
+COMMENT ON FUNCTION retail.login_is_bound() IS
+    'Whether this login may act as one person and as nobody else';
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA retail FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION retail.get_current_user_store() TO store_managers;
 GRANT EXECUTE ON FUNCTION retail.get_user_store_list() TO regional_managers;
-GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO zava_server;
+DO $$
+DECLARE
+    login text;
+BEGIN
+    -- What a login calls as itself, before it becomes a group.
+    FOR login IN
+        SELECT rolname FROM pg_roles
+        WHERE rolname = 'zava_server' OR rolname IN (SELECT l.login FROM retail.login_identities AS l)
+    LOOP
+        EXECUTE format(
+            'GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), '
+            'retail.login_is_bound() TO %I', login);
+    END LOOP;
+END
+$$;
 
 
 -- Catalogue ------------------------------------------------------------------
@@ -1798,7 +1857,7 @@ DECLARE
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
         RAISE WARNING 'zava: % is not a superuser, so the server locks were skipped', current_user
-            USING HINT = 'Have a superuser load schema.sql once more. Until then a query can read server settings and statistics; other stores stay hidden, because the identity is sealed.';
+            USING HINT = 'Have a superuser load schema.sql once more. Until then a query can read server settings and statistics and become its login again, so zava serves logins only that may act as one person: give each a login with `zava login add`.';
         RETURN;
     END IF;
 
@@ -1815,8 +1874,9 @@ BEGIN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO pg_monitor', target);
         END IF;
     END LOOP;
-    -- The identity functions read the two settings.
-    GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean) TO zava_owner;
+    -- The identity functions write and read the two settings.
+    GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean),
+        pg_catalog.set_config(text, text, boolean) TO zava_owner;
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
         TO pg_signal_backend;
 

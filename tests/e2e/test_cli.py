@@ -133,18 +133,22 @@ def test_a_dba_who_is_no_superuser_sets_up_a_new_server_and_once_is_enough(
         "next: zava users",
     ]
     assert verifier(superuser) == made
-    # Without the locks other stores stay hidden all the same.
-    server = make_conninfo(admin, user="zava_server")
+    # Without the locks a login is served only that can be nobody else.
     listed = run("users", "--admin-url", admin)
     assert SEATTLE in listed.stdout
-    arguments = ("serve", "--user", SEATTLE)
-    variables = {"ZAVA_DATABASE_URL": server, "ZAVA_LOG_LEVEL": "ERROR"}
-    refused = run(*arguments, **variables)
-    assert refused.returncode == 1
-    assert "set_config" in refused.stderr
+    added = run("login", "add", "seattle", "--user", SEATTLE, "--admin-url", admin)
+    assert added.returncode == 0, added.stderr
     accepted = ("--allow", "set_config", "--allow", "server_functions")
-    served = run(*arguments, *accepted, **variables)
-    assert served.returncode == 0, served.stderr
+    for login, arguments, is_served in (
+        ("seattle", (), False),
+        ("zava_server", accepted, False),
+        ("seattle", accepted, True),
+    ):
+        server = make_conninfo(admin, user=login)
+        variables = {"ZAVA_DATABASE_URL": server, "ZAVA_LOG_LEVEL": "ERROR"}
+        served = run("serve", "--user", SEATTLE, *arguments, **variables)
+        assert (served.returncode == 0) == is_served, served.stderr
+        assert ("set_config" in served.stderr) != is_served
 
 
 def test_init_loads_the_seed_of_that_size_and_date(

@@ -45,13 +45,25 @@ def test_a_failure_that_the_operator_allows_does_not_keep_it_from_starting(
     start: Start, admin: psycopg.Connection, served: str
 ) -> None:
     with admin:
-        admin.execute("GRANT EXECUTE ON FUNCTION pg_sleep(float8) TO PUBLIC")
+        admin.execute("GRANT CREATE ON SCHEMA retail TO PUBLIC")
         admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
+        admin.execute("GRANT UPDATE ON retail.categories TO PUBLIC")
     one = start(handshake=False, database_url=served, allow="create_grants")
     assert one.wait() == 1
-    assert "check server_functions," in one.stderr
-    both = start(database_url=served, allow="create_grants,server_functions")
+    assert "check write_grants," in one.stderr
+    both = start(database_url=served, allow="create_grants,write_grants")
     assert both.query(SQL).structured["rows"] == ROWS
+
+
+def test_what_lets_a_query_become_its_login_is_not_allowed_to_zava_server(
+    start: Start, admin: psycopg.Connection, served: str
+) -> None:
+    with admin:
+        admin.execute("GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC")
+    refused = start(handshake=False, database_url=served, allow="server_functions")
+    assert refused.wait() == 1
+    assert "check server_functions," in refused.stderr
+    assert "zava login add" in refused.stderr
 
 
 @pytest.mark.parametrize("allow", ["all", "cannary"])

@@ -123,7 +123,7 @@ def test_a_login_has_the_least_that_it_needs(
     logins.remove(name)
     assert attributes == [(True, False, False, False, False, False, False, True)]
     assert memberships == [("store_managers", False, True, False)]
-    assert grants == [("pg_namespace", 1), ("pg_proc", 1)]
+    assert grants == [("pg_namespace", 1), ("pg_proc", 3)]
 
 
 def test_a_login_may_be_given_more_people_and_keeps_its_password(

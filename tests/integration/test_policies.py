@@ -219,18 +219,34 @@ def group_count(
     [
         pytest.param(None, None, id="unset"),
         pytest.param("", "", id="empty"),
-        pytest.param(SEATTLE, None, id="no-seal"),
-        pytest.param(SEATTLE, "", id="empty-seal"),
-        pytest.param(SEATTLE, "0" * 64, id="forged-seal"),
         pytest.param(NIL, "0" * 64, id="nil"),
         pytest.param("garbage", "0" * 64, id="garbage"),
-        pytest.param(STRANGER, "0" * 64, id="stranger"),
     ],
 )
-def test_without_a_sealed_identity_no_row_shows(
+def test_without_an_identity_no_row_shows(
     owner: Owner, role: str, user_id: str | None, seal: str | None, table: str
 ) -> None:
     assert group_count(owner, role, user_id, seal, table) == 0
+
+
+@pytest.mark.acceptance("A88")
+@pytest.mark.parametrize("table", TABLES_WITH_A_STORE)
+@pytest.mark.parametrize("role", ["store_managers", "regional_managers"])
+@pytest.mark.parametrize(
+    ("user_id", "seal"),
+    [
+        pytest.param(SEATTLE, None, id="no-seal"),
+        pytest.param(SEATTLE, "", id="empty-seal"),
+        pytest.param(SEATTLE, "0" * 64, id="forged-seal"),
+        pytest.param(STRANGER, "0" * 64, id="stranger"),
+    ],
+)
+def test_an_identity_that_is_claimed_without_its_seal_is_an_error(
+    owner: Owner, role: str, user_id: str, seal: str | None, table: str
+) -> None:
+    # An empty answer would pass for a truth.
+    with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification):
+        group_count(owner, role, user_id, seal, table)
 
 
 @pytest.mark.acceptance("A88", "D4")
@@ -239,15 +255,19 @@ def test_one_person_s_seal_does_not_fit_another(
 ) -> None:
     seal = provider.resolve_identity(SEATTLE).seal
     with psycopg.connect(server_conninfo, autocommit=True) as conn:
-        for user_id, expected in ((SEATTLE, 1), (REDMOND, 0)):
+
+        def stores(user_id: str) -> object:
             with conn.transaction():
                 conn.execute(
                     f"SET LOCAL app.current_rls_user_id = '{user_id}'".encode()
                 )
                 conn.execute(f"SET LOCAL app.current_rls_seal = '{seal}'".encode())
                 conn.execute("SET LOCAL ROLE store_managers")
-                row = conn.execute("SELECT count(*) FROM retail.stores").fetchone()
-            assert row == (expected,)
+                return conn.execute("SELECT count(*) FROM retail.stores").fetchone()
+
+        assert stores(SEATTLE) == (1,)
+        with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification):
+            stores(REDMOND)
 
 
 def test_a_seal_does_not_fit_another_login(
@@ -255,7 +275,8 @@ def test_a_seal_does_not_fit_another_login(
 ) -> None:
     # The superuser's session is another login than the server's.
     seal = provider.resolve_identity(SEATTLE).seal
-    assert group_count(owner, "store_managers", SEATTLE, seal, "orders") == 0
+    with pytest.raises(psycopg.errors.InvalidAuthorizationSpecification):
+        group_count(owner, "store_managers", SEATTLE, seal, "orders")
 
 
 @pytest.mark.acceptance("D25")

@@ -261,7 +261,6 @@ def test_an_identity_function_is_what_the_contract_says(
         pytest.param("", id="empty"),
         pytest.param("garbage", id="garbage"),
         pytest.param(NIL, id="nil"),
-        pytest.param(SEATTLE, id="not-sealed"),
     ],
 )
 def test_an_identity_that_is_at_fault_is_nobody_s_store(
@@ -278,6 +277,18 @@ def test_an_identity_that_is_at_fault_is_nobody_s_store(
             "SELECT retail.get_current_user_store(), retail.get_user_store_list()",
         )
     assert found == [(None, [])]
+
+
+@pytest.mark.parametrize("call", ["get_current_user_store", "get_user_store_list"])
+def test_an_identity_without_its_seal_is_an_error(owner: Owner, call: str) -> None:
+    with (
+        owner.transaction(force_rollback=True),
+        pytest.raises(psycopg.errors.InvalidAuthorizationSpecification),
+    ):
+        owner.execute(
+            "SELECT set_config('app.current_rls_user_id', %s, true)", (SEATTLE,)
+        )
+        owner.execute(f"SELECT retail.{call}()".encode())
 
 
 @pytest.mark.acceptance("A55", "A84", "A85", "A87", "D2")

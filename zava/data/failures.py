@@ -52,8 +52,8 @@ _UNAVAILABLE = (
 # SQLSTATE classes in which the SQL text, or the data that it meets, is at fault.
 # fmt: off
 _QUERY_CLASSES = frozenset({
-    "0A", "10", "20", "21", "22", "23", "24", "25", "26", "2B", "2D", "2F", "34", "38",
-    "39", "3B", "3D", "3F", "40", "42", "44", "54", "55", "HV", "P0",
+    "0A", "10", "20", "21", "22", "23", "24", "25", "26", "28", "2B", "2D", "2F", "34",
+    "38", "39", "3B", "3D", "3F", "40", "42", "44", "54", "55", "HV", "P0",
 })
 # fmt: on
 _LEADING_NOISE = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
@@ -82,7 +82,7 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
         return QueryError(NO_VALUES, "UNDEFINED_PARAMETER", query, {})
     if sqlstate[:2] in ("08", "57") or sqlstate in _ENDED_BY_A_TIMEOUT:
         return UnavailableError(_UNAVAILABLE, query)
-    if sqlstate[:2] == "28":
+    if sqlstate[:2] == "28" and not is_raised_by_a_statement(exc):
         return ConfigurationError(
             "the database refused the login: check ZAVA_DATABASE_URL and its password"
         )
@@ -118,10 +118,12 @@ def is_unbound_parameter(exc: BaseException) -> bool:
     PostgreSQL calls both a protocol violation. A broken protocol, and whatever a
     pooler reports by this code, ends the connection, which is worse than an error.
     """
-    return (
-        isinstance(exc, pg.ProtocolViolation)
-        and exc.diag.severity_nonlocalized == "ERROR"
-    )
+    return isinstance(exc, pg.ProtocolViolation) and is_raised_by_a_statement(exc)
+
+
+def is_raised_by_a_statement(exc: psycopg.Error) -> bool:
+    """Whether a statement failed, not the login or the connection."""
+    return exc.diag.severity_nonlocalized == "ERROR"
 
 
 def _without_sqlstate(exc: psycopg.Error, query: str) -> MCPError:

@@ -19,7 +19,13 @@ from psycopg.rows import dict_row
 from zava.data.failures import is_missing_object, translate
 from zava.data.posture import check_posture
 from zava.data.statements import statement
-from zava.errors import AuthorizationError, ConfigurationError, ValidationError
+from zava.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    MCPError,
+    UnavailableError,
+    ValidationError,
+)
 from zava.models import Identity, PostureCheck
 
 _NIL = UUID(int=0)
@@ -87,14 +93,37 @@ class IdentityResolver:
                 self._known[user_id] = (self._clock(), identity)
         return identity
 
+    def renew(self, identity: Identity, max_retries: int) -> Identity:
+        """Return an identity again whose seal the database no longer takes.
+
+        Args:
+            identity: What was remembered.
+            max_retries: As for `resolve`.
+
+        Raises:
+            UnavailableError: The person sees other stores now than the call began
+                with.
+            MCPError: As for `resolve`.
+        """
+        with self._lock:
+            _, known = self._known.get(identity.user_id, (0.0, None))
+            if known is not None and known.seal == identity.seal:
+                del self._known[identity.user_id]
+        renewed = self.resolve(str(identity.user_id), max_retries)
+        if (renewed.role_name, renewed.store_ids) != (
+            identity.role_name,
+            identity.store_ids,
+        ):
+            raise UnavailableError(
+                "the stores that this person sees have just changed: ask again"
+            )
+        return renewed
+
     def _ask(self, user_id: UUID, max_retries: int) -> Identity:
         def ask(
             conn: psycopg.Connection[Any],
         ) -> tuple[Identity | None, Sequence[PostureCheck]]:
-            with conn.cursor(row_factory=dict_row) as cursor:
-                values = {"user_id": user_id}
-                cursor.execute(statement("resolve_identity"), values)
-                row = cursor.fetchone()
+            row = _read(conn, user_id)
             identity = None if row is None else Identity.model_validate(row)
             if self._judge is None or identity is None:
                 return identity, ()
@@ -104,15 +133,7 @@ class IdentityResolver:
         try:
             identity, checks = self._lend(ask, max_retries)
         except psycopg.Error as exc:
-            if is_missing_object(exc):
-                raise ConfigurationError(
-                    "this database has no retail schema: run `zava init`"
-                ) from exc
-            if exc.sqlstate == _NOT_GRANTED:
-                raise ConfigurationError(
-                    "this login may not act for anybody: use the login zava_server"
-                ) from exc
-            raise translate(exc) from exc
+            raise explain(exc) from exc
         if identity is None:
             raise AuthorizationError(
                 "no such user, or not one that this database login may act as:"
@@ -122,6 +143,39 @@ class IdentityResolver:
         if self._judge is not None:
             self._judge(checks)
         return identity
+
+
+def explain(exc: psycopg.Error) -> MCPError:
+    """Return why nobody is served: what a login could not ask of the database."""
+    if is_missing_object(exc):
+        return ConfigurationError(
+            "this database has no retail schema, or that of an older zava: run"
+            " `zava init`, which keeps its rows"
+        )
+    if exc.sqlstate == _NOT_GRANTED:
+        return ConfigurationError(
+            "this login may not act for anybody: `zava login add NAME --user ID` makes"
+            " one that may, and `zava init` gives an older one what it lacks"
+        )
+    if isinstance(exc, psycopg.errors.ReadOnlySqlTransaction):
+        return ConfigurationError(
+            "this database is a standby on which a query could become its login again:"
+            " have a superuser load schema.sql on the primary"
+        )
+    return translate(exc)
+
+
+def _read(conn: psycopg.Connection[Any], user_id: UUID) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        try:
+            cursor.execute(statement("begin_identity"))
+        except psycopg.errors.FeatureNotSupported:
+            cursor.execute(statement("begin_identity_on_standby"))
+        try:
+            cursor.execute(statement("resolve_identity"), {"user_id": user_id})
+            return cursor.fetchone()
+        finally:
+            conn.rollback()
 
 
 @lru_cache(maxsize=64)

@@ -77,7 +77,7 @@ class BoundLogins:
                 )
             conn.execute(statement("become_owner"))
             _run(conn, "grant_schema", login=login)
-            _run(conn, "grant_resolve_identity", login=login)
+            _run(conn, "grant_identity", login=login)
             for user_id in sorted(wanted):
                 values = {"login": name, "user_id": user_id}
                 conn.execute(statement("bind_login"), values)
@@ -106,7 +106,7 @@ class BoundLogins:
             conn.execute(statement("unbind_login"), {"login": name})
             row = conn.execute(statement("read_login"), {"login": name}).fetchone()
             if row is not None:
-                _run(conn, "revoke_resolve_identity", login=login)
+                _run(conn, "revoke_identity", login=login)
                 _run(conn, "revoke_schema", login=login)
         if row is None:
             return

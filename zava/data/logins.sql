@@ -32,13 +32,13 @@ GRANT {role_name} TO {login} WITH INHERIT FALSE, SET TRUE
 -- What it takes to call the next.
 GRANT USAGE ON SCHEMA retail TO {login}
 
--- name: grant_resolve_identity
--- The one function that a login calls as itself.
-GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO {login}
+-- name: grant_identity
+-- The functions that a login calls as itself.
+GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.login_is_bound() TO {login}
 
--- name: revoke_resolve_identity
--- Without it no transaction of the login is given a seal.
-REVOKE ALL ON FUNCTION retail.resolve_identity(uuid) FROM {login}
+-- name: revoke_identity
+-- Without them no transaction of the login is given a seal.
+REVOKE ALL ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.login_is_bound() FROM {login}
 
 -- name: revoke_schema
 -- The login has nothing left in this database.

@@ -11,7 +11,7 @@ connection that a pooler may hand to somebody else.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg.errors import error_from_result
@@ -22,11 +22,22 @@ if TYPE_CHECKING:
     from psycopg.abc import PQGen
     from psycopg.pq.abc import PGconn, PGresult
 
+
+class Bound(NamedTuple):
+    """A statement with the values of its parameters `$1`, `$2`, …, as text."""
+
+    text: bytes
+    values: tuple[bytes, ...]
+
+
+Statement = bytes | Bound
+"""What travels in a pipeline: SQL text, with or without values."""
+
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
 
 def exchange(
-    conn: psycopg.Connection[Any], statements: Sequence[bytes]
+    conn: psycopg.Connection[Any], statements: Sequence[Statement]
 ) -> list[PGresult]:
     """Send statements in one pipeline and return the result of each.
 
@@ -34,7 +45,7 @@ def exchange(
 
     Args:
         conn: In autocommit mode, idle.
-        statements: One SQL statement each, without parameters.
+        statements: One SQL statement each.
 
     Raises:
         psycopg.Error: A statement failed; an open transaction is to be rolled back.
@@ -49,12 +60,15 @@ def exchange(
     return results
 
 
-def _run(pgconn: PGconn, statements: Sequence[bytes]) -> PQGen[list[PGresult]]:
+def _run(pgconn: PGconn, statements: Sequence[Statement]) -> PQGen[list[PGresult]]:
     # A connection that fails on the way stays in pipeline mode and active, which
     # the pool takes as broken.
     pgconn.enter_pipeline_mode()
-    for text in statements:
-        pgconn.send_query_params(text, None)
+    for statement in statements:
+        if isinstance(statement, Bound):
+            pgconn.send_query_params(*statement)
+        else:
+            pgconn.send_query_params(statement, None)
     pgconn.pipeline_sync()
     # A text larger than the socket's buffer goes out piece by piece, while what
     # the server says already is taken in.

@@ -1,29 +1,25 @@
 """Whether the database keeps stores apart: read from its catalogue, and tried.
 
-The catalogue is read as the server's own login, in one round trip. Then a canary
-looks for rows of other stores in every table with a store, as the person served,
-with a seal that does not fit, as somebody else and as nobody.
+The catalogue is read as the server's own login, in one round trip. What is tried is
+in `zava.data.canary`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from uuid import UUID, uuid4
 
 import psycopg
-from psycopg import sql
 
+from zava.data.canary import send_canary
 from zava.data.cancellation import CancellableConnection
+from zava.data.checks import make_check
 from zava.data.statements import statement
-from zava.data.transaction import identity_statements
 from zava.errors import UnavailableError
 from zava.models import Identity, PostureCheck
 
 _OLDEST = 160000
-_FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
-_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +70,7 @@ _RULES = (
     _Rule(
         "posture_server_statistics", "the server's statistics are closed", fails=False
     ),
-    _Rule("posture_login", "the login may act as its own people only", fails=False),
+    _Rule("posture_login", "the login may act as one person only", fails=False),
 )
 
 CHECKS = (
@@ -124,27 +120,14 @@ def _check_all(
             detail="nobody to look as: give --user ID",
         )
         return (*checks, nobody.model_copy(update={"name": "identity"}), nobody)
-    return (*checks, *_send_canary(conn, identity))
+    return (*checks, *send_canary(conn, identity))
 
 
 def check_version(version: int) -> PostureCheck:
     """Return the check of PostgreSQL's version number, such as 160004."""
     old = [(f"version {version // 10000}", "upgrade PostgreSQL")]
     faults = old if version < _OLDEST else []
-    return _check("postgresql", "PostgreSQL is 16 or newer", faults)
-
-
-def _check(
-    name: str, promise: str, faults: Sequence[tuple[str, str]], *, fails: bool = True
-) -> PostureCheck:
-    if not faults:
-        return PostureCheck(name=name, status="pass", detail=promise)
-    return PostureCheck(
-        name=name,
-        status="fail" if fails else "warn",
-        detail=_some([fault for fault, _ in faults], ", "),
-        remedy=_some([remedy for _, remedy in faults], " "),
-    )
+    return make_check("postgresql", "PostgreSQL is 16 or newer", faults)
 
 
 def _check_connection(conn: psycopg.Connection[Any]) -> PostureCheck:
@@ -155,13 +138,7 @@ def _check_connection(conn: psycopg.Connection[Any]) -> PostureCheck:
         if pooled
         else "straight to PostgreSQL"
     )
-    return _check("connection", way, [])
-
-
-def _some(texts: Sequence[str], separator: str) -> str:
-    unique = list(dict.fromkeys(texts))
-    more = f" and {len(unique) - _SHOWN} more" if len(unique) > _SHOWN else ""
-    return separator.join(unique[:_SHOWN]) + more
+    return make_check("connection", way, [])
 
 
 def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
@@ -172,82 +149,4 @@ def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
         cursors = [conn.execute(statement(rule.statement).encode()) for rule in _RULES]
         conn.execute(statement("rollback"))
     for rule, cursor in zip(_RULES, cursors, strict=True):
-        yield _check(rule.name, rule.promise, cursor.fetchall(), fails=rule.fails)
-
-
-def _send_canary(
-    conn: psycopg.Connection[Any], identity: Identity
-) -> tuple[PostureCheck, PostureCheck]:
-    """Return how `identity` and `canary` went."""
-    disguises = {
-        "with a forged seal": identity.model_copy(update={"seal": "0" * 64}),
-        "as somebody else": identity.model_copy(update={"user_id": uuid4()}),
-        "as nobody": None,
-    }
-    tables = [
-        row[0]
-        for row in conn.execute(
-            statement("posture_tenant_tables"), {"role_name": identity.role_name}
-        )
-    ]
-    with conn.pipeline():
-        conn.execute(statement("posture_begin"))
-        conn.execute(statement("posture_patience"))
-        conn.execute(statement("canary_by_index"))
-        _become(conn, identity)
-        stores = conn.execute(statement("canary_stores"))
-        looks = {"of another store": _probe(conn, tables, identity.store_ids)}
-        for name, disguise in disguises.items():
-            conn.execute(statement("canary_role_none"))
-            _become(conn, disguise or identity)
-            if disguise is None:
-                conn.execute(statement("canary_nobody"))
-            looks[name] = _probe(conn, tables, ())
-        conn.execute(statement("rollback"))
-    seen = [row[0] for row in stores.fetchall()]
-    faults = [
-        (f"{table} shows rows {name}", "load schema.sql again")
-        for name, cursor in looks.items()
-        for (table,) in cursor.fetchall()
-    ]
-    if not tables:
-        faults = [("no table can be read", "load schema.sql again")]
-    return (
-        _judge_identity(identity, seen),
-        _check("canary", "a look for other stores' rows finds none", faults),
-    )
-
-
-def _judge_identity(identity: Identity, seen: Iterable[UUID]) -> PostureCheck:
-    faults = []
-    if not identity.store_ids:
-        faults.append(
-            ("it sees no store", "list its stores in retail.regional_manager_stores")
-        )
-    if identity.role_name == "store_managers" and len(identity.store_ids) > 1:
-        faults.append(("a store manager of several stores", "load schema.sql again"))
-    if set(seen) != set(identity.store_ids):
-        faults.append(
-            ("it does not see exactly the stores that it has", "load schema.sql again")
-        )
-    promise = f"it sees its own stores, {len(identity.store_ids)} in number"
-    return _check("identity", promise, faults)
-
-
-def _become(conn: psycopg.Connection[Any], identity: Identity) -> None:
-    for setting in identity_statements(identity):
-        conn.execute(setting)
-
-
-def _probe(
-    conn: psycopg.Connection[Any], tables: Sequence[str], known: Sequence[UUID]
-) -> psycopg.Cursor[Any]:
-    """Look in every table for rows of stores that are not `known`."""
-    edges = sorted(known)
-    gaps = {"after": [_FIRST, *edges], "before": [*edges, _LAST]}
-    probe = sql.SQL(statement("canary_probe"))
-    probes = [
-        probe.format(name=sql.Literal(table), table=sql.Identifier(table))
-        for table in tables
-    ]
-    return conn.execute(sql.SQL(" UNION ALL ").join(probes), gaps)
+        yield make_check(rule.name, rule.promise, cursor.fetchall(), fails=rule.fails)

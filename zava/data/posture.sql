@@ -196,14 +196,15 @@ WHERE c.relkind = 'f'
 ORDER BY 1
 
 -- name: posture_functions
--- A SECURITY DEFINER function reads as its owner: three are known, and they look up names safely.
+-- A SECURITY DEFINER function reads as its owner: five are known, and they look up names safely.
 SELECT p.oid::regprocedure::text AS object,
        CASE WHEN k.name IS NULL
             THEN format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, store_managers, regional_managers, %I;', p.oid::regprocedure, session_user)
             ELSE format('ALTER ROUTINE %s SET search_path = pg_catalog, pg_temp;', p.oid::regprocedure) END AS remedy
 FROM pg_proc AS p
 JOIN pg_namespace AS n ON n.oid = p.pronamespace
-LEFT JOIN (VALUES ('retail.get_current_user_store()'), ('retail.get_user_store_list()'), ('retail.resolve_identity(uuid)'))
+LEFT JOIN (VALUES ('retail.get_current_user_store()'), ('retail.get_user_store_list()'), ('retail.resolve_identity(uuid)'),
+                  ('retail.set_identity(uuid,text)'), ('retail.login_is_bound()'))
     AS k (name) ON k.name = p.oid::regprocedure::text
 WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
     AND NOT (k.name IS NOT NULL AND coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false))
@@ -340,9 +341,9 @@ WHERE EXISTS (
 ORDER BY 1
 
 -- name: posture_login
--- The server's own login may act as anyone, which is right where only the operator has its password.
+-- A login that may act as several people is right where only the operator has its password.
 SELECT session_user::text AS object, 'zava login add NAME --user ID gives a person a login of their own' AS remedy
-WHERE session_user = 'zava_server'
+WHERE NOT retail.login_is_bound()
 
 -- name: posture_tenant_tables
 -- Every table with a store that a role in reach may read, for the canary.
@@ -370,10 +371,6 @@ WHERE EXISTS (
 -- name: canary_stores
 -- The stores that the identity sees.
 SELECT store_id FROM retail.stores
-
--- name: canary_role_none
--- Back to the login, which alone may become a group.
-SET LOCAL ROLE NONE
 
 -- name: canary_nobody
 -- No identity at all.

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 
 from zava.data.connections import CLOSE_SECONDS, Pool
 from zava.data.failures import is_missing_object, translate
-from zava.data.identity import IdentityResolver, Judge, parse_user_id
+from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
 from zava.data.pool import ConnectionPoolManager
 from zava.data.posture import check_posture
 from zava.data.sales import ComparedSpan, SalesData, get_sales_data
@@ -96,7 +96,7 @@ class PostgreSQLProvider:
         try:
             return self._manager.with_retry(check, max_retries=1)
         except psycopg.Error as exc:
-            raise translate(exc) from exc
+            raise explain(exc) from exc
 
     def known_identity(self, rls_user_id: str) -> Identity | None:
         """Return who `rls_user_id` is if that is remembered, without asking."""
@@ -154,15 +154,22 @@ class PostgreSQLProvider:
             MCPError: As for `fetch`.
         """
 
-        def run(conn: CancellableConnection) -> list[Rows]:
-            return run_queries(conn, queries, identity, max_rows + 1, max_bytes)
+        def run(as_whom: Identity) -> list[Rows]:
+            def transact(conn: CancellableConnection) -> list[Rows]:
+                return run_queries(conn, queries, as_whom, max_rows + 1, max_bytes)
+
+            return self._manager.with_retry(transact, self._max_retries)
 
         text = queries[0].text
         # Errors name a position in the text that was sent.
         offset = prefix_length() if len(queries) == 1 else 0
         try:
             with self._monitor(text, operation):
-                read = self._manager.with_retry(run, self._max_retries)
+                try:
+                    read = run(identity)
+                except psycopg.errors.InvalidAuthorizationSpecification:
+                    # The key of the seals has changed, or the person's rights have.
+                    read = run(self.identities.renew(identity, self._max_retries))
         except psycopg.Error as exc:
             if operation != CALLERS_QUERY and is_missing_object(exc):
                 raise ConfigurationError(

@@ -21,17 +21,22 @@ ROLLBACK
 -- What PostgreSQL's own grammar admits behind these words is one query and nothing else.
 DECLARE {cursor} NO SCROLL CURSOR FOR
 
--- name: set_user_id
--- Who the transaction acts for; SET takes no parameters, the literals are validated.
-SET LOCAL app.current_rls_user_id = {user_id}
-
--- name: set_seal
--- The proof that goes with the user id.
-SET LOCAL app.current_rls_seal = {seal}
+-- name: set_identity
+-- Who the transaction acts for, and the proof of it. Both are bound: a statement's text
+-- can be read by whoever watches the server.
+SELECT retail.set_identity($1, $2)
 
 -- name: set_role
 -- The group role that may read and nothing else.
 SET LOCAL ROLE {role_name}
+
+-- name: begin_identity
+-- An identity is given in a read-write transaction only, whatever the login's default is.
+BEGIN READ WRITE
+
+-- name: begin_identity_on_standby
+-- A standby has no other transactions.
+BEGIN READ ONLY
 
 -- name: resolve_identity
 -- Role, stores and seal of a user id, or no row; and a fingerprint of the tables.

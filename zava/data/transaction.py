@@ -12,7 +12,7 @@ from psycopg import sql
 
 from zava.data.cancellation import CancellableConnection
 from zava.data.cells import load_rows
-from zava.data.pipeline import exchange
+from zava.data.pipeline import Bound, Statement, exchange
 from zava.data.statements import statement
 from zava.models import Column, Identity
 
@@ -87,7 +87,7 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements = [begin.encode()]
+    statements: list[Statement] = [begin.encode()]
     if isinstance(conn, CancellableConnection):
         statements += conn.transaction_settings
     statements += identity_statements(identity)
@@ -110,16 +110,13 @@ def prefix_length() -> int:
 
 
 @lru_cache(maxsize=64)
-def identity_statements(identity: Identity) -> tuple[bytes, ...]:
+def identity_statements(identity: Identity) -> tuple[Statement, ...]:
     """Return what makes an open transaction `identity`'s: user id, seal, role."""
-    values: Mapping[str, Any] = {
-        "set_user_id": {"user_id": sql.Literal(str(identity.user_id))},
-        "set_seal": {"seal": sql.Literal(identity.seal)},
-        "set_role": {"role_name": sql.Identifier(identity.role_name)},
-    }
-    return tuple(
-        sql.SQL(statement(name)).format(**value).as_bytes()
-        for name, value in values.items()
+    values = (str(identity.user_id).encode(), identity.seal.encode())
+    role_name = sql.Identifier(identity.role_name)
+    return (
+        Bound(statement("set_identity").encode(), values),
+        sql.SQL(statement("set_role")).format(role_name=role_name).as_bytes(),
     )
 
 

@@ -72,10 +72,36 @@ class PostureJudge:
         logger.info("posture: {} of {} checks pass{}", passed, len(checks), warned)
 
 
+# Where one of these fails, a query can become its login again. That login may then
+# be nobody but the person served.
+_BOUND_LOGINS_ONLY = frozenset({"set_config", "server_functions"})
+
+
 def accept(
     checks: Sequence[PostureCheck], allowed: frozenset[str]
 ) -> tuple[PostureCheck, ...]:
-    """Return the checks, with a warning for each failure that is allowed."""
+    """Return the checks, with a warning for each failure that is allowed.
+
+    What lets a query become its login again is allowed to a login only that may act
+    as one person.
+    """
+    is_bound = any(check.name == "login" and check.status == "pass" for check in checks)
+    if not is_bound:
+        refused = allowed & _BOUND_LOGINS_ONLY
+        allowed -= _BOUND_LOGINS_ONLY
+        checks = tuple(
+            check.model_copy(
+                update={
+                    "detail": f"{check.detail}; not to be allowed to a login that may"
+                    " act as several people",
+                    "remedy": f"{check.remedy} Or `zava login add NAME --user ID`"
+                    " gives each person a login of their own.",
+                }
+            )
+            if check.status == "fail" and check.name in refused
+            else check
+            for check in checks
+        )
     return tuple(
         check.model_copy(
             update={"status": "warn", "detail": f"allowed: {check.detail}"}

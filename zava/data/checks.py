@@ -1,0 +1,29 @@
+"""How a check of the database is written down."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from zava.models import PostureCheck
+
+_SHOWN = 3
+
+
+def make_check(
+    name: str, promise: str, faults: Sequence[tuple[str, str]], *, fails: bool = True
+) -> PostureCheck:
+    """Return a check with its faults, each an object and what mends it."""
+    if not faults:
+        return PostureCheck(name=name, status="pass", detail=promise)
+    return PostureCheck(
+        name=name,
+        status="fail" if fails else "warn",
+        detail=_some([fault for fault, _ in faults], ", "),
+        remedy=_some([remedy for _, remedy in faults], " "),
+    )
+
+
+def _some(texts: Sequence[str], separator: str) -> str:
+    unique = list(dict.fromkeys(texts))
+    more = f" and {len(unique) - _SHOWN} more" if len(unique) > _SHOWN else ""
+    return separator.join(unique[:_SHOWN]) + more
