@@ -165,6 +165,19 @@ COMMENT ON COLUMN retail.identity_key.key IS 'At least 32 random bytes';
 COMMENT ON COLUMN retail.identity_key.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.identity_key.updated_at IS 'When the row last changed, UTC';
 
+CREATE TABLE IF NOT EXISTS retail.shared_objects (
+    object      text        PRIMARY KEY,
+    reason      text        NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.shared_objects IS 'Internal: what the operator has added for everybody, for zava doctor: it holds no store''s rows';
+COMMENT ON COLUMN retail.shared_objects.object IS 'As zava doctor names it, for example "retail.holidays", "public.easter(integer)" or "extension citext"';
+COMMENT ON COLUMN retail.shared_objects.reason IS 'Why every store may see it';
+COMMENT ON COLUMN retail.shared_objects.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.shared_objects.updated_at IS 'When the row last changed, UTC';
+GRANT SELECT (object) ON retail.shared_objects TO PUBLIC;
+
 -- gen_random_uuid() draws from the server's strong random source: 4 x 122 bits.
 INSERT INTO retail.identity_key (key)
 SELECT uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())
@@ -186,23 +199,23 @@ WHERE NOT EXISTS (SELECT FROM retail.identity_key);
 CREATE OR REPLACE FUNCTION retail.identity_seal(user_id uuid) RETURNS text
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-RETURN (
+AS $$
     -- Keyed twice, as HMAC does, so that a longer message cannot be forged
     -- from a shorter one. The login is part of it: a seal is worth nothing elsewhere.
     SELECT encode(sha256(k.key || sha256(k.key || convert_to(session_user || ':' || identity_seal.user_id, 'UTF8'))), 'hex')
     FROM retail.identity_key AS k
-);
+$$;
 COMMENT ON FUNCTION retail.identity_seal(uuid) IS
     'The proof that this login may act as a user id; for the functions of this section only';
 
 CREATE OR REPLACE FUNCTION retail.login_may_act_as(user_id uuid) RETURNS boolean
     LANGUAGE sql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
-RETURN (
-    session_user = 'zava_server' OR EXISTS (
+AS $$
+    SELECT session_user = 'zava_server' OR EXISTS (
         SELECT FROM retail.login_identities AS l
         WHERE l.login = session_user AND l.user_id = login_may_act_as.user_id)
-);
+$$;
 COMMENT ON FUNCTION retail.login_may_act_as(uuid) IS
     'Whether this login may act as a user id at this moment; for the functions of this section only';
 
@@ -322,7 +335,9 @@ COMMENT ON FUNCTION retail.set_identity(uuid, text) IS
 CREATE OR REPLACE FUNCTION retail.login_is_bound() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-RETURN session_user <> 'zava_server' AND (SELECT count(*) = 1 FROM retail.login_identities AS l WHERE l.login = session_user);
+AS $$
+    SELECT session_user <> 'zava_server' AND count(*) = 1 FROM retail.login_identities AS l WHERE l.login = session_user
+$$;
 COMMENT ON FUNCTION retail.login_is_bound() IS
     'Whether this login may act as one person and as nobody else';
 
@@ -1623,13 +1638,8 @@ TO store_managers, regional_managers;
 -- binds the owner as well, hence the owner's own policy: it loads the data and
 -- lets the identity functions read.
 
-GRANT SELECT ON
-    retail.categories, retail.product_types, retail.products, retail.product_description_embeddings,
-    retail.product_search_words, retail.search_vocabulary
-TO store_managers, regional_managers;
-
--- Of a table with a store they may read every column but not the system
--- columns: ctid tells how large the whole table is, xmin how busy other stores are.
+-- They may read every column of a table but not the system columns: ctid tells how large the
+-- whole table is, xmin how busy other stores are.
 DO $$
 DECLARE
     target regclass;
@@ -1638,7 +1648,9 @@ BEGIN
     FOREACH target IN ARRAY ARRAY[
         'retail.stores', 'retail.customers', 'retail.orders', 'retail.order_items', 'retail.inventory',
         'retail.daily_sales', 'retail.daily_product_sales', 'retail.monthly_product_sales',
-        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_purchases', 'retail.product_pairs'
+        'retail.daily_repeat_customers', 'retail.monthly_repeat_customers', 'retail.customer_purchases', 'retail.product_pairs',
+        'retail.categories', 'retail.product_types', 'retail.products', 'retail.product_description_embeddings',
+        'retail.product_search_words', 'retail.search_vocabulary'
     ]::regclass[] LOOP
         SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
         INTO open_columns
@@ -1750,6 +1762,7 @@ BEGIN
         FROM pg_attribute AS a
         JOIN pg_class AS c ON c.oid = a.attrelid
         WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind = 'r'
+            AND c.relowner = 'zava_owner'::regrole  -- not what the operator has added
             AND a.attname = 'updated_at' AND NOT a.attisdropped
     LOOP
         EXECUTE format(

@@ -98,10 +98,10 @@ SEATTLE_FOR_EVERYONE = f"""
 # What is done to the database, and the checks that have to say so.
 BROKEN = {
     "pgvector-too-old": ({"pgvector"}, "UPDATE pg_extension SET extversion = '0.7.4' WHERE extname = 'vector'"),
-    "rls-off": ({"row_security", "references", "canary"}, "ALTER TABLE retail.orders DISABLE ROW LEVEL SECURITY"),
+    "rls-off": ({"row_security", "relations", "canary"}, "ALTER TABLE retail.orders DISABLE ROW LEVEL SECURITY"),
     "rls-not-forced": ({"row_security"}, "ALTER TABLE retail.inventory NO FORCE ROW LEVEL SECURITY"),
     "new-table-without-rls": ({"row_security"}, "CREATE TABLE retail.visits (store_id uuid)"),
-    "table-elsewhere-without-rls": ({"row_security"}, "CREATE TABLE public.visits (store_id uuid); GRANT SELECT ON public.visits TO PUBLIC"),
+    "table-elsewhere-without-rls": ({"row_security", "relations"}, "CREATE TABLE public.visits (store_id uuid); GRANT SELECT ON public.visits TO PUBLIC"),
     "no-policy": ({"policies"}, "DROP POLICY store_manager_orders ON retail.orders"),
     "new-table-without-policy": (
         {"policies"},
@@ -116,25 +116,25 @@ BROKEN = {
     ),
     "policy-of-the-other-group": ({"policies"}, POLICY.format("TO regional_managers USING (status = 'pending')")),
     "table-of-orders-without-store": (
-        {"references"},
+        {"relations", "system_columns"},
         "CREATE TABLE retail.notes (order_id uuid, store_id_of_order uuid, note text, FOREIGN KEY (order_id, store_id_of_order)"
         " REFERENCES retail.orders (order_id, store_id)); GRANT SELECT ON retail.notes TO regional_managers",
     ),
-    "view": ({"views"}, VIEW.format("retail.all_orders", "", "store_managers")),
-    "view-elsewhere": ({"views"}, VIEW.format("public.all_orders", "", "PUBLIC")),
-    "view-that-says-no": ({"views"}, VIEW.format("retail.all_orders", "WITH (security_invoker = false)", "store_managers")),
+    "view": ({"relations"}, VIEW.format("retail.all_orders", "", "store_managers")),
+    "view-elsewhere": ({"relations"}, VIEW.format("public.all_orders", "", "PUBLIC")),
+    "view-that-says-no": ({"relations"}, VIEW.format("retail.all_orders", "WITH (security_invoker = false)", "store_managers")),
     "view-of-a-view": (
-        {"views"},
+        {"relations"},
         "CREATE VIEW retail.inner_orders WITH (security_invoker = true) AS SELECT * FROM retail.orders;"
         "CREATE VIEW public.outer_orders AS SELECT * FROM retail.inner_orders; GRANT SELECT (order_id) ON public.outer_orders TO PUBLIC",
     ),
     "materialized-view": (
-        {"materialized_views"},
+        {"relations"},
         "CREATE MATERIALIZED VIEW retail.totals AS SELECT store_id, sum(total_amount) FROM retail.orders GROUP BY 1;"
         "GRANT SELECT ON retail.totals TO store_managers",
     ),
     "foreign-table": (
-        {"foreign_tables"},
+        {"relations"},
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
         "CREATE FOREIGN TABLE public.elsewhere (a int) SERVER s; GRANT SELECT ON public.elsewhere TO PUBLIC",
     ),
@@ -149,8 +149,8 @@ BROKEN = {
     "create-in-retail": ({"create_grants"}, "GRANT CREATE ON SCHEMA retail TO store_managers"),
     "create-schemas": ({"create_grants"}, "GRANT CREATE ON DATABASE {database} TO zava_server"),
     "temporary": ({"temporary"}, "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC"),
-    "key-readable": ({"secrets"}, "GRANT SELECT ON retail.identity_key TO store_managers"),
-    "logins-readable": ({"secrets"}, "GRANT SELECT (login) ON retail.login_identities TO PUBLIC"),
+    "key-readable": ({"secrets", "relations", "system_columns"}, "GRANT SELECT ON retail.identity_key TO store_managers"),
+    "logins-readable": ({"secrets", "relations"}, "GRANT SELECT (login) ON retail.login_identities TO PUBLIC"),
     "system-columns": ({"system_columns"}, "GRANT SELECT ON retail.orders TO store_managers"),
     "set-config": ({"set_config"}, "GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO PUBLIC"),
     "sleep": ({"server_functions"}, "GRANT EXECUTE ON FUNCTION pg_sleep(double precision) TO store_managers"),
@@ -158,10 +158,10 @@ BROKEN = {
     "sizes": ({"server_statistics"}, "GRANT EXECUTE ON FUNCTION pg_relation_size(regclass, text) TO regional_managers"),
     "row-counts": ({"server_statistics"}, "GRANT SELECT ON pg_class TO PUBLIC"),
     "owner-of-a-table": ({"owner", "policies", "write_grants", "system_columns"}, "ALTER TABLE retail.orders OWNER TO zava_server"),
-    "owner-of-a-function": ({"owner"}, "ALTER FUNCTION retail.get_user_store_list() OWNER TO zava_server"),
+    "owner-of-a-function": ({"owner", "definitions", "functions"}, "ALTER FUNCTION retail.get_user_store_list() OWNER TO zava_server"),
     "owner-of-the-database": ({"owner", "memberships", "create_grants", "temporary"}, "ALTER DATABASE {database} OWNER TO zava_server"),
-    "no-seal-needed": ({"canary"}, UNSEALED),
-    "one-store-for-everyone": ({"canary"}, SEATTLE_FOR_EVERYONE),
+    "no-seal-needed": ({"canary", "definitions"}, UNSEALED),
+    "one-store-for-everyone": ({"canary", "definitions"}, SEATTLE_FOR_EVERYONE),
 }  # fmt: skip
 
 
@@ -177,6 +177,50 @@ def test_a_broken_database_fails_the_check_that_is_for_it(
     for name in expected:
         assert checks[name].status == ("warn" if name in warns else "fail")
         assert checks[name].remedy
+
+
+SHARED = """
+    CREATE TABLE retail.holidays AS SELECT DATE '2026-12-25' AS day;
+    GRANT SELECT (day) ON retail.holidays TO store_managers;
+    CREATE FUNCTION public.easter(integer) RETURNS date LANGUAGE sql AS 'SELECT make_date($1, 4, 5)';
+    CREATE SEQUENCE public.tickets; GRANT SELECT ON public.tickets TO PUBLIC;
+    INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    VALUES (97001, 'unaccent', 10, 'public'::regnamespace, true, '1');
+    CREATE FUNCTION public.unaccent(text) RETURNS text LANGUAGE sql AS 'SELECT $1';
+    ALTER EXTENSION unaccent ADD FUNCTION public.unaccent(text);
+"""
+LISTED = """
+    INSERT INTO retail.shared_objects (object, reason) VALUES
+        ('retail.holidays', 'the calendar is everybody''s'), ('public.easter(integer)', 'arithmetic'),
+        ('public.tickets', 'no store''s'), ('extension unaccent', 'changes text only')
+"""
+
+
+def test_what_the_operator_has_listed_as_shared_passes(admin: str, served: str) -> None:
+    run(admin, SHARED)
+    assert set(faults(look(served))) - {"login"} == {
+        "relations",
+        "functions",
+        "sequences",
+        "extensions",
+    }
+    run(admin, LISTED)
+    assert set(faults(look(served))) == {"login"}
+
+
+def test_what_no_role_in_reach_may_use_is_nobody_s_business(
+    admin: str, served: str
+) -> None:
+    run(
+        admin,
+        "CREATE SCHEMA finance; CREATE TABLE finance.ledger AS SELECT * FROM retail.orders",
+        "CREATE VIEW finance.v AS SELECT * FROM finance.ledger; GRANT SELECT ON finance.v TO PUBLIC",
+        "CREATE FUNCTION finance.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
+        "CREATE SEQUENCE finance.s; CREATE TABLE public.staff (name text)",
+        "CREATE FUNCTION public.stamp() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END'",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON TABLES TO pg_monitor",
+    )
+    assert set(faults(look(served))) == {"login"}
 
 
 def test_views_with_their_caller_s_rights_and_closed_copies_pass(
@@ -368,25 +412,35 @@ def test_a_failure_can_be_allowed_by_its_name_alone() -> None:
             {"name": name, "status": status, "detail": "it", "remedy": "SELECT"}
         )
 
-    checks = [check("views", "fail"), check("owner", "fail"), check("login", "warn")]
-    accepted = accept(checks, frozenset({"views", "login"}))
+    checks = [
+        check("relations", "fail"),
+        check("owner", "fail"),
+        check("login", "warn"),
+    ]
+    accepted = accept(checks, frozenset({"relations", "login"}))
     assert [c.status for c in accepted] == ["warn", "fail", "warn"]
     with pytest.raises(ConfigurationError) as refusal:
-        PostureJudge(frozenset({"views"}))(checks)
+        PostureJudge(frozenset({"relations"}))(checks)
     assert "owner" in refusal.value.message
-    assert "views" not in refusal.value.message
-    PostureJudge(frozenset({"views", "owner"}))(checks)
+    assert "relations" not in refusal.value.message
+    PostureJudge(frozenset({"relations", "owner"}))(checks)
 
 
 @pytest.mark.parametrize(
     ("text", "names"),
-    [("", set()), ("views", {"views"}), (" views , owner,", {"views", "owner"})],
+    [
+        ("", set()),
+        ("relations", {"relations"}),
+        (" relations , owner,", {"relations", "owner"}),
+    ],
 )
 def test_allowed_checks_are_separated_by_commas(text: str, names: set[str]) -> None:
     assert allowed_checks(text) == names
 
 
-@pytest.mark.parametrize("text", ["all", "*", "view", "views owner", "VIEWS"])
+@pytest.mark.parametrize(
+    "text", ["all", "*", "relation", "relations owner", "RELATIONS"]
+)
 def test_there_is_no_name_for_all_checks_nor_for_a_misspelt_one(text: str) -> None:
     with pytest.raises(ConfigurationError) as refusal:
         allowed_checks(text)

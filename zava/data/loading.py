@@ -12,7 +12,6 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import contextmanager
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.rows import dict_row, scalar_row
 
-import zava
+from zava.data.database_files import database_file
 from zava.data.failures import translate
 from zava.data.pool import complete_conninfo
 from zava.data.statements import statement
@@ -40,13 +39,6 @@ OnStep = Callable[[int, int, str], None]
 # psql's own prefix: the file and line of a message.
 _PLACE = re.compile(r"^psql:.*?:\d+: ", re.MULTILINE)
 _STEP = re.compile(r"^zava: (\d+)/(\d+) (.+)$")
-
-
-def sql_file(name: str) -> Path:
-    """Return schema.sql, or seed/ or a file in it, from the wheel or the checkout."""
-    package = Path(str(resources.files(zava)))
-    installed = package / "database" / name
-    return installed if installed.exists() else package.parent / name
 
 
 class DatabaseLoader:
@@ -76,7 +68,7 @@ class DatabaseLoader:
         """
         with self.connection():
             pass  # psql's own complaint about a connection has no remedy
-        return self._psql("-f", str(sql_file("schema.sql")))
+        return self._psql("-f", str(database_file("schema.sql")))
 
     def has_schema(self) -> bool:
         """Whether schema.sql has been loaded."""
@@ -95,10 +87,17 @@ class DatabaseLoader:
 
     def load_seed(self, scale: float, as_of: str | None, on_step: OnStep) -> None:
         """Run seed/seed.sql; `as_of` is an ISO date, None for today."""
-        variables = ["-v", f"scale={scale:g}", "-v", f"seed_dir={sql_file('seed')}"]
+        variables = [
+            "-v",
+            f"scale={scale:g}",
+            "-v",
+            f"seed_dir={database_file('seed')}",
+        ]
         if as_of is not None:
             variables += ["-v", f"as_of={as_of}"]
-        self._psql(*variables, "-f", str(sql_file("seed/seed.sql")), on_step=on_step)
+        self._psql(
+            *variables, "-f", str(database_file("seed/seed.sql")), on_step=on_step
+        )
 
     def set_server_password(self, password: str) -> None:
         """Give the server's login a password; only its SCRAM verifier is sent."""

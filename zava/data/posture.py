@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Jsonb
 
 from zava.data.canary import send_canary
 from zava.data.cancellation import CancellableConnection
 from zava.data.checks import make_check
+from zava.data.definitions import definitions
 from zava.data.statements import statement
 from zava.errors import UnavailableError
 from zava.models import Identity, PostureCheck
@@ -52,14 +54,15 @@ _RULES = (
     _Rule(
         "posture_policies", "policies show the stores of the identity and nothing else"
     ),
+    _Rule("posture_relations", "no unknown table, view or copy is in reach"),
+    _Rule("posture_sequences", "no sequence is in reach"),
+    _Rule("posture_functions", "no unknown function is in reach"),
+    _Rule("posture_definitions", "zava's functions are those of its schema.sql"),
+    _Rule("posture_extensions", "no extension but pgvector is in reach"),
     _Rule(
-        "posture_references",
-        "no table in reach hangs on a store's rows without policies",
+        "posture_catalogue_grants", "PostgreSQL's own objects are not opened further"
     ),
-    _Rule("posture_views", "every view in reach reads with its caller's rights"),
-    _Rule("posture_materialized_views", "no copy of stores' rows is in reach"),
-    _Rule("posture_foreign_tables", "no foreign table is in reach"),
-    _Rule("posture_functions", "no unknown SECURITY DEFINER function is in reach"),
+    _Rule("posture_default_privileges", "what is made later is not in reach"),
     _Rule("posture_write_grants", "no role in reach may write"),
     _Rule("posture_create_grants", "no role in reach may create"),
     _Rule("posture_temporary", "no role in reach makes temporary objects", fails=False),
@@ -70,6 +73,10 @@ _RULES = (
     _Rule(
         "posture_server_statistics", "the server's statistics are closed", fails=False
     ),
+    _Rule(
+        "posture_parameters", "no role in reach sets what it should not", fails=False
+    ),
+    _Rule("posture_leakproof", "no unknown function is leakproof", fails=False),
     _Rule("posture_login", "the login may act as one person only", fails=False),
 )
 
@@ -141,12 +148,22 @@ def _check_connection(conn: psycopg.Connection[Any]) -> PostureCheck:
     return make_check("connection", way, [])
 
 
+def _ask(conn: psycopg.Connection[Any], rule: _Rule) -> psycopg.Cursor[Any]:
+    text = statement(rule.statement)
+    values = {
+        "known": [definition["name"] for definition in definitions()],
+        "definitions": Jsonb(definitions()),
+    }
+    used = {name: value for name, value in values.items() if f"%({name})s" in text}
+    return conn.execute(text, used) if used else conn.execute(text.encode())
+
+
 def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
     with conn.pipeline():
         conn.execute(statement("posture_begin"))
         conn.execute(statement("posture_search_path"))
         conn.execute(statement("posture_patience"))
-        cursors = [conn.execute(statement(rule.statement).encode()) for rule in _RULES]
+        cursors = [_ask(conn, rule) for rule in _RULES]
         conn.execute(statement("rollback"))
     for rule, cursor in zip(_RULES, cursors, strict=True):
         yield make_check(rule.name, rule.promise, cursor.fetchall(), fails=rule.fails)

@@ -1,6 +1,7 @@
 -- What `zava doctor` and the start of the server ask of the catalogue, by name. Each
 -- check returns one row for every fault: the object, and the SQL that mends it. No
--- row is a pass. A role is in reach if the login is it or can come to have its rights.
+-- row is a pass. In reach are the login and the groups that it can become; another role that it can become is a
+-- fault of its own.
 -- The search_path is pg_catalog alone, so every other name is printed in full.
 
 -- name: posture_begin
@@ -29,7 +30,9 @@ HAVING max(e.extversion) IS NULL
 -- A superuser passes every policy and grant.
 SELECT rolname AS object,
        CASE WHEN rolname = session_user THEN format('ALTER ROLE %I NOSUPERUSER;', rolname)
-            ELSE format('REVOKE %I FROM %I;', rolname, session_user) END AS remedy
+            ELSE (SELECT string_agg(format('REVOKE %I FROM %s;', rolname, m.member::regrole), ' ')
+                  FROM pg_auth_members AS m
+                  WHERE m.roleid = pg_roles.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
 FROM pg_roles
 WHERE rolsuper AND pg_has_role(session_user, oid, 'MEMBER')
     AND (rolname = session_user OR NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user))
@@ -53,7 +56,11 @@ ORDER BY rolname
 -- name: posture_owner
 -- An owner takes the policies from its tables.
 SELECT DISTINCT o.kind || ' ' || o.name AS object,
-       format('ALTER %s %s OWNER TO zava_owner; REVOKE zava_owner FROM %I;', upper(o.kind), o.name, session_user) AS remedy
+       coalesce((
+           SELECT string_agg(format('REVOKE %s FROM %s;', m.roleid::regrole, m.member::regrole), ' ')
+           FROM pg_auth_members AS m
+           WHERE m.roleid = o.owner AND pg_has_role(session_user, m.member, 'MEMBER')),
+           format('ALTER %s %s OWNER TO zava_owner;', upper(o.kind), o.name)) AS remedy
 FROM (
     SELECT 'database' AS kind, quote_ident(datname) AS name, datdba AS owner
     FROM pg_database WHERE datname = current_database()
@@ -74,7 +81,10 @@ ORDER BY 1
 SELECT r.rolname AS object,
        CASE WHEN r.rolname IN ('store_managers', 'regional_managers')
             THEN format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE, ADMIN FALSE;', r.rolname, session_user)
-            ELSE format('REVOKE %I FROM %I;', r.rolname, session_user) END AS remedy
+            WHEN r.rolname = 'pg_database_owner' THEN format('ALTER DATABASE %I OWNER TO zava_owner;', current_database())
+            ELSE (SELECT string_agg(format('REVOKE %I FROM %s;', r.rolname, m.member::regrole), ' ')
+                  FROM pg_auth_members AS m
+                  WHERE m.roleid = r.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
 FROM pg_roles AS r
 WHERE r.rolname <> session_user AND NOT r.rolsuper
     AND pg_has_role(session_user, r.oid, 'MEMBER')
@@ -94,123 +104,278 @@ WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurit
     AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
     AND (n.nspname = 'retail' OR EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
 ORDER BY 1
 
 -- name: posture_policies
--- Each such table shows a role the stores of its identity, by one of two policies, and nothing else.
-WITH tenant AS (
+-- Each table with a store, or under row level security, shows a role the stores of its identity, by one of two policies, and nothing else.
+WITH reach AS (
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
+), tenant AS (
     SELECT c.oid
     FROM pg_class AS c
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped
-    WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
-), reach AS (
-    SELECT oid, rolname FROM pg_roles WHERE pg_has_role(session_user, oid, 'MEMBER')
+    WHERE c.relkind IN ('r', 'p') AND CASE
+        WHEN c.relnamespace = 'retail'::regnamespace AND EXISTS (
+            SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped) THEN true
+        ELSE c.relrowsecurity
+            AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
+            AND EXISTS (
+                SELECT FROM reach AS r
+                WHERE has_schema_privilege(r.oid, c.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+    END
 ), policy AS (
     SELECT p.polrelid, p.polname, p.polroles, pg_get_expr(p.polqual, p.polrelid) AS shows
     FROM pg_policy AS p
     WHERE p.polpermissive AND p.polcmd IN ('r', '*')
 )
 SELECT format('%s on %s', p.polname, p.polrelid::regclass) AS object,
-       format('DROP POLICY %I ON %s; then load schema.sql again', p.polname, p.polrelid::regclass) AS remedy
+       CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner')
+            THEN format('DROP POLICY %I ON %s; then load schema.sql again', p.polname, p.polrelid::regclass)
+            ELSE format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass) END AS remedy
 FROM policy AS p
 JOIN tenant AS t ON t.oid = p.polrelid
+JOIN pg_class AS c ON c.oid = p.polrelid
 WHERE EXISTS (SELECT FROM reach AS r WHERE r.oid = ANY (p.polroles) OR 0 = ANY (p.polroles))
     AND (p.shows IS NULL OR p.shows NOT IN (
         '(store_id = ( SELECT retail.get_current_user_store() AS get_current_user_store))',
         '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))'))
 UNION ALL
-SELECT format('none on %s for %s', t.oid::regclass, r.rolname), 'load schema.sql again'
+SELECT format('none on %s for %s', t.oid::regclass, r.rolname),
+       CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner') THEN 'load schema.sql again'
+            ELSE format('REVOKE ALL ON %s FROM PUBLIC, %I;', t.oid::regclass, r.rolname) END
 FROM tenant AS t
+JOIN pg_class AS c ON c.oid = t.oid
 CROSS JOIN reach AS r
 WHERE has_any_column_privilege(r.oid, t.oid, 'SELECT')
     AND NOT EXISTS (SELECT FROM policy AS p WHERE p.polrelid = t.oid AND (r.oid = ANY (p.polroles) OR 0 = ANY (p.polroles)))
 ORDER BY 1
 
--- name: posture_references
--- A table that belongs to rows of a store says whose it is and is under row level security.
-SELECT DISTINCT c.oid::regclass::text AS object,
-       format('REVOKE ALL ON %1$s FROM PUBLIC, store_managers, regional_managers; or give %1$s a store_id and policies', c.oid::regclass) AS remedy
-FROM pg_constraint AS k
-JOIN pg_class AS c ON c.oid = k.conrelid
-WHERE k.contype = 'f' AND NOT c.relrowsecurity
-    AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = k.confrelid AND a.attname = 'store_id' AND NOT a.attisdropped)
-    AND EXISTS (
-        SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
-ORDER BY 1
-
--- name: posture_views
--- A view reads as its owner unless it says security_invoker.
-WITH RECURSIVE used (oid) AS (
-    SELECT oid FROM pg_class WHERE relnamespace = 'retail'::regnamespace AND relkind IN ('r', 'p')
+-- name: posture_relations
+-- What a role in reach may read is one of these: a table of the catalogue or of retail.shared_objects, a table
+-- with a store under row level security, whose policies are the next check's, or a view with its caller's rights.
+WITH RECURSIVE reach AS (
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+), shared AS (
+    SELECT to_regclass(name)::oid AS oid
+    FROM unnest(ARRAY[
+        'retail.categories', 'retail.product_types', 'retail.products', 'retail.product_description_embeddings',
+        'retail.product_search_words', 'retail.search_vocabulary', 'retail.shared_objects'
+    ]) AS name
     UNION
-    SELECT w.ev_class
-    FROM used AS u
-    JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = u.oid AND d.classid = 'pg_rewrite'::regclass
-    JOIN pg_rewrite AS w ON w.oid = d.objid
+    SELECT c.oid FROM pg_class AS c WHERE c.oid::regclass::text IN (SELECT object FROM retail.shared_objects)
+), grown (parent, oid) AS (
+    SELECT i.inhparent, i.inhrelid FROM pg_inherits AS i JOIN shared AS s ON s.oid = i.inhparent
+    UNION
+    SELECT i.inhparent, i.inhrelid FROM grown AS g JOIN pg_inherits AS i ON i.inhparent = g.oid
 )
 SELECT c.oid::regclass::text AS object,
-       format('ALTER VIEW %s SET (security_invoker = true);', c.oid::regclass) AS remedy
+       CASE WHEN c.relkind = 'v' THEN format('ALTER VIEW %s SET (security_invoker = true);', c.oid::regclass)
+            ELSE format('REVOKE ALL ON %1$s FROM PUBLIC, %2$s; or, if it holds no store''s rows, INSERT INTO retail.shared_objects '
+                        'VALUES (%1$L, ''why'');', c.oid::regclass, (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) END AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind = 'v' AND (n.nspname = 'retail' OR c.oid IN (SELECT oid FROM used))
-    AND NOT coalesce((SELECT o.option_value::boolean FROM pg_options_to_table(c.reloptions) AS o
-                      WHERE o.option_name = 'security_invoker'), false)
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\_temp\_%'
+    AND c.oid NOT IN (SELECT oid FROM shared WHERE oid IS NOT NULL)
     AND EXISTS (
-        SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+        SELECT FROM reach AS r
+        WHERE has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+    AND NOT CASE
+        WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity AND EXISTS (
+            SELECT FROM pg_attribute AS a
+            WHERE a.attrelid = c.oid AND a.attname = 'store_id' AND a.atttypid = 'uuid'::regtype AND NOT a.attisdropped)
+        WHEN c.relkind = 'v' THEN coalesce((
+            SELECT o.option_value::boolean FROM pg_options_to_table(c.reloptions) AS o
+            WHERE o.option_name = 'security_invoker'), false)
+        ELSE false END
+UNION ALL
+SELECT format('%s, which %s shows', g.oid::regclass, g.parent::regclass),
+       CASE WHEN (SELECT relispartition FROM pg_class WHERE oid = g.oid)
+            THEN format('ALTER TABLE %s DETACH PARTITION %s;', g.parent::regclass, g.oid::regclass)
+            ELSE format('ALTER TABLE %s NO INHERIT %s;', g.oid::regclass, g.parent::regclass) END
+FROM grown AS g
+WHERE g.oid NOT IN (SELECT oid FROM shared WHERE oid IS NOT NULL)
 ORDER BY 1
 
--- name: posture_materialized_views
--- A materialized view holds rows of every store and knows no policy.
-WITH RECURSIVE used (oid) AS (
-    SELECT c.oid
-    FROM pg_class AS c
-    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped
-    WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
-    UNION
-    SELECT w.ev_class
-    FROM used AS u
-    JOIN pg_depend AS d ON d.refclassid = 'pg_class'::regclass AND d.refobjid = u.oid AND d.classid = 'pg_rewrite'::regclass
-    JOIN pg_rewrite AS w ON w.oid = d.objid
-)
+-- name: posture_sequences
+-- A sequence tells how many rows were made.
 SELECT c.oid::regclass::text AS object,
-       format('REVOKE ALL ON %s FROM PUBLIC, store_managers, regional_managers;', c.oid::regclass) AS remedy
+       format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s;', c.oid::regclass,
+              (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
+               WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper)) AS remedy
 FROM pg_class AS c
-WHERE c.relkind = 'm' AND c.oid IN (SELECT oid FROM used)
+WHERE c.relkind = 'S'
+    AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
-ORDER BY 1
-
--- name: posture_foreign_tables
--- A foreign table reads elsewhere, with somebody else's login.
-SELECT c.oid::regclass::text AS object,
-       format('REVOKE ALL ON %s FROM PUBLIC, store_managers, regional_managers;', c.oid::regclass) AS remedy
-FROM pg_class AS c
-WHERE c.relkind = 'f'
-    AND EXISTS (
-        SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+            AND has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
+            AND has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE'))
 ORDER BY 1
 
 -- name: posture_functions
--- A SECURITY DEFINER function reads as its owner: five are known, and they look up names safely.
-SELECT p.oid::regprocedure::text AS object,
-       CASE WHEN k.name IS NULL
-            THEN format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, store_managers, regional_managers, %I;', p.oid::regprocedure, session_user)
-            ELSE format('ALTER ROUTINE %s SET search_path = pg_catalog, pg_temp;', p.oid::regprocedure) END AS remedy
+-- What a role in reach may call is PostgreSQL's own (its OIDs end at 16383), pgvector's, or what schema.sql grants it
+-- of zava's. Whatever runs with its owner's rights is zava's and looks up names safely. A cast or an operator calls a
+-- function that is in no schema of the caller's.
+WITH reach AS (
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+), called AS (
+    SELECT castfunc AS oid FROM pg_cast
+    UNION
+    SELECT o.oprcode FROM pg_operator AS o
+    WHERE EXISTS (SELECT FROM reach AS r WHERE has_schema_privilege(r.oid, o.oprnamespace, 'USAGE'))
+), suspect AS (
+    SELECT p.oid, p.pronamespace, k.is_known AND p.prosecdef AS is_definer_of_zava
+    FROM pg_proc AS p
+    CROSS JOIN LATERAL (
+        SELECT p.pronamespace = 'retail'::regnamespace AND p.proname = ANY (%(known)s::text[]) AS is_known
+    ) AS k
+    WHERE CASE
+        WHEN k.is_known THEN p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
+        WHEN p.oid < 16384 THEN p.prosecdef
+        WHEN p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN false
+        ELSE NOT EXISTS (
+                SELECT FROM pg_depend AS d
+                WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+                    AND (p.probin = '$libdir/vector' OR p.prokind = 'a' OR d.refobjid <> (SELECT oid FROM pg_extension WHERE extname = 'vector')))
+            AND p.oid::regprocedure::text NOT IN (SELECT object FROM retail.shared_objects)
+    END
+)
+SELECT format('%%s by %%s', p.oid::regprocedure, r.rolname) AS object,
+       format('REVOKE EXECUTE ON ROUTINE %%s FROM PUBLIC, %%I;', p.oid::regprocedure, r.rolname) AS remedy
 FROM pg_proc AS p
-JOIN pg_namespace AS n ON n.oid = p.pronamespace
-LEFT JOIN (VALUES ('retail.get_current_user_store()'), ('retail.get_user_store_list()'), ('retail.resolve_identity(uuid)'),
-                  ('retail.set_identity(uuid,text)'), ('retail.login_is_bound()'))
-    AS k (name) ON k.name = p.oid::regprocedure::text
-WHERE p.prosecdef AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-    AND NOT (k.name IS NOT NULL AND coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false))
+JOIN reach AS r ON has_function_privilege(r.oid, p.oid, 'EXECUTE')
+WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = ANY (%(known)s::text[])
+    AND p.prorettype <> 'trigger'::regtype
+    AND NOT p.proname = ANY (CASE r.rolname
+        WHEN 'store_managers' THEN ARRAY[
+            'get_current_user_store', 'nearest_products', 'search_products', 'search_products_by_description']
+        WHEN 'regional_managers' THEN ARRAY[
+            'get_user_store_list', 'nearest_products', 'search_products', 'search_products_by_description']
+        ELSE ARRAY['resolve_identity', 'set_identity', 'login_is_bound'] END)
+UNION ALL
+SELECT s.oid::regprocedure::text AS object,
+       CASE WHEN s.is_definer_of_zava THEN format('ALTER ROUTINE %%s SET search_path = pg_catalog, pg_temp;', s.oid::regprocedure)
+            ELSE format('REVOKE EXECUTE ON ROUTINE %%s FROM PUBLIC, %%s;', s.oid::regprocedure,
+                        (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) END AS remedy
+FROM suspect AS s
+WHERE EXISTS (
+    SELECT FROM reach AS r
+    WHERE has_function_privilege(r.oid, s.oid, 'EXECUTE')
+        AND (has_schema_privilege(r.oid, s.pronamespace, 'USAGE') OR s.oid IN (SELECT oid FROM called)))
+ORDER BY 1
+
+-- name: posture_definitions
+-- zava's own functions are those of the schema.sql that this zava comes with.
+SELECT CASE WHEN p.oid IS NULL THEN format('retail.%%I is missing', k.name) ELSE p.oid::regprocedure::text END AS object,
+       CASE WHEN p.proowner <> to_regrole('zava_owner') THEN format('ALTER FUNCTION %%s OWNER TO zava_owner;', p.oid::regprocedure)
+            WHEN o.others > 0 THEN format('DROP FUNCTION %%s;', p.oid::regprocedure)
+            ELSE 'load schema.sql again' END AS remedy
+FROM jsonb_to_recordset(%(definitions)s) AS k (name text, digest text, is_definer boolean)
+LEFT JOIN pg_proc AS p ON p.pronamespace = 'retail'::regnamespace AND p.proname = k.name
+CROSS JOIN LATERAL (
+    SELECT count(*) AS others FROM pg_proc AS q
+    WHERE q.pronamespace = 'retail'::regnamespace AND q.proname = k.name AND q.oid <> p.oid
+) AS o
+WHERE p.oid IS NULL OR p.prosecdef <> k.is_definer OR p.proowner <> to_regrole('zava_owner')
+    OR encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') <> k.digest
+ORDER BY 1
+
+-- name: posture_extensions
+-- An extension's functions can do anything that C can: run text as SQL, read files, call elsewhere.
+SELECT format('extension %I: %s functions such as %s', e.extname, count(*), min(p.oid::regprocedure::text)) AS object,
+       format('DO $$ DECLARE f text; BEGIN FOR f IN SELECT objid::regprocedure FROM pg_depend WHERE classid = ''pg_proc''::regclass '
+              'AND refclassid = ''pg_extension''::regclass AND deptype = ''e'' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = %L) '
+              'LOOP EXECUTE ''REVOKE EXECUTE ON ROUTINE '' || f || '' FROM PUBLIC, %s''; END LOOP; END $$;', e.extname,
+              (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
+               WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper)) AS remedy
+FROM pg_extension AS e
+JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
+JOIN pg_proc AS p ON p.oid = d.objid
+WHERE e.extname NOT IN ('vector', 'plpgsql')
+    AND format('extension %I', e.extname) NOT IN (SELECT object FROM retail.shared_objects)
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+GROUP BY e.extname
+ORDER BY 1
+
+-- name: posture_catalogue_grants
+-- PostgreSQL's own objects are as open as it was installed (pg_init_privs), or less. Of information_schema nothing
+-- is recorded: its views are open, those that serve it ("_pg_…") are not.
+WITH given AS (
+    SELECT 'pg_class'::regclass AS class, c.oid, 0 AS part, 'TABLE ' || c.oid::regclass AS name, a.grantee, a.privilege_type
+    FROM pg_class AS c
+    CROSS JOIN LATERAL aclexplode(c.relacl) AS a
+    WHERE c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    UNION ALL
+    SELECT 'pg_class'::regclass, c.oid, t.attnum, 'TABLE ' || c.oid::regclass, a.grantee, a.privilege_type
+    FROM pg_class AS c
+    JOIN pg_attribute AS t ON t.attrelid = c.oid AND t.attacl IS NOT NULL
+    CROSS JOIN LATERAL aclexplode(t.attacl) AS a
+    WHERE c.relnamespace IN ('pg_catalog'::regnamespace, 'information_schema'::regnamespace)
+    UNION ALL
+    SELECT 'pg_proc'::regclass, p.oid, 0, 'ROUTINE ' || p.oid::regprocedure, a.grantee, a.privilege_type
+    FROM pg_proc AS p
+    CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+    WHERE p.oid < 16384
+        AND EXISTS (SELECT FROM pg_init_privs AS i WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid)
+)
+SELECT DISTINCT format('%s on %s', lower(g.privilege_type), g.name) AS object,
+       format('REVOKE %s ON %s FROM %s;', g.privilege_type, g.name,
+              CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END) AS remedy
+FROM given AS g
+WHERE (g.grantee = 0 OR EXISTS (
+        SELECT FROM pg_roles AS r WHERE r.oid = g.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER')))
+    AND NOT (g.privilege_type = 'SELECT' AND g.name ~ '^TABLE information_schema\.[^_]')
+    AND NOT EXISTS (
+        SELECT FROM pg_init_privs AS i
+        CROSS JOIN LATERAL aclexplode(i.initprivs) AS a
+        WHERE i.classoid = g.class AND i.objoid = g.oid AND i.objsubid IN (0, g.part)
+            AND a.grantee IN (0, g.grantee) AND a.privilege_type = g.privilege_type)
+ORDER BY 1
+
+-- name: posture_default_privileges
+-- What is made tomorrow is not in reach either. That everybody may call a new function is PostgreSQL's own default.
+SELECT format('%s that %s makes%s, for %s', k.kind, d.defaclrole::regrole, coalesce(' in ' || d.defaclnamespace::regnamespace, ''), w.who) AS object,
+       format('ALTER DEFAULT PRIVILEGES FOR ROLE %s%s REVOKE ALL ON %s FROM %s;', d.defaclrole::regrole,
+              coalesce(' IN SCHEMA ' || n.name, ''), upper(k.kind), w.who) AS remedy
+FROM pg_default_acl AS d
+CROSS JOIN LATERAL aclexplode(d.defaclacl) AS a
+JOIN (VALUES ('r'::"char", 'tables'), ('S', 'sequences'), ('f', 'functions')) AS k (type, kind) ON k.type = d.defaclobjtype
+CROSS JOIN LATERAL (SELECT CASE d.defaclnamespace WHEN 0 THEN NULL ELSE d.defaclnamespace::regnamespace::text END AS name) AS n
+CROSS JOIN LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS who) AS w
+WHERE a.grantee <> d.defaclrole AND NOT (k.kind = 'functions' AND a.grantee = 0)
+    AND (a.grantee = 0 OR EXISTS (
+        SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER')))
+GROUP BY 1, 2
+ORDER BY 1
+
+-- name: posture_parameters
+-- No role in reach may change a setting that is not for it.
+SELECT format('%s by %s', p.parname, w.who) AS object,
+       format('REVOKE ALL ON PARAMETER %s FROM %s;', p.parname, w.who) AS remedy
+FROM pg_parameter_acl AS p
+CROSS JOIN LATERAL aclexplode(p.paracl) AS a
+CROSS JOIN LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS who) AS w
+WHERE a.grantee = 0 OR EXISTS (
+    SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER'))
+GROUP BY 1, 2
+ORDER BY 1
+
+-- name: posture_leakproof
+-- A leakproof function runs before the policies. PostgreSQL's own compare, hash and cast, and cannot fail.
+SELECT p.oid::regprocedure::text AS object, format('ALTER FUNCTION %s NOT LEAKPROOF;', p.oid::regprocedure) AS remedy
+FROM pg_proc AS p
+WHERE p.proleakproof AND (
+    p.oid >= 16384 OR p.proname::text !~ '(eq|ne|lt|le|gt|ge|cmp|larger|smaller)(fast|text|name|int4)?$'
+        AND p.proname::text <> ALL (ARRAY[
+            'bool', 'bytea', 'crc32', 'crc32c', 'float4', 'float8', 'gen_random_uuid', 'int4', 'int8', 'interval', 'macaddr8', 'md5',
+            'name', 'numeric', 'sha224', 'sha256', 'sha384', 'sha512', 'starts_with', 'text', 'uuid_extract_timestamp',
+            'uuid_extract_version', 'varchar']))
+    AND EXISTS (
+        SELECT FROM pg_roles AS r
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 ORDER BY 1
 
 -- name: posture_write_grants
@@ -219,7 +384,7 @@ SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
        format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM PUBLIC, %I;', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_roles AS r ON pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
     AND (has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
         OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES'))
@@ -237,7 +402,7 @@ CROSS JOIN LATERAL (
     SELECT format('DATABASE %I', current_database())
     WHERE has_database_privilege(r.oid, current_database(), 'CREATE')
 ) AS o
-WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 ORDER BY 1
 
 -- name: posture_temporary
@@ -245,7 +410,7 @@ ORDER BY 1
 SELECT r.rolname AS object,
        format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %I;', current_database(), r.rolname) AS remedy
 FROM pg_roles AS r
-WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
     AND has_database_privilege(r.oid, current_database(), 'TEMPORARY')
 ORDER BY 1
 
@@ -254,7 +419,7 @@ ORDER BY 1
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
        format('REVOKE ALL ON %s FROM PUBLIC, %I;', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
-JOIN pg_roles AS r ON pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relname IN ('identity_key', 'login_identities', 'regional_managers', 'regional_manager_stores')
     AND has_any_column_privilege(r.oid, c.oid, 'SELECT')
@@ -265,27 +430,41 @@ ORDER BY 1
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
        format('REVOKE SELECT ON %s FROM PUBLIC, %I; then load schema.sql again', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
-JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped
-JOIN pg_roles AS r ON pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
+    AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
     AND has_table_privilege(r.oid, c.oid, 'SELECT')
 ORDER BY 1
 
 -- name: posture_set_config
 -- A query could change the session's settings; the seal alone then guards the identity.
+WITH who AS (
+    SELECT string_agg(quote_ident(rolname), ', ') AS roles
+    FROM pg_roles
+    WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
+        AND NOT rolsuper
+)
 SELECT p.oid::regprocedure::text AS object,
-       format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC;', p.oid::regprocedure) AS remedy
+       format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
 FROM pg_proc AS p
+CROSS JOIN who AS w
 WHERE p.proname = 'set_config' AND p.pronamespace = 'pg_catalog'::regnamespace
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 
 -- name: posture_server_functions
 -- Functions with effects that outlive a query, or that run text as SQL; the list is schema.sql's.
+WITH who AS (
+    SELECT string_agg(quote_ident(rolname), ', ') AS roles
+    FROM pg_roles
+    WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
+        AND NOT rolsuper
+)
 SELECT p.oid::regprocedure::text AS object,
-       format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC;', p.oid::regprocedure) AS remedy
+       format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
 FROM pg_proc AS p
+CROSS JOIN who AS w
 WHERE p.proname LIKE ANY (ARRAY[
         'set\_config', 'current\_setting', 'pg\_advisory\_%', 'pg\_try\_advisory\_%', 'setseed',
         'set\_limit', 'pg\_sleep%', 'pg\_notify', 'pg\_listening\_channels', 'pg\_logical\_emit\_message',
@@ -298,14 +477,21 @@ WHERE p.proname LIKE ANY (ARRAY[
     AND NOT (p.proname = 'ts_rewrite' AND p.pronargs = 3)
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 ORDER BY 1
 
 -- name: posture_server_statistics
 -- Other people's statements, and how much the whole chain stores and sells.
+WITH who AS (
+    SELECT string_agg(quote_ident(rolname), ', ') AS roles
+    FROM pg_roles
+    WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
+        AND NOT rolsuper
+)
 SELECT p.oid::regprocedure::text AS object,
-       format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC;', p.oid::regprocedure) AS remedy
+       format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
 FROM pg_proc AS p
+CROSS JOIN who AS w
 WHERE (p.proname LIKE ANY (ARRAY[
         'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
         'pg\_cursor', 'pg\_prepared\_statement', 'pg\_prepared\_xact', 'pg\_get\_replication\_slots',
@@ -321,10 +507,11 @@ WHERE (p.proname LIKE ANY (ARRAY[
     AND p.pronamespace <> 'retail'::regnamespace
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 UNION ALL
-SELECT c.oid::regclass::text, format('REVOKE SELECT ON %s FROM PUBLIC;', c.oid::regclass)
+SELECT c.oid::regclass::text, format('REVOKE SELECT ON %s FROM PUBLIC, %s;', c.oid::regclass, w.roles)
 FROM pg_class AS c
+CROSS JOIN who AS w
 WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AND c.relname LIKE ANY (ARRAY[
         'pg\_stat\_%', 'pg\_statio\_%', 'pg\_locks', 'pg\_cursors', 'pg\_settings',
         'pg\_prepared\_statements', 'pg\_prepared\_xacts', 'pg\_replication\_slots',
@@ -332,12 +519,12 @@ WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AN
     ])
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
 UNION ALL
 SELECT 'row and page counts in pg_class', 'load schema.sql once more as a superuser'
 WHERE EXISTS (
     SELECT FROM pg_roles AS r
-    WHERE pg_has_role(session_user, r.oid, 'MEMBER') AND has_column_privilege(r.oid, 'pg_class', 'reltuples', 'SELECT'))
+    WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_column_privilege(r.oid, 'pg_class', 'reltuples', 'SELECT'))
 ORDER BY 1
 
 -- name: posture_login
@@ -349,7 +536,8 @@ WHERE NOT retail.login_is_bound()
 -- Every table with a store that a role in reach may read, for the canary.
 SELECT c.relname::text AS name
 FROM pg_class AS c
-JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attname = 'store_id' AND a.atttypid = 'uuid'::regtype
+    AND NOT a.attisdropped
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
     AND has_column_privilege(%(role_name)s, c.oid, a.attnum, 'SELECT')
 ORDER BY c.relname

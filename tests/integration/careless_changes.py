@@ -1,0 +1,656 @@
+"""What a careless administrator does to a database: one change each, by name.
+
+`reads` are queries that a role in reach may try besides reading every table that
+it may read. Whether a row of another store shows is for the test to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+GROUPS = ("store_managers", "regional_managers")
+TABLES = (
+    *("stores", "customers", "orders", "order_items", "inventory", "daily_sales"),
+    *("daily_product_sales", "monthly_product_sales", "daily_repeat_customers"),
+    *("monthly_repeat_customers", "customer_purchases", "product_pairs"),
+    "regional_manager_stores",
+)
+TRUE = "USING (true)"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One change.
+
+    Attributes:
+        sql: Statements of a superuser; `{database}` is the database's name.
+        reads: Queries that may show what it opened.
+        undo: For what belongs to the whole server and no remedy takes back.
+        only_warns: Nothing is read by it; doctor warns.
+    """
+
+    name: str
+    sql: str
+    reads: tuple[str, ...] = ()
+    undo: str = ""
+    only_warns: bool = False
+
+
+def _copies() -> Iterator[Change]:
+    copy = "CREATE TABLE {} AS SELECT {} FROM retail.{}"
+    shapes = {
+        "customers-without-store": ("customer_id, first_name, last_name, email", "customers"),
+        "store-by-another-name": ("store_id AS store, total_amount", "orders"),
+        "store-in-capitals": ('store_id AS "Store_ID", total_amount', "orders"),
+        "store-as-text": ("store_id::text AS store_id, total_amount", "orders"),
+        "whole": ("*", "orders"),
+        "one-document": ("json_agg(t) AS everything", "customers AS t"),
+        "totals": ("store_id AS shop, revenue", "daily_sales"),
+    }  # fmt: skip
+    for name, (columns, source) in shapes.items():
+        for target, grantee in (
+            ("retail.copy", "store_managers"),
+            ("public.copy", "PUBLIC"),
+        ):
+            yield Change(
+                f"copy-{name}-in-{target.partition('.')[0]}",
+                copy.format(target, columns, source)
+                + f"; GRANT SELECT ON {target} TO {grantee}",
+            )
+    whole = copy.format("retail.copy", "*", "customers")
+    yield Change(
+        "copy-one-column",
+        whole + "; GRANT SELECT (email) ON retail.copy TO store_managers",
+    )
+    yield Change(
+        "copy-for-the-login", whole + "; GRANT SELECT ON retail.copy TO zava_server"
+    )
+    yield Change(
+        "copy-for-the-other-group",
+        whole + "; GRANT SELECT ON retail.copy TO regional_managers",
+    )
+    yield Change(
+        "copy-unlogged",
+        whole.replace("CREATE", "CREATE UNLOGGED")
+        + "; GRANT SELECT ON retail.copy TO PUBLIC",
+    )
+    yield Change(
+        "copy-in-a-schema-of-reports",
+        "CREATE SCHEMA reports; GRANT USAGE ON SCHEMA reports TO PUBLIC;"
+        + copy.format("reports.sales", "*", "orders")
+        + "; GRANT SELECT ON ALL TABLES IN SCHEMA reports TO store_managers",
+    )
+    yield Change(
+        "copy-with-policy-true",
+        whole
+        + "; ALTER TABLE retail.copy ENABLE ROW LEVEL SECURITY; ALTER TABLE retail.copy FORCE ROW LEVEL SECURITY;"
+        f"CREATE POLICY p ON retail.copy {TRUE}; GRANT SELECT ON retail.copy TO store_managers",
+    )
+    yield Change(
+        "copy-elsewhere-with-policy-true",
+        "CREATE SCHEMA rep; GRANT USAGE ON SCHEMA rep TO PUBLIC;"
+        + copy.format("rep.o", "store_id, total_amount", "orders")
+        + f"; ALTER TABLE rep.o ENABLE ROW LEVEL SECURITY; ALTER TABLE rep.o FORCE ROW LEVEL SECURITY; CREATE POLICY p ON rep.o {TRUE};"
+        "GRANT SELECT ON rep.o TO PUBLIC",
+    )
+    yield Change(
+        "copy-like",
+        "CREATE TABLE retail.copy (LIKE retail.customers INCLUDING ALL); INSERT INTO retail.copy SELECT * FROM retail.customers;"
+        "GRANT SELECT ON retail.copy TO store_managers",
+    )
+    yield Change(
+        "select-into",
+        "SELECT * INTO public.copy FROM retail.customers; GRANT SELECT ON public.copy TO PUBLIC",
+    )
+    yield Change(
+        "partitioned",
+        "CREATE TABLE retail.sales (store uuid, total_amount numeric) PARTITION BY HASH (store);"
+        "CREATE TABLE retail.sales_0 PARTITION OF retail.sales FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+        "INSERT INTO retail.sales SELECT store_id, total_amount FROM retail.orders; GRANT SELECT ON retail.sales TO store_managers",
+    )
+    yield Change(
+        "one-partition",
+        "CREATE TABLE retail.sales (store_id uuid, total_amount numeric) PARTITION BY HASH (store_id);"
+        "ALTER TABLE retail.sales ENABLE ROW LEVEL SECURITY; ALTER TABLE retail.sales FORCE ROW LEVEL SECURITY;"
+        "CREATE TABLE retail.sales_0 PARTITION OF retail.sales FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+        "INSERT INTO retail.sales_0 SELECT store_id, total_amount FROM retail.orders; GRANT SELECT ON retail.sales_0 TO PUBLIC",
+    )
+    yield Change(
+        "child-of-a-shared-table",
+        "CREATE TABLE retail.more () INHERITS (retail.categories);"
+        "INSERT INTO retail.more (category_id, name) SELECT customer_id, email FROM retail.customers",
+    )
+    yield Change(
+        "grandchild-of-a-shared-table",
+        "CREATE TABLE retail.more () INHERITS (retail.categories); CREATE TABLE public.most () INHERITS (retail.more);"
+        "INSERT INTO public.most (category_id, name) SELECT customer_id, email FROM retail.customers",
+    )
+    yield Change(
+        "child-of-orders-by-itself",
+        "CREATE TABLE retail.archive () INHERITS (retail.customers); INSERT INTO retail.archive SELECT * FROM retail.customers;"
+        "GRANT SELECT ON retail.archive TO store_managers",
+    )
+    notes = (
+        "CREATE TABLE retail.notes (note_id int PRIMARY KEY, order_id uuid, store uuid, note text,"
+        " FOREIGN KEY (order_id, store) REFERENCES retail.orders (order_id, store_id));"
+        "INSERT INTO retail.notes SELECT row_number() OVER (), order_id, store_id, total_amount::text FROM retail.orders;"
+    )
+    yield Change(
+        "by-foreign-key", notes + "GRANT SELECT ON retail.notes TO store_managers"
+    )
+    yield Change(
+        "by-foreign-key-with-policy-true",
+        notes
+        + f"ALTER TABLE retail.notes ENABLE ROW LEVEL SECURITY; CREATE POLICY p ON retail.notes {TRUE};"
+        "GRANT SELECT ON retail.notes TO store_managers",
+    )
+    yield Change(
+        "by-foreign-key-of-a-foreign-key",
+        notes + "CREATE TABLE retail.remarks (note_id int REFERENCES retail.notes, remark text);"
+        "INSERT INTO retail.remarks SELECT note_id, note FROM retail.notes; GRANT SELECT ON retail.remarks TO PUBLIC",
+    )  # fmt: skip
+
+
+def _views() -> Iterator[Change]:
+    view = "CREATE VIEW {0} AS SELECT {1} FROM retail.{2}; GRANT SELECT ON {0} TO {3}"
+    for name, target, columns, source, grantee in (
+        ("in-retail", "retail.v", "*", "orders", "store_managers"),
+        ("in-public", "public.v", "*", "customers", "PUBLIC"),
+        ("of-totals", "retail.v", "store_id AS s, sum(revenue) AS r", "daily_sales GROUP BY 1", "regional_managers"),
+        ("of-managers", "public.v", "*", "regional_manager_stores", "PUBLIC"),
+        ("of-a-count", "public.v", "string_agg(email, ' ') AS emails", "customers", "zava_server"),
+    ):  # fmt: skip
+        yield Change(f"view-{name}", view.format(target, columns, source, grantee))
+    yield Change(
+        "view-with-barrier",
+        "CREATE VIEW retail.v WITH (security_barrier) AS SELECT * FROM retail.orders; GRANT SELECT ON retail.v TO store_managers",
+    )
+    yield Change(
+        "view-of-one-column",
+        "CREATE VIEW public.v AS SELECT * FROM retail.orders; GRANT SELECT (order_id) ON public.v TO PUBLIC",
+    )
+    yield Change(
+        "view-of-a-caller-s-view",
+        "CREATE VIEW retail.inner_v WITH (security_invoker) AS SELECT * FROM retail.orders;"
+        "CREATE VIEW public.v AS SELECT * FROM retail.inner_v; GRANT SELECT ON public.v TO PUBLIC",
+    )
+    yield Change(
+        "caller-s-view-of-a-view",
+        "CREATE VIEW retail.inner_v AS SELECT * FROM retail.orders; GRANT SELECT ON retail.inner_v TO PUBLIC;"
+        "CREATE VIEW public.v WITH (security_invoker) AS SELECT * FROM retail.inner_v; GRANT SELECT ON public.v TO PUBLIC",
+    )
+    yield Change(
+        "view-of-a-hidden-copy",
+        "CREATE SCHEMA rep; CREATE TABLE rep.o AS SELECT total_amount, store_id AS s FROM retail.orders;"
+        "CREATE VIEW public.vo AS SELECT * FROM rep.o; GRANT SELECT ON public.vo TO PUBLIC",
+    )
+    yield Change(
+        "view-of-statistics",
+        "CREATE VIEW public.my_stats AS SELECT starelid, stavalues1::text AS a, stavalues2::text AS b FROM pg_statistic;"
+        "GRANT SELECT ON public.my_stats TO PUBLIC",
+    )
+    yield Change(
+        "view-of-activity",
+        "CREATE VIEW public.busy AS SELECT pid, query FROM pg_stat_activity; GRANT SELECT ON public.busy TO PUBLIC",
+    )
+    yield Change(
+        "view-turned-into-its-owner-s",
+        "CREATE VIEW retail.v WITH (security_invoker) AS SELECT * FROM retail.orders; GRANT SELECT ON retail.v TO store_managers;"
+        "ALTER VIEW retail.v RESET (security_invoker)",
+    )
+    copied = "CREATE MATERIALIZED VIEW {0} AS SELECT {1} FROM retail.{2}; GRANT SELECT ON {0} TO {3}"
+    for name, target, columns, source, grantee in (
+        ("in-retail", "retail.m", "*", "orders", "store_managers"),
+        ("in-public", "public.m", "*", "customers", "PUBLIC"),
+        ("of-totals", "retail.m", "store_id AS s, sum(total_amount) AS t", "orders GROUP BY 1", "store_managers"),
+        ("without-store", "public.m", "max(total_amount) AS most", "orders", "PUBLIC"),
+    ):  # fmt: skip
+        yield Change(
+            f"copy-kept-{name}", copied.format(target, columns, source, grantee)
+        )
+    yield Change(
+        "foreign-table",
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w;"
+        "CREATE FOREIGN TABLE public.elsewhere (a int) SERVER s; GRANT SELECT ON public.elsewhere TO PUBLIC",
+    )
+
+
+def _sequences() -> Iterator[Change]:
+    yield Change(
+        "sequence-of-a-column",
+        "ALTER TABLE retail.orders ADD COLUMN order_no bigserial; GRANT SELECT ON ALL SEQUENCES IN SCHEMA retail TO store_managers",
+        ("SELECT 'order no ' || last_value FROM retail.orders_order_no_seq",),
+    )
+    yield Change(
+        "sequence-of-an-identity-column",
+        "ALTER TABLE retail.customers ADD COLUMN no bigint GENERATED ALWAYS AS IDENTITY; GRANT USAGE ON ALL SEQUENCES IN SCHEMA retail TO PUBLIC",
+    )
+    yield Change(
+        "sequence-in-public",
+        "CREATE SEQUENCE public.receipts; GRANT SELECT ON SEQUENCE public.receipts TO PUBLIC",
+    )
+
+
+def _functions() -> Iterator[Change]:
+    body = "SELECT string_agg(email, chr(32)) FROM retail.customers"
+    definer = (
+        "CREATE FUNCTION {} RETURNS text LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS '"
+        + body
+        + "'"
+    )
+    for name, function in (
+        ("in-retail", "retail.f()"),
+        ("in-public", "public.f()"),
+        ("in-pg-catalog", "pg_catalog.all_emails()"),
+        ("in-information-schema", "information_schema.f()"),
+    ):
+        grant = f"; GRANT EXECUTE ON FUNCTION {function} TO store_managers"
+        yield Change(
+            f"definer-{name}", definer.format(function) + grant, (f"SELECT {function}",)
+        )
+    yield Change(
+        "definer-in-plpgsql",
+        "CREATE FUNCTION public.f() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS 'BEGIN RETURN ("
+        + body
+        + "); END'",
+        ("SELECT public.f()",),
+    )
+    yield Change(
+        "definer-of-rows",
+        "CREATE FUNCTION public.f() RETURNS SETOF retail.orders LANGUAGE sql SECURITY DEFINER AS 'SELECT * FROM retail.orders'",
+        ("SELECT string_agg(f::text, ' ') FROM public.f()",),
+    )
+    hidden = "CREATE SCHEMA hidden; " + definer.format("hidden.f(integer)") + ";"
+    yield Change(
+        "definer-behind-an-operator",
+        hidden + "CREATE OPERATOR public.@@@ (FUNCTION = hidden.f, RIGHTARG = integer)",
+        ("SELECT OPERATOR(public.@@@) 1",),
+    )
+    yield Change(
+        "definer-behind-a-cast",
+        "CREATE SCHEMA hidden; CREATE FUNCTION hidden.f(point) RETURNS name LANGUAGE sql SECURITY DEFINER AS 'SELECT email::name FROM retail.customers WHERE email LIKE ''%{canary}%'' LIMIT 1';"
+        "CREATE CAST (point AS name) WITH FUNCTION hidden.f(point)",
+        ("SELECT point(1, 1)::name::text",),
+    )
+    yield Change(
+        "definer-as-an-aggregate-s-step",
+        definer.format("public.step(text, integer)")
+        + "; CREATE AGGREGATE public.peek (integer) (SFUNC = public.step, STYPE = text)",
+        ("SELECT public.peek(1)",),
+    )
+    runs = "CREATE FUNCTION {}(text) RETURNS text LANGUAGE plpgsql AS 'DECLARE r text; BEGIN EXECUTE $1 INTO r; RETURN r; END'"
+    yield Change(
+        "runs-text-in-public",
+        runs.format("public.run"),
+        ("SELECT public.run('SELECT 1')",),
+    )
+    yield Change(
+        "runs-text-in-retail",
+        runs.format("retail.run")
+        + "; GRANT EXECUTE ON FUNCTION retail.run(text) TO store_managers",
+    )
+    internal = "CREATE FUNCTION public.{} RETURNS {} LANGUAGE internal AS '{}'"
+    yield Change(
+        "set-config-by-another-name",
+        internal.format("put(text, text, boolean)", "text", "set_config_by_name"),
+    )
+    yield Change(
+        "read-file-by-another-name",
+        internal.format("slurp(text)", "text", "pg_read_file_all"),
+        ("SELECT public.slurp('PG_VERSION')",),
+    )
+    yield Change(
+        "sleep-by-another-name",
+        internal.format("nap(double precision)", "void", "pg_sleep"),
+    )
+    yield Change(
+        "in-c",
+        "CREATE FUNCTION public.v(cstring, oid, integer) RETURNS public.vector LANGUAGE c AS '$libdir/vector', 'vector_in'",
+    )
+    yield Change(
+        "part-of-pgvector-by-hand",
+        "CREATE FUNCTION public.f() RETURNS text LANGUAGE sql SECURITY DEFINER AS '"
+        + body
+        + "'; ALTER EXTENSION vector ADD FUNCTION public.f()",
+        ("SELECT public.f()",),
+    )
+    yield Change(
+        "trusted-language",
+        "CREATE FUNCTION public.easter(integer) RETURNS date LANGUAGE sql AS 'SELECT make_date($1, 4, 1)'",
+    )
+    for extension in (
+        "citus",
+        "pg_trgm",
+        "pg_prewarm",
+        "dblink",
+        "plperlu",
+        "file_fdw",
+        "adminpack",
+        "pg_cron",
+    ):
+        yield Change(
+            f"extension-{extension}",
+            f"INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
+            f" VALUES (9{len(extension)}001, '{extension}', 10, 'public'::regnamespace, true, '1');"
+            f"CREATE FUNCTION public.{extension}_run(text) RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS"
+            " 'DECLARE r text; BEGIN EXECUTE $1 INTO r; RETURN r; END';"
+            f"ALTER EXTENSION {extension} ADD FUNCTION public.{extension}_run(text)",
+            (f"SELECT public.{extension}_run('{body}')",),
+        )
+    yield Change(
+        "extension-s-view",
+        "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
+        " VALUES (98001, 'pg_stat_statements', 10, 'public'::regnamespace, true, '1');"
+        "CREATE VIEW public.pg_stat_statements AS SELECT query FROM pg_stat_activity;"
+        "ALTER EXTENSION pg_stat_statements ADD VIEW public.pg_stat_statements; GRANT SELECT ON public.pg_stat_statements TO PUBLIC",
+    )
+
+
+def _own_functions() -> Iterator[Change]:
+    change = "CREATE OR REPLACE FUNCTION retail.{} LANGUAGE sql STABLE {} SET search_path = pg_catalog, pg_temp AS $$ {} $$"
+    definer = "SECURITY DEFINER"
+    yield Change(
+        "list-of-all-stores",
+        change.format(
+            "get_user_store_list() RETURNS uuid[]",
+            definer,
+            "SELECT array_agg(store_id) FROM retail.stores",
+        ),
+    )
+    yield Change(
+        "store-of-everybody",
+        change.format(
+            "get_current_user_store() RETURNS uuid",
+            definer,
+            "SELECT store_id FROM retail.stores WHERE name LIKE '%Redmond%'",
+        ),
+    )
+    yield Change(
+        "no-seal-needed",
+        change.format(
+            "sealed_user_id() RETURNS uuid",
+            "",
+            "SELECT nullif(current_setting('app.current_rls_user_id', true), '')::uuid",
+        ),
+        ("!forged",),
+    )
+    yield Change(
+        "one-seal-for-all",
+        change.format(
+            "identity_seal(user_id uuid) RETURNS text",
+            "STRICT",
+            "SELECT repeat('0', 64)",
+        ),
+        ("!forged",),
+    )
+    yield Change(
+        "any-login-for-anybody",
+        change.format(
+            "login_may_act_as(user_id uuid) RETURNS boolean", "STRICT", "SELECT true"
+        ),
+    )
+    yield Change(
+        "every-login-bound",
+        change.format("login_is_bound() RETURNS boolean", definer, "SELECT true"),
+    )
+    yield Change(
+        "identity-for-everybody",
+        "DROP FUNCTION retail.resolve_identity(uuid);"
+        + change.format(
+            "resolve_identity(user_id uuid, OUT role_name text, OUT display_name text, OUT store_ids uuid[], OUT seal text) RETURNS SETOF record",
+            definer,
+            "SELECT 'store_managers', 'x', ARRAY(SELECT store_id FROM retail.stores WHERE manager_id = user_id), retail.identity_seal(user_id)",
+        )
+        + "; REVOKE ALL ON FUNCTION retail.resolve_identity(uuid) FROM PUBLIC; GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO zava_server",
+    )
+    yield Change(
+        "a-second-one",
+        change.format(
+            "get_current_user_store(integer) RETURNS text",
+            definer,
+            "SELECT string_agg(email, chr(32)) FROM retail.customers",
+        ),
+        ("SELECT retail.get_current_user_store(1)",),
+    )
+    yield Change(
+        "search-with-its-owner-s-rights",
+        "DO $$ BEGIN EXECUTE (SELECT 'ALTER FUNCTION ' || oid::regprocedure || ' SECURITY DEFINER' FROM pg_proc WHERE proname = 'search_products'); END $$",
+    )
+    yield Change(
+        "owned-by-somebody-else",
+        "ALTER FUNCTION retail.get_user_store_list() OWNER TO postgres",
+    )
+    yield Change(
+        "names-of-the-caller-first",
+        "ALTER FUNCTION retail.resolve_identity(uuid) SET search_path = ''",
+    )
+    yield Change(
+        "no-search-path",
+        "ALTER FUNCTION retail.get_current_user_store() RESET search_path",
+    )
+    for function, role in (
+        ("resolve_identity(uuid)", "PUBLIC"),
+        ("set_identity(uuid, text)", "store_managers"),
+        ("identity_seal(uuid)", "store_managers"),
+        ("sealed_user_id()", "regional_managers"),
+        ("login_may_act_as(uuid)", "PUBLIC"),
+        ("recall_purchases(uuid[])", "store_managers"),
+        ("rebuild_sales_totals()", "PUBLIC"),
+        ("get_user_store_list()", "store_managers"),
+    ):
+        yield Change(
+            f"{function.partition('(')[0]}-granted-to-{role}",
+            f"GRANT EXECUTE ON FUNCTION retail.{function} TO {role}",
+        )  # fmt: skip
+
+
+def _policies() -> Iterator[Change]:
+    policy = "CREATE POLICY mine ON retail.orders {}"
+    own = "store_id = (SELECT retail.get_current_user_store())"
+    yield Change("policy-true", policy.format(f"TO store_managers {TRUE}"))
+    yield Change("policy-for-the-public", policy.format(TRUE))
+    yield Change(
+        "policy-or",
+        policy.format(
+            f"FOR SELECT TO store_managers USING ({own} OR total_amount > 0)"
+        ),
+    )
+    yield Change(
+        "policy-of-a-subselect",
+        policy.format(
+            "FOR SELECT TO store_managers USING (store_id IN (SELECT store_id FROM retail.stores) OR true)"
+        ),
+    )
+    yield Change(
+        "policy-altered", f"ALTER POLICY store_manager_orders ON retail.orders {TRUE}"
+    )
+    yield Change(
+        "policy-of-the-owner-for-all",
+        "ALTER POLICY owner_customers ON retail.customers TO PUBLIC",
+    )
+    yield Change("policy-dropped", "DROP POLICY store_manager_orders ON retail.orders")
+    yield Change(
+        "policy-of-the-other-group",
+        policy.format("TO regional_managers USING (status = 'pending')"),
+    )
+    for table in TABLES:
+        yield Change(
+            f"rls-off-{table}", f"ALTER TABLE retail.{table} DISABLE ROW LEVEL SECURITY"
+        )
+    yield Change(
+        "rls-not-forced", "ALTER TABLE retail.inventory NO FORCE ROW LEVEL SECURITY"
+    )
+    yield Change("table-of-the-login", "ALTER TABLE retail.orders OWNER TO zava_server")
+
+
+def _roles() -> Iterator[Change]:
+    yield Change(
+        "group-passes-policies",
+        "ALTER ROLE store_managers BYPASSRLS",
+        undo="ALTER ROLE store_managers NOBYPASSRLS",
+    )
+    yield Change(
+        "login-passes-policies",
+        "ALTER ROLE zava_server BYPASSRLS",
+        undo="ALTER ROLE zava_server NOBYPASSRLS",
+    )
+    yield Change(
+        "login-is-superuser",
+        "ALTER ROLE zava_server SUPERUSER",
+        undo="ALTER ROLE zava_server NOSUPERUSER",
+    )
+    yield Change(
+        "login-makes-roles",
+        "ALTER ROLE zava_server CREATEROLE",
+        undo="ALTER ROLE zava_server NOCREATEROLE",
+    )
+    yield Change(
+        "group-is-the-owner",
+        "GRANT zava_owner TO store_managers",
+        undo="REVOKE zava_owner FROM store_managers",
+    )
+    yield Change(
+        "group-reads-all",
+        "GRANT pg_read_all_data TO store_managers",
+        undo="REVOKE pg_read_all_data FROM store_managers",
+    )
+    yield Change(
+        "group-watches",
+        "GRANT pg_monitor TO store_managers",
+        undo="REVOKE pg_monitor FROM store_managers",
+    )
+    yield Change(
+        "login-reads-files",
+        "GRANT pg_read_server_files TO zava_server",
+        undo="REVOKE pg_read_server_files FROM zava_server",
+    )
+    yield Change(
+        "login-inherits",
+        "GRANT store_managers TO zava_server WITH INHERIT TRUE",
+        undo="GRANT store_managers TO zava_server WITH INHERIT FALSE",
+    )
+
+
+def _catalogue() -> Iterator[Change]:
+    for function, grantee, call in (
+        ("pg_read_file(text)", "PUBLIC", "SELECT pg_read_file('PG_VERSION')"),
+        ("pg_read_file(text)", "store_managers", "SELECT pg_read_file('PG_VERSION')"),
+        (
+            "pg_read_binary_file(text)",
+            "store_managers",
+            "SELECT pg_read_binary_file('PG_VERSION')::text",
+        ),
+        (
+            "pg_ls_dir(text)",
+            "PUBLIC",
+            "SELECT string_agg(x, ' ') FROM pg_ls_dir('.') AS x",
+        ),
+        ("set_config(text, text, boolean)", "PUBLIC", ""),
+        ("current_setting(text)", "PUBLIC", ""),
+        ("ts_stat(text)", "PUBLIC", ""),
+        ("query_to_xml(text, boolean, boolean, text)", "store_managers", ""),
+        ("pg_sleep(double precision)", "store_managers", ""),
+        ("lo_get(oid)", "PUBLIC", ""),
+        ("pg_terminate_backend(integer, bigint)", "PUBLIC", ""),
+        ("pg_advisory_lock(bigint)", "store_managers", ""),
+    ):
+        yield Change(
+            f"{function.partition('(')[0]}-for-{grantee}",
+            f"GRANT EXECUTE ON FUNCTION pg_catalog.{function} TO {grantee}",
+            (call,) if call else (),
+        )
+    for table in (
+        "pg_authid",
+        "pg_statistic",
+        "pg_user_mapping",
+        "pg_subscription",
+        "pg_largeobject",
+        "pg_hba_file_rules",
+        "pg_shadow",
+    ):
+        yield Change(
+            f"{table}-for-the-public",
+            f"GRANT SELECT ON pg_catalog.{table} TO PUBLIC",
+            (f"SELECT string_agg(t::text, ' ') FROM pg_catalog.{table} AS t",),
+        )
+    yield Change(
+        "one-column-of-pg-authid",
+        "GRANT SELECT (rolname, rolpassword) ON pg_authid TO store_managers",
+    )
+    yield Change(
+        "user-mappings",
+        "GRANT SELECT ON information_schema._pg_user_mappings TO store_managers",
+    )
+    for table in (
+        "identity_key",
+        "login_identities",
+        "regional_managers",
+        "regional_manager_stores",
+    ):
+        yield Change(
+            f"{table}-granted", f"GRANT SELECT ON retail.{table} TO store_managers"
+        )
+    yield Change(
+        "one-column-of-the-key", "GRANT SELECT (key) ON retail.identity_key TO PUBLIC"
+    )
+    yield Change("insert", "GRANT INSERT ON retail.orders TO store_managers")
+    yield Change(
+        "update-of-a-column",
+        "GRANT UPDATE (status) ON retail.orders TO regional_managers",
+    )
+    yield Change("create-in-public", "GRANT CREATE ON SCHEMA public TO PUBLIC")
+    yield Change("create-in-retail", "GRANT CREATE ON SCHEMA retail TO store_managers")
+    yield Change("create-schemas", "GRANT CREATE ON DATABASE {database} TO zava_server")
+    for target in ("TABLES", "SEQUENCES"):
+        yield Change(
+            f"default-{target}",
+            f"ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT SELECT ON {target} TO PUBLIC",
+        )
+        yield Change(
+            f"default-{target}-in-retail",
+            f"ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner IN SCHEMA retail GRANT SELECT ON {target} TO store_managers",
+        )
+    yield Change(
+        "default-functions",
+        "ALTER DEFAULT PRIVILEGES FOR ROLE postgres GRANT EXECUTE ON FUNCTIONS TO regional_managers",
+    )
+    yield Change(
+        "parameter",
+        "GRANT SET ON PARAMETER temp_file_limit TO zava_server",
+        undo="REVOKE ALL ON PARAMETER temp_file_limit FROM zava_server",
+        only_warns=True,
+    )
+    yield Change(
+        "leakproof",
+        "ALTER FUNCTION pg_catalog.int4div(integer, integer) LEAKPROOF",
+        only_warns=True,
+    )
+    yield Change(
+        "temporary", "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", only_warns=True
+    )
+    yield Change(
+        "system-columns",
+        "GRANT SELECT ON retail.orders TO store_managers",
+        only_warns=True,
+    )
+    yield Change(
+        "system-columns-of-the-catalogue",
+        "GRANT SELECT ON retail.products TO store_managers",
+        only_warns=True,
+    )
+
+
+def every_change() -> list[Change]:
+    """Return every change, each name once."""
+    parts = (
+        _copies,
+        _views,
+        _sequences,
+        _functions,
+        _own_functions,
+        _policies,
+        _roles,
+        _catalogue,
+    )
+    return [change for part in parts for change in part()]

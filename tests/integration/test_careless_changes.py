@@ -1,0 +1,204 @@
+"""One careless change at a time: wherever another store's row shows, the doctor fails.
+
+After each change every role in reach reads all that it may read, and tries what the
+change opened. Then the remedies that the doctor prints are run until it passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.integration.careless_changes import GROUPS, Change, every_change
+from tests.people import REDMOND, SEATTLE
+from zava.data.loading import DatabaseLoader
+from zava.data.provider import PostgreSQLProvider
+from zava.embedded import EmbeddedServer
+from zava.models import PostureCheck
+from zava.service.posture import examine
+
+pytestmark = pytest.mark.thorough
+
+CHANGES = every_change()
+CANARY = "canary-of-redmond"
+AMOUNT = "7654321.09"
+PLANT = f"""
+    UPDATE retail.customers SET email = '{CANARY}@example.com'
+    WHERE customer_id = (SELECT customer_id FROM retail.orders JOIN retail.stores USING (store_id)
+                         WHERE manager_id = '{REDMOND}' LIMIT 1);
+    UPDATE retail.orders SET total_amount = {AMOUNT}
+    WHERE order_id = (SELECT order_id FROM retail.orders JOIN retail.stores USING (store_id)
+                      WHERE manager_id = '{REDMOND}' LIMIT 1);
+"""
+READABLE = """
+    SELECT c.oid::regclass::text, string_agg(quote_ident(a.attname), ', ')
+    FROM pg_class AS c
+    JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+    WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relnamespace::regnamespace::text NOT IN
+        ('pg_catalog', 'information_schema', 'pg_toast')
+        AND has_schema_privilege(%(role)s, c.relnamespace, 'USAGE') AND has_column_privilege(%(role)s, c.oid, a.attnum, 'SELECT')
+    GROUP BY c.oid
+"""
+# Another store's, whatever the role: its keys, its customer, its order.
+MARKS = f"""
+    SELECT ARRAY[s.store_id::text, '{CANARY}', '{AMOUNT}', 'order no ', (SELECT encode(key, 'hex') FROM retail.identity_key),
+                 'SCRAM-SHA-256$', 'pg_hba.conf']
+    FROM retail.stores AS s WHERE s.manager_id = '{REDMOND}'
+"""
+
+
+@pytest.fixture(scope="module")
+def planted(cluster: EmbeddedServer, template: str) -> Iterator[str]:
+    """A template with the canaries in it."""
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    name = "zava_careless"
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        with psycopg.connect(
+            cluster.conninfo(dbname=name, user="postgres"), autocommit=True
+        ) as inside:
+            inside.execute(PLANT.encode())
+            inside.execute("ANALYZE")
+        yield name
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def shop(cluster: EmbeddedServer, planted: str) -> Iterator[str]:
+    """The name of a database of the test's own."""
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    name = "zava_careless_clone"
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {planted}".encode())
+        conn.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+        yield name
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def doctor(conninfo: str) -> dict[str, PostureCheck]:
+    provider = PostgreSQLProvider({"conninfo": conninfo, "min_size": 1})
+    provider.open()
+    try:
+        return {check.name: check for check in examine(provider, SEATTLE, frozenset())}
+    finally:
+        provider.close()
+
+
+def shown(login: str, superuser: psycopg.Connection[Any], change: Change) -> set[str]:
+    """What other stores' rows and secrets show to the roles in reach, by where."""
+    ((marks,),) = superuser.execute(MARKS.encode()).fetchall()
+    found = set()
+    for role in (*GROUPS, "zava_server"):
+        queries = [
+            f"SELECT concat_ws(' ', {columns}) FROM {table}"
+            for table, columns in superuser.execute(READABLE, {"role": role}).fetchall()
+        ]
+        queries += [read for read in change.reads if read != "!forged"]
+        with psycopg.connect(login, autocommit=True) as conn:
+            _become(conn, role, forged="!forged" in change.reads)
+            for query in queries:
+                with suppress(psycopg.Error):
+                    text = " ".join(str(row[0]) for row in conn.execute(query.encode()))
+                    if (
+                        any(mark in text for mark in marks)
+                        or text == "18\n"
+                        or text == "16\n"
+                    ):
+                        found.add(query)
+    return found
+
+
+def _become(conn: psycopg.Connection[Any], role: str, *, forged: bool) -> None:
+    with suppress(psycopg.Error):
+        row = conn.execute(
+            "SELECT seal FROM retail.resolve_identity(%s)", (SEATTLE,)
+        ).fetchone()
+        seal = "0" * 64 if forged or row is None else row[0]
+        user_id = REDMOND if forged else SEATTLE
+        conn.execute(f"SET app.current_rls_user_id = '{user_id}'".encode())
+        conn.execute(f"SET app.current_rls_seal = '{seal}'".encode())
+    with suppress(psycopg.Error):
+        conn.execute(f"SET ROLE {role}".encode())
+
+
+def mend(superuser: psycopg.Connection[Any], remedy: str) -> None:
+    """Run what a check prints: SQL, or schema.sql once more."""
+    statements = remedy.partition("; or")[0]
+    if "schema.sql again" in remedy:
+        statements = remedy.partition("; then load")[0].partition("load ")[0]
+    statements = (
+        statements.partition(" and ")[0] if " more" in remedy[-8:] else statements
+    )
+    if statements.strip(" ;"):
+        superuser.execute(statements.encode())
+
+
+@pytest.fixture
+def undo(cluster: EmbeddedServer) -> Iterator[list[str]]:
+    statements: list[str] = []
+    yield statements
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        for statement in statements:
+            conn.execute(statement.encode())
+
+
+def test_there_are_many_changes_of_every_kind() -> None:
+    names = [change.name for change in CHANGES]
+    assert len(names) == len(set(names)) >= 150
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.name)
+def test_the_doctor_names_a_careless_change_and_mends_it(
+    cluster: EmbeddedServer, shop: str, undo: list[str], change: Change
+) -> None:
+    admin = cluster.conninfo(dbname=shop, user="postgres")
+    login = cluster.conninfo(dbname=shop, user="zava_server")
+    if change.undo:
+        undo.append(change.undo)
+    with psycopg.connect(admin, autocommit=True) as superuser:
+        superuser.execute(
+            change.sql.replace("{database}", shop).replace("{canary}", CANARY).encode()
+        )
+        seen = shown(login, superuser, change)
+        checks = doctor(login)
+        worst = {check.status for check in checks.values() if check.name != "login"}
+        if change.only_warns:
+            assert ("warn" in worst, "fail" in worst, seen) == (True, False, set())
+        else:
+            assert "fail" in worst, seen
+        for _ in range(12):
+            faults = [
+                check
+                for check in checks.values()
+                if check.status != "pass" and check.name not in ("login", "canary")
+            ]
+            if not faults:
+                break
+            for check in faults:
+                assert check.remedy, check
+                with suppress(psycopg.errors.UndefinedObject):
+                    mend(superuser, check.remedy)
+            if any("load" in check.remedy for check in faults):
+                DatabaseLoader(admin).load_schema()
+            checks = doctor(login)
+        assert {c.name: c.detail for c in checks.values() if c.status != "pass"} == {
+            "login": "zava_server"
+        }
+        assert shown(login, superuser, change) == set()
+
+
+def test_the_changes_show_other_stores_rows_often(
+    cluster: EmbeddedServer, shop: str
+) -> None:
+    # A look that finds nothing anywhere would prove nothing.
+    admin = cluster.conninfo(dbname=shop, user="postgres")
+    login = cluster.conninfo(dbname=shop, user="zava_server")
+    with psycopg.connect(admin, autocommit=True) as superuser:
+        assert shown(login, superuser, CHANGES[0]) == set()
+        superuser.execute(CHANGES[0].sql.encode())
+        assert shown(login, superuser, CHANGES[0]) != set()

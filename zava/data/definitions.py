@@ -1,0 +1,46 @@
+"""What zava's own functions are: read from the schema.sql that this zava comes with."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import cache
+from typing import TypedDict
+
+from zava.data.database_files import database_file
+
+_FUNCTION = re.compile(
+    r"^CREATE OR REPLACE FUNCTION retail\.(?P<name>\w+)\((?P<head>.*?)"
+    r"^AS \$\$(?P<body>.*?)\$\$;",
+    re.MULTILINE | re.DOTALL,
+)
+_ANOTHER = re.compile(r"^(BEGIN ATOMIC|RETURN)\b", re.MULTILINE)
+
+
+class Definition(TypedDict):
+    """A function of the schema `retail`.
+
+    Attributes:
+        digest: SHA-256 of its body's text, in hexadecimal.
+        is_definer: Whether it runs with its owner's rights.
+    """
+
+    name: str
+    digest: str
+    is_definer: bool
+
+
+@cache
+def definitions() -> tuple[Definition, ...]:
+    """Return every function whose body schema.sql gives as a text."""
+    schema = database_file("schema.sql").read_text("utf-8")
+    return tuple(
+        Definition(
+            name=found["name"],
+            digest=hashlib.sha256(found["body"].encode()).hexdigest(),
+            is_definer="SECURITY DEFINER" in found["head"],
+        )
+        for part in re.split(r"^(?=CREATE OR REPLACE FUNCTION)", schema, flags=re.M)
+        for found in [_FUNCTION.match(part)]
+        if found is not None and not _ANOTHER.search(found["head"])
+    )
