@@ -35,6 +35,7 @@ SEEDED = "zava_seeded"
 SEARCHABLE = "zava_searchable"
 
 PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
+LOWEST_IS_REQUIRED = os.environ.get("ZAVA_TEST_LOWEST") == "required"
 POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 
 # Whoever runs the tests may have settings of their own.
