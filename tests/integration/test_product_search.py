@@ -267,12 +267,12 @@ def test_without_a_provider_words_are_searched(
     assert "ZAVA_EMBEDDING_PROVIDER" in answer["notes"][0]
 
 
-def test_another_model_than_the_products_is_an_error_with_the_remedy(
+def test_by_meaning_another_model_than_the_products_is_an_error_with_the_remedy(
     searchable_provider: PostgreSQLProvider,
 ) -> None:
     other = ProductSearch(searchable_provider, QueryCache(), OtherClient())
     with pytest.raises(ConfigurationError, match=r"wordllama-256.*zava embed"):
-        other.search("claw hammer", SEATTLE)
+        other.search("claw hammer", SEATTLE, Options(mode="semantic"))
     assert other.search("claw hammer", SEATTLE, Options(mode="keyword"))["products"]
 
 

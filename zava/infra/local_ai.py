@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from zava.errors import EmbeddingError
+
 if TYPE_CHECKING:
     from wordllama import WordLlamaInference
 
@@ -29,7 +31,10 @@ class LocalClient:
 
     def knows(self, word: str) -> bool:
         """Whether the model's vocabulary has the word whole: it is a common one."""
-        tokenizer = self._load().tokenizer
+        try:
+            tokenizer = self._load().tokenizer
+        except EmbeddingError:
+            return False
         spellings = (word.lower(), word.capitalize())
         return any(
             tokenizer.token_to_id(_BEGINNING + spelling) is not None
@@ -37,7 +42,11 @@ class LocalClient:
         )
 
     def embed(self, texts: Sequence[str]) -> list[list[float]]:
-        """Return a vector of length 1 for each text; of zeros if it has no words."""
+        """Return a vector of length 1 for each text; of zeros if it has no words.
+
+        Raises:
+            EmbeddingError: The model cannot be loaded.
+        """
         vectors = self._load().embed(list(texts), norm=False).tolist()
         return [_of_length_1(vector) for vector in vectors]
 
@@ -52,14 +61,21 @@ class LocalClient:
     def _load(self) -> WordLlamaInference:
         with self._lock:
             if self._loaded is None:
-                import wordllama
+                try:
+                    import wordllama
 
-                # Its default looks for the tokenizer in the wrong folder, and
-                # then on the network.
-                folder = Path(wordllama.__file__).parent
-                self._loaded = wordllama.WordLlama.load(
-                    dim=DIMENSIONS, cache_dir=folder, disable_download=True
-                )
+                    # Its default looks for the tokenizer in the wrong folder, and
+                    # then on the network.
+                    folder = Path(wordllama.__file__).parent
+                    self._loaded = wordllama.WordLlama.load(
+                        dim=DIMENSIONS, cache_dir=folder, disable_download=True
+                    )
+                except Exception as exc:
+                    kind = type(exc).__name__
+                    raise EmbeddingError(
+                        f"the local model cannot be loaded ({kind}): install zava"
+                        " with its extra `embedded` again"
+                    ) from exc
             return self._loaded
 
 

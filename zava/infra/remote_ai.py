@@ -3,31 +3,27 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
-from datetime import datetime, timezone
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.persistence import Persistence, RefusalError
+from zava.infra.remote_answers import no_client, refusal, vectors_of
 
 if TYPE_CHECKING:
-    from openai import APIStatusError, OpenAI
+    from openai import OpenAI
 
 T = TypeVar("T")
 
 _HEALTH_SECONDS = 3.0
 _POLL_SECONDS = 0.05
+# Requests that were given up may still hold a thread each.
+_MOST_IN_FLIGHT = 32
 # Models of this family are asked for as many dimensions as the table holds.
 _SHORTENED = "text-embedding-3-"
-_REFUSED = {
-    400: "the embedding service rejects the request; check ZAVA_EMBEDDING_MODEL",
-    401: "the embedding service refused the key; check OPENAI_API_KEY, or Azure's",
-    403: "the embedding service refused the key; check OPENAI_API_KEY, or Azure's",
-    404: "the embedding service has no such model; check ZAVA_EMBEDDING_MODEL",
-}
 
 
 class OpenAIClient:
@@ -63,6 +59,7 @@ class OpenAIClient:
         self._client: OpenAI | None = None
         self._dimensions: int | None = None
         self._lock = threading.Lock()
+        self._in_flight = threading.BoundedSemaphore(_MOST_IN_FLIGHT)
 
     def knows(self, word: str) -> bool:
         """False: the service does not tell."""
@@ -82,13 +79,14 @@ class OpenAIClient:
 
         Raises:
             EmbeddingError: The service does not answer, or refuses.
+            ConfigurationError: There can be no client with these variables.
         """
-        from openai import OpenAIError
-
         client = self._connect()
         try:
-            self._watched(lambda: client.models.list(timeout=_HEALTH_SECONDS))
-        except OpenAIError as exc:
+            self._watched(
+                lambda: client.models.list(timeout=_HEALTH_SECONDS), _HEALTH_SECONDS
+            )
+        except Exception as exc:
             # Its text may name the endpoint; its class says enough.
             kind = type(exc).__name__
             raise EmbeddingError(f"the AI service failed: {kind}") from exc
@@ -101,27 +99,25 @@ class OpenAIClient:
 
     def _attempt(self, texts: list[str]) -> list[list[float]]:
         """Ask once; a RefusalError where it may help to ask again."""
-        from openai import APIConnectionError, APIStatusError, OpenAIError
-
         client = self._connect()
         options: dict[str, Any] = {}
         if self.model.startswith(_SHORTENED):
             options["dimensions"] = self._max_dimensions
-        try:
-            answer = self._watched(
-                lambda: client.embeddings.create(
-                    model=self.model, input=texts, timeout=self._timeout, **options
-                )
+
+        def ask() -> list[list[float]]:
+            answer = client.embeddings.create(
+                model=self.model, input=texts, timeout=self._timeout, **options
             )
-            vectors = _vectors(answer)
-        except APIStatusError as exc:
-            raise _refusal(exc) from exc
-        except APIConnectionError as exc:  # a timeout is one of these
-            raise RefusalError(
-                "the embedding service cannot be reached in time"
-            ) from exc
-        except (OpenAIError, ValueError, TypeError, AttributeError, KeyError) as exc:
-            raise RefusalError("the embedding service gave no usable answer") from exc
+            return vectors_of(answer)
+
+        try:
+            vectors = self._watched(ask, self._timeout)
+        except RefusalError:
+            raise
+        except Exception as exc:
+            # Whatever goes wrong on the way to a service goes wrong here, and a
+            # search goes on without it.
+            raise refusal(exc) from exc
         self._check(vectors, len(texts))
         return vectors
 
@@ -147,16 +143,25 @@ class OpenAIClient:
             )
         self._dimensions = size
 
-    def _watched(self, call: Callable[[], T]) -> T:
-        """Make a blocking call that a cancellation need not wait for."""
+    def _watched(self, call: Callable[[], T], seconds: float) -> T:
+        """Make a blocking call that a cancellation need not wait for.
+
+        The package's own timeout starts again with every byte, so an answer that
+        trickles would never end; this one is over after `seconds`.
+        """
         outcome: Future[T] = Future()
+        deadline = time.monotonic() + seconds
 
         def run() -> None:
             try:
                 outcome.set_result(call())
             except BaseException as exc:  # noqa: BLE001 - raised where it is awaited
                 outcome.set_exception(exc)
+            finally:
+                self._in_flight.release()
 
+        if not self._in_flight.acquire(blocking=False):
+            raise RefusalError("the embedding service has not ended earlier requests")
         threading.Thread(target=run, daemon=True, name="zava-embedding").start()
         while True:
             try:
@@ -165,63 +170,22 @@ class OpenAIClient:
                 if outcome.done():
                     raise
                 self._check_cancelled()
+                if time.monotonic() > deadline:
+                    raise
 
     def _connect(self) -> OpenAI:
         with self._lock:
             if self._client is None:
-                from openai import AzureOpenAI, OpenAI, OpenAIError
-
                 # Endpoint, key and the rest are read by the package from its own
                 # variables, as its documentation says.
                 version = self._azure_api_version
                 try:
+                    from openai import AzureOpenAI, OpenAI
+
                     if version is None:
                         self._client = OpenAI(max_retries=0)
                     else:
                         self._client = AzureOpenAI(max_retries=0, api_version=version)
-                except (OpenAIError, ValueError) as exc:
-                    raise ConfigurationError(
-                        "the variables of the AI service do not fit together"
-                    ) from exc
+                except Exception as exc:
+                    raise no_client(exc) from exc
             return self._client
-
-
-def _vectors(answer: Any) -> list[list[float]]:
-    """The vectors of an answer, in the order of the texts."""
-    items: Iterable[Any] = sorted(answer.data, key=lambda item: int(item.index))
-    vectors = [[float(x) for x in item.embedding] for item in items]
-    for vector in vectors:
-        if not vector or any(x - x != 0 for x in vector):
-            raise ValueError("no numbers")
-    return vectors
-
-
-def _refusal(exc: APIStatusError) -> Exception:
-    """What a status says: ask again, or mend the configuration."""
-    status = exc.status_code
-    if status == 429 and exc.code != "insufficient_quota":
-        return RefusalError("the embedding service is busy", _retry_after(exc))
-    if status >= 500 or status in (408, 409):
-        return RefusalError(
-            f"the embedding service failed ({status})", _retry_after(exc)
-        )
-    if status == 429:
-        return EmbeddingError("the embedding service's quota is used up")
-    advice = _REFUSED.get(status, f"the embedding service refused ({status})")
-    return ConfigurationError(advice)
-
-
-def _retry_after(exc: APIStatusError) -> float | None:
-    """Seconds of the Retry-After header, which may be a number or a date."""
-    text = exc.response.headers.get("retry-after", "")
-    try:
-        return max(0.0, float(text))
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    if until.tzinfo is None:
-        until = until.replace(tzinfo=timezone.utc)
-    return max(0.0, (until - datetime.now(timezone.utc)).total_seconds())

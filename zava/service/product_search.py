@@ -38,6 +38,7 @@ from zava.service.product_question import (
 from zava.service.product_spelling import QuestionSpelling
 
 _MIN_DEPTH = 50
+_BY_WORDS = "searched by words alone: "
 _VECTOR_SECONDS = 24 * 3600.0
 # What a text without any word that the model knows becomes.
 _NOTHING = vector_text([0.0])
@@ -103,8 +104,9 @@ class ProductSearch:
 
         Raises:
             ValidationError: An argument is at fault.
-            ConfigurationError: The products have no vectors, or ones of another
-                model than the question's.
+            ConfigurationError: By meaning alone, and the products have no vectors,
+                or ones of another model than the question's, or the service refuses
+                what it was configured with.
             EmbeddingError: By meaning alone, and the question cannot be embedded.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
@@ -151,11 +153,7 @@ class ProductSearch:
             max_price=money(filters.max_price),
             in_stock_only=filters.in_stock_only,
         )
-        found = find_products(
-            self._provider.fetch_all, wanted, identity, options.max_rows
-        )
-        if vector is not None:
-            self._check_models(found, mode, alone)
+        found = self._found(wanted, mode, alone, identity, options.max_rows)
         notes = list(alone)
         if not found.products:
             notes.append(
@@ -177,10 +175,10 @@ class ProductSearch:
         """The question's vector; None, and a note, where words have to do."""
         try:
             vector = self._embedded(text)
-        except EmbeddingError as exc:
+        except (ConfigurationError, EmbeddingError) as exc:
             if mode == "semantic":
                 raise
-            notes.append(f"searched by words alone: {exc.message}")
+            notes.append(_BY_WORDS + exc.message)
             return None
         if vector == _NOTHING:
             return None  # no word of it is one that the model knows
@@ -202,21 +200,38 @@ class ProductSearch:
         )
         return vector
 
-    def _check_models(self, found: Found, mode: Mode, notes: list[str]) -> None:
+    def _found(
+        self,
+        wanted: Wanted,
+        mode: Mode,
+        notes: list[str],
+        identity: Identity,
+        max_rows: int,
+    ) -> Found:
+        """Search; by words alone, and with a note, where the vectors do not compare."""
+        fetch_all = self._provider.fetch_all
+        found = find_products(fetch_all, wanted, identity, max_rows)
+        if wanted.vector is None:
+            return found
         assert self._ai_client is not None  # noqa: S101 - it made the vector
+        others = found.embedding_models - {self._ai_client.model}
         if not found.embedding_models:
             advice = "the products have no vectors yet: run `zava embed`"
-            if mode == "semantic":
-                raise ConfigurationError(advice)
-            notes.append(f"searched by words alone: {advice}")
-        others = found.embedding_models - {self._ai_client.model}
-        if others:
-            raise ConfigurationError(
+        elif others:
+            advice = (
                 f"the products were embedded by {', '.join(sorted(others))} and"
                 f" questions are by {self._ai_client.model}: run `zava embed`, or set"
-                " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then;"
-                " mode keyword works meanwhile"
+                " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then"
             )
+        else:
+            return found
+        if mode == "semantic":
+            raise ConfigurationError(advice)
+        notes.append(_BY_WORDS + advice)
+        if not others:
+            return found
+        by_words = wanted.model_copy(update={"vector": None})
+        return find_products(fetch_all, by_words, identity, max_rows)
 
     def _category(self, name: str | None, identity: Identity) -> UUID | None:
         if name is None:
