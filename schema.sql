@@ -1429,6 +1429,10 @@ $$;
 COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
     'The products whose vectors are nearest to a query''s (cosine distance), of a category, a price range, in stock for the caller';
 
+-- Of a database that an earlier version loaded: it took other arguments.
+DROP FUNCTION IF EXISTS retail.search_products(
+    text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
+    double precision, double precision, double precision, double precision, double precision, double precision, double precision);
 CREATE OR REPLACE FUNCTION retail.search_products(
     asked_words              text,
     asked_vector             public.vector(1536),
@@ -1445,9 +1449,11 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     asked_weight_type        double precision,
     asked_weight_description double precision,
     asked_weight_category    double precision,
-    asked_smoothing          double precision,
     asked_share_bonus        double precision,
-    asked_foreign_malus      double precision
+    asked_strange_malus      double precision,
+    asked_strange_head       double precision,
+    asked_mention_malus      double precision,
+    asked_headless_share     double precision
 ) RETURNS TABLE (
     sku varchar, name varchar, description text, category varchar, type varchar, price numeric, similarity numeric,
     found_by text, stock bigint, stock_by_store jsonb, embedding_model varchar
@@ -1461,13 +1467,19 @@ AS $$
 BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
-        -- The question's stems. One that the catalogue lacks is as rare as any.
+        -- The question's stems. One that the catalogue lacks is as rare as any. One that names
+        -- no product or type is strange, though a description may mention it. The last is the
+        -- head: a lawn mower is a mower.
         SELECT q.lexeme AS stem, quoted.stem AS quoted, quoted.stem::tsquery AS anywhere,
                (quoted.stem || ':A')::tsquery AS in_name, (quoted.stem || ':B')::tsquery AS in_type,
                (quoted.stem || ':D')::tsquery AS in_description,
                coalesce(v.products, 0) AS products,
+               v.products IS NULL OR v.products <= asked_most_words AND NOT EXISTS (
+                   SELECT FROM retail.product_search_words AS k WHERE k.words @@ (quoted.stem || ':AB')::tsquery) AS is_strange,
+               q.positions[cardinality(q.positions)] = max(q.positions[cardinality(q.positions)]) OVER () AS is_head,
                coalesce(v.rarity, (SELECT max(a.rarity) FROM retail.search_vocabulary AS a), 1)::float8 AS rarity
-        FROM unnest(to_tsvector('english', asked_words)) AS q
+        -- Of "lawn-mower" to_tsvector would make three stems, the whole and its parts.
+        FROM unnest(to_tsvector('english', regexp_replace(asked_words, '([[:alpha:]])-(?=[[:alpha:]])', '\1 ', 'g'))) AS q
         CROSS JOIN LATERAL (
             -- As tsquery's own syntax quotes a lexeme, which is not as a literal is.
             SELECT '''' || replace(replace(q.lexeme, '\', '\\'), '''', '''''') || '''' AS stem
@@ -1478,9 +1490,16 @@ BEGIN
         ORDER BY rarity DESC, stem
         LIMIT 32
     ), whole AS MATERIALIZED (
-        -- The weight of the question, and how much of it is in words that no product has.
-        SELECT sum(a.rarity) AS rarity, coalesce(sum(a.rarity) FILTER (WHERE a.products = 0) / sum(a.rarity), 0) AS foreign_share
-        FROM asked AS a
+        -- The weight of the question, and how much of it is strange. A long question tells
+        -- a use or a problem, in words that name nothing; a short one names a thing.
+        SELECT w.rarity, w.is_short, w.shortness,
+               w.shortness * greatest(w.strange_share, CASE WHEN w.is_short AND w.has_strange_head THEN asked_strange_head END) AS strangeness
+        FROM (
+            SELECT sum(a.rarity) AS rarity, count(*) <= 2 AS is_short, least(2.0 / nullif(count(*), 0), 1)::float8 AS shortness,
+                   coalesce(sum(a.rarity) FILTER (WHERE a.is_strange) / sum(a.rarity), 0) AS strange_share,
+                   coalesce(bool_or(a.is_strange AND a.is_head), false) AS has_strange_head
+            FROM asked AS a
+        ) AS w
     ), selective AS MATERIALIZED (
         -- Rare stems find products, as long as these are few enough to be ranked. The
         -- commoner ones only rank. Where even the rarest is common it finds those
@@ -1536,17 +1555,29 @@ BEGIN
                                               ELSE asked_weight_category END)
                    FROM asked AS a
                    WHERE f.words @@ a.anywhere
-               ) / nullif((SELECT whole.rarity FROM whole), 0), 0) AS share
+               ) / nullif((SELECT whole.rarity FROM whole), 0), 0) AS share,
+               -- As much of it is a mere mention of what the product is not.
+               coalesce((
+                   SELECT sum(a.rarity) FROM asked AS a WHERE a.is_strange AND f.words @@ a.in_description
+               ) * asked_weight_description / nullif((SELECT whole.rarity FROM whole), 0), 0) AS mention,
+               -- How much a share counts that lacks the head of a short question.
+               coalesce((
+                   SELECT CASE WHEN NOT whole.is_short OR f.words @@ a.in_name OR f.words @@ a.in_type THEN 1
+                               WHEN f.words @@ a.in_description THEN (1 + asked_headless_share) / 2
+                               ELSE asked_headless_share END
+                   FROM asked AS a CROSS JOIN whole
+                   WHERE a.is_head
+                   LIMIT 1
+               ), 1) AS head
         FROM found AS f
         OFFSET 0 -- likewise
     ), ranked AS (
-        SELECT s.product_id, s.distance, s.share,
+        SELECT s.product_id, s.distance, s.share, s.mention, s.head,
                CASE WHEN s.distance IS NOT NULL THEN row_number() OVER (ORDER BY s.distance, s.product_id) END AS near_rank,
                CASE WHEN s.share > 0 THEN row_number() OVER (ORDER BY s.share DESC, s.distance, s.product_id) END AS word_rank
         FROM shares AS s
     ), fused AS MATERIALIZED (
-        SELECT r.product_id, r.distance, r.share, r.near_rank, r.word_rank,
-               coalesce(1.0 / (asked_smoothing + r.near_rank), 0) + coalesce(1.0 / (asked_smoothing + r.word_rank), 0) AS score
+        SELECT r.product_id, r.distance, r.share, r.mention, r.head, r.near_rank, r.word_rank
         FROM ranked AS r
         WHERE r.near_rank IS NOT NULL OR r.word_rank <= asked_depth
         LIMIT 200 -- depth twice, at most: so the planner knows that these are few
@@ -1555,11 +1586,14 @@ BEGIN
                CASE
                    WHEN lower(p.sku) = lower(btrim(asked_words)) THEN 1
                    WHEN closeness.cosine IS NULL THEN f.share
-                   ELSE greatest(closeness.cosine + asked_share_bonus * f.share * (1 - closeness.cosine)
-                                 - asked_foreign_malus * (SELECT whole.foreign_share FROM whole), 0)
+                   WHEN whole.rarity IS NULL THEN greatest(closeness.cosine, 0)
+                   ELSE greatest(closeness.cosine - asked_strange_malus * whole.strangeness
+                                 + asked_share_bonus * f.head * (1 - closeness.cosine)
+                                   * greatest(f.share - asked_mention_malus * whole.shortness * f.mention, 0), 0)
                END AS similarity
         FROM fused AS f
         JOIN retail.products AS p ON p.product_id = f.product_id
+        CROSS JOIN whole
         CROSS JOIN LATERAL (
             SELECT 1 - coalesce(f.distance, (
                 SELECT e.description_embedding OPERATOR(public.<=>) asked_vector
@@ -1571,7 +1605,7 @@ BEGIN
         SELECT j.*
         FROM judged AS j
         WHERE j.similarity >= asked_threshold
-        ORDER BY j.similarity = 1 DESC, j.score DESC, j.similarity DESC, j.sku
+        ORDER BY j.similarity DESC, j.sku
         LIMIT asked_max_rows
     )
     SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
@@ -1588,11 +1622,11 @@ BEGIN
         JOIN retail.stores AS s ON s.store_id = i.store_id
         WHERE i.product_id = b.product_id
     ) AS stock ON true
-    ORDER BY b.similarity = 1 DESC, b.score DESC, b.similarity DESC, b.sku;
+    ORDER BY b.similarity DESC, b.sku;
 END
 $$;
 COMMENT ON FUNCTION retail.search_products IS
-    'Products for a question by its vector and by its words, ranks joined, with the caller''s stock; the server''s product search';
+    'Products for a question by its vector and by its words, the most similar first, with the caller''s stock; the server''s product search';
 
 CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     query_embedding      public.vector(1536),
@@ -1619,7 +1653,8 @@ REVOKE ALL ON FUNCTION
     retail.search_products_by_description(public.vector, double precision, integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
-        double precision, double precision, double precision, double precision, double precision, double precision, double precision),
+        double precision, double precision, double precision, double precision, double precision, double precision, double precision,
+        double precision, double precision),
     retail.keep_search_words(uuid[]), retail.add_search_vocabulary(uuid[]), retail.products_changed(), retail.product_group_renamed(),
     retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
 FROM PUBLIC;
@@ -1628,7 +1663,8 @@ GRANT EXECUTE ON FUNCTION
     retail.search_products_by_description(public.vector, double precision, integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
-        double precision, double precision, double precision, double precision, double precision, double precision, double precision)
+        double precision, double precision, double precision, double precision, double precision, double precision, double precision,
+        double precision, double precision)
 TO store_managers, regional_managers;
 
 

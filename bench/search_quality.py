@@ -31,6 +31,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 QUESTIONS = HERE / "shopper_questions.csv"
+NOT_SOLD = HERE / "not_sold.txt"
 DEPTH = 10
 
 Ask = Callable[[str], Sequence[str]]
@@ -74,6 +75,12 @@ def read_questions(path: Path = QUESTIONS) -> list[Question]:
             )
             for row in csv.DictReader(file)
         ]
+
+
+def read_not_sold(path: Path = NOT_SOLD) -> list[Question]:
+    """Return the questions for things that the chain does not sell."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Question(line, "negative", {}) for line in lines]
 
 
 def ndcg(answer: Sequence[str], grades: Mapping[str, int]) -> float:
@@ -121,6 +128,9 @@ def main() -> None:
             for half in ("tuning", "held out")
         }
         print_table(figures)
+        not_sold = read_not_sold()
+        silent = sum(not ways["hybrid"](q.text) for q in not_sold)
+        print(f"not sold: {silent} of {len(not_sold)} give nothing")
         if options.misses:
             print_misses(ways["hybrid"], questions)
     options.chart.write_text(draw(figures), encoding="utf-8")

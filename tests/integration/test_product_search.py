@@ -130,10 +130,11 @@ def test_head_office_sees_every_store_s_stock(
     assert product["stock"] == sum(product["stock_by_store"].values())
 
 
+@pytest.mark.parametrize("question", ["laptops", "lawn mower", "a Lawn-Mower!"])
 def test_nothing_is_found_for_what_the_chain_does_not_sell(
-    search: ProductSearch,
+    search: ProductSearch, question: str
 ) -> None:
-    answer = search.search("laptops", SEATTLE)
+    answer = search.search(question, SEATTLE)
     assert answer["products"] == []
     assert answer["row_count"] == 0
     (note,) = answer["notes"]

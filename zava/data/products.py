@@ -24,17 +24,21 @@ MAX_VOCABULARY = 20_000
 _MAX_CATEGORIES = 1000
 # So many products can be ranked by their words in a few milliseconds.
 _MOST_WORDS = 1000
-# How much a stem counts by where it stands, how soon ranks fade, and what a fully
-# covered question adds to a cosine, and one in foreign words takes from it. Found
-# with one half of bench/shopper_questions.csv.
+# How much a stem counts by where it stands; what a fully covered question adds to a
+# cosine, and a short one in words that name no product takes from it; how strange a
+# question is whose last word is; how much less a mere mention of such a word covers,
+# and how much of its share a product keeps that lacks the last word of two. Found with
+# one half of bench/shopper_questions.csv; docs/search.md says what they gave.
 _TUNING: Mapping[str, float] = {
     "weight_name": 1.0,
     "weight_type": 0.8,
     "weight_category": 0.2,
     "weight_description": 0.6,
-    "smoothing": 10,
-    "share_bonus": 0.2,
-    "foreign_malus": 0.08,
+    "share_bonus": 0.55,
+    "strange_malus": 0.2,
+    "strange_head": 0.85,
+    "mention_malus": 0.85,
+    "headless_share": 0.4,
 }
 
 

@@ -38,9 +38,11 @@ FROM retail.search_products(
     asked_weight_type => %(weight_type)s::double precision,
     asked_weight_description => %(weight_description)s::double precision,
     asked_weight_category => %(weight_category)s::double precision,
-    asked_smoothing => %(smoothing)s::double precision,
     asked_share_bonus => %(share_bonus)s::double precision,
-    asked_foreign_malus => %(foreign_malus)s::double precision) AS f
+    asked_strange_malus => %(strange_malus)s::double precision,
+    asked_strange_head => %(strange_head)s::double precision,
+    asked_mention_malus => %(mention_malus)s::double precision,
+    asked_headless_share => %(headless_share)s::double precision) AS f
 
 -- name: pending_products
 -- The next products whose vector is missing, of another text, or of another model.

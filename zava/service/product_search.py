@@ -1,13 +1,13 @@
 """ProductSearch: products for a question in a shopper's words.
 
-Two searches answer together. One compares the question's vector with those of
-the products, the other looks for the question's words, rare ones before common
-ones; their ranks are joined by reciprocal rank fusion. Similarity is one scale
-for all of it, 0 to 1. By meaning alone it is the cosine of the two vectors. By
-words alone it is the share of the question that the product's words cover, each
-word weighed by its rarity and by where it stands. Of both, it is the cosine,
-more by a fifth of that share of what is missing to 1, and less by 0.08 if all the
-question's words are strange to the catalogue. A product's own SKU is a 1.
+Two searches bring products together: one compares the question's vector with those
+of the products, the other looks for the question's words, rare ones before common
+ones. Similarity is one scale for all of them, 0 to 1, and the order is its order. By
+meaning alone it is the cosine of the two vectors. By words alone it is the share of
+the question that the product's words cover, each word weighed by its rarity and by
+where it stands. By both it is the cosine, more by that share of what is missing to 1
+and less for a short question in words that name no product. docs/search.md says how
+much. A product's own SKU is a 1.
 """
 
 from __future__ import annotations
