@@ -209,13 +209,14 @@ class MCPServerManager:
             max_result_bytes=settings.max_result_bytes,
             max_query_length=settings.max_query_length,
         )
+        product_search = ProductSearch(provider, cache, self.ai_client)
         services = Services(
             query_executor=executor,
             catalog=catalog,
             default_rows=min(DEFAULT_ROWS, settings.max_rows),
             analytics=SalesAnalyticsService(provider, cache),
-            product_search=ProductSearch(provider, cache, self.ai_client),
-            recommendations=Recommendations(provider, cache),
+            product_search=product_search,
+            recommendations=Recommendations(provider, cache, product_search.search),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

@@ -69,6 +69,11 @@ def test_alternatives_and_companions_are_found(shop: StdioProcess) -> None:
     together = shop.call("get_product_recommendations", product="HTHM001010").structured
     assert together["basis"]["orders"] > 0
     assert together["similar_in_stock"]
+    for product in (["HTHM001010", "HTWR003010"], "HTHM001010, HTWR003010"):
+        both = shop.call("get_product_recommendations", product=product).structured
+        assert both["basis"]["product_count"] == 2
+    kind = shop.call("get_product_recommendations", product="treated posts")
+    assert kind.structured["basis"]["kind"] == "Treated Posts"
     group = shop.call("get_product_recommendations", customer_segment="lapsed")
     assert group.structured["basis"]["segment"] == "lapsed"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -15,6 +17,9 @@ from zava.data.transaction import Query
 from zava.embedded import EmbeddedServer
 from zava.errors import ConfigurationError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.local_ai import LocalClient
+from zava.service.product_names import MAX_PRODUCTS, Search
+from zava.service.product_search import ProductSearch
 from zava.service.recommendations import MIN_SUPPORT, Recommendations
 from zava.service.segments import SEGMENTS, Segment
 
@@ -87,9 +92,15 @@ def who(owner: psycopg.Connection, name: str) -> tuple[str, list[Any]]:
     return str(person), stores
 
 
+def search_of(provider: PostgreSQLProvider) -> tuple[QueryCache, Search]:
+    """A cache, and a search that keeps its answers there."""
+    cache = QueryCache()
+    return cache, ProductSearch(provider, cache, LocalClient()).search
+
+
 @pytest.fixture(scope="module")
 def recommendations(searchable_provider: PostgreSQLProvider) -> Recommendations:
-    return Recommendations(searchable_provider, QueryCache())
+    return Recommendations(searchable_provider, *search_of(searchable_provider))
 
 
 @pytest.fixture(scope="module")
@@ -241,7 +252,9 @@ def test_a_group_of_customers_has_what_it_prefers(
 def test_an_answer_is_kept_until_it_is_asked_for_afresh(
     searchable_provider: PostgreSQLProvider, head_office: str
 ) -> None:
-    recommendations = Recommendations(searchable_provider, QueryCache())
+    recommendations = Recommendations(
+        searchable_provider, *search_of(searchable_provider)
+    )
 
     def cached(**options: Any) -> bool:
         answer = recommendations.recommend(SEATTLE, product=HAMMER, **options)
@@ -282,6 +295,140 @@ def test_what_is_no_product_or_several_is_refused(
         recommendations.similar(product, SEATTLE)
 
 
+@pytest.fixture(scope="module")
+def twins(cluster: EmbeddedServer, template: str) -> Iterator[Recommendations]:
+    """Recommendations of a catalogue where two products have one name."""
+    name = "zava_twins"
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with psycopg.connect(cluster.conninfo(dbname=name, user="postgres")) as conn:
+        conn.execute(
+            "UPDATE retail.products SET name = 'A Pair' WHERE sku = ANY (%s)",
+            ([WRENCH, STAR_KEYS],),
+        )
+    provider = PostgreSQLProvider(
+        {"conninfo": cluster.conninfo(dbname=name, user="zava_server")}
+    )
+    provider.open()
+    with closing(provider):
+        yield Recommendations(provider, *search_of(provider))
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("product", ["A Pair", "a pair", " A PAIR\n", "A Pai"])
+def test_a_name_that_products_share_is_refused_with_their_skus(
+    twins: Recommendations, product: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"{STAR_KEYS}.*{WRENCH}"):
+        twins.similar(product, SEATTLE)
+    if product != "A Pai":
+        with pytest.raises(ValidationError, match=f"{STAR_KEYS}.*{WRENCH}"):
+            twins.recommend(SEATTLE, product=product)
+
+
+@pytest.mark.parametrize(
+    "product", ["fence posst", "fiberglas hamer", "glue for tiles"]
+)
+def test_an_unknown_name_is_refused_with_near_ones_and_their_skus(
+    recommendations: Recommendations, product: str
+) -> None:
+    near = r"near are .+ \([A-Z]{4}\d{6}\)"
+    with pytest.raises(ValidationError, match=near):
+        recommendations.similar(product, SEATTLE)
+    with pytest.raises(ValidationError, match=near):
+        recommendations.recommend(SEATTLE, product=product)
+
+
+@pytest.mark.parametrize(
+    ("product", "kind"),
+    [
+        ("Hammers", "Hammers"),
+        ("hammer", "Hammers"),
+        ("treated posts", "Treated Posts"),
+        ("treated post", "Treated Posts"),
+        ("hand tools", "Hand Tools"),
+    ],
+)
+def test_a_kind_of_product_is_all_of_them_together(
+    recommendations: Recommendations,
+    owner: psycopg.Connection,
+    head_office: str,
+    product: str,
+    kind: str,
+) -> None:
+    answer = recommendations.recommend(head_office, product=product)
+    basis = answer["basis"]
+    assert basis["kind"] == kind
+    assert basis["product_count"] > 1
+    assert basis["products"]
+    skus = {row["sku"] for row in answer["recommendations"]}
+    assert not skus & {row["sku"] for row in basis["products"]}
+    ((held,),) = owner.execute(
+        "SELECT count(DISTINCT o.order_id) FROM retail.orders AS o"
+        " JOIN retail.order_items USING (order_id)"
+        " JOIN retail.products AS p USING (product_id)"
+        " JOIN retail.product_types AS t USING (type_id)"
+        " JOIN retail.categories AS c ON c.category_id = p.category_id"
+        f" WHERE {COUNTED} AND %(kind)s IN (t.name, c.name)",
+        {"kind": kind},
+    ).fetchall()
+    assert basis["orders_with_product"] == held
+
+
+def test_words_that_several_names_have_are_a_kind(
+    recommendations: Recommendations, head_office: str
+) -> None:
+    basis = recommendations.recommend(head_office, product="LEDs")["basis"]
+    assert basis["kind"] == "LEDs"
+    assert basis["product_count"] > 1
+    for product in basis["products"]:
+        assert "LED" in product["name"]
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        f"{WRENCH}, {STAR_KEYS}",
+        f"{WRENCH.lower()};{STAR_KEYS}",
+        f"{WRENCH} {STAR_KEYS} {WRENCH}",
+        f"{WRENCH}\n{STAR_KEYS}",
+    ],
+)
+def test_several_skus_are_taken_together(
+    recommendations: Recommendations,
+    owner: psycopg.Connection,
+    head_office: str,
+    product: str,
+) -> None:
+    answer = recommendations.recommend(head_office, product=product, max_rows=100)
+    named = {row["sku"] for row in answer["basis"]["products"]}
+    assert named == {WRENCH, STAR_KEYS}
+    lines = owner.execute(
+        "SELECT o.order_id, p.sku FROM retail.orders AS o"
+        " JOIN retail.order_items USING (order_id)"
+        f" JOIN retail.products AS p USING (product_id) WHERE {COUNTED}"
+    ).fetchall()
+    orders = {order for order, sku in lines if sku in named}
+    assert answer["basis"]["orders_with_product"] == len(orders)
+    assert answer["recommendations"]
+    for row in answer["recommendations"]:
+        both = {order for order, sku in lines if sku == row["sku"]} & orders
+        assert row["support"] == len(both)
+        assert row["confidence"] == round(len(both) / len(orders), 4)
+
+
+def test_a_list_with_an_unknown_sku_or_too_many_is_refused(
+    recommendations: Recommendations,
+) -> None:
+    with pytest.raises(ValidationError, match="XXXX000000"):
+        recommendations.recommend(SEATTLE, product=f"{WRENCH}, XXXX000000")
+    many = "\n".join([WRENCH] * (MAX_PRODUCTS + 1))
+    with pytest.raises(ValidationError, match="at most"):
+        recommendations.recommend(SEATTLE, product=many)
+
+
 def test_a_product_and_a_segment_are_one_too_many(
     recommendations: Recommendations,
 ) -> None:
@@ -293,7 +440,7 @@ def test_a_product_and_a_segment_are_one_too_many(
 def test_without_vectors_companions_are_found_all_the_same(
     provider: PostgreSQLProvider,
 ) -> None:
-    plain = Recommendations(provider, QueryCache())
+    plain = Recommendations(provider, *search_of(provider))
     answer = plain.recommend(SEATTLE, product=HAMMER)
     assert answer["basis"]["orders"] > 0
     assert answer["similar_in_stock"] == []

@@ -2,14 +2,49 @@
 -- the caller: orders, customers and stock are those of the caller's stores.
 
 -- name: resolve_product
--- The product of that SKU or name, else those whose name holds the text; two are too many.
-SELECT p.product_id, p.sku, p.name, p.base_price AS price, e.embedding_model
+-- The product of that SKU, else those of that name, else those whose name holds the text.
+SELECT p.product_id, p.sku, p.name, p.base_price AS price, e.embedding_model,
+       CASE WHEN lower(p.sku) = lower(%(product)s) THEN 'sku' WHEN lower(p.name) = lower(%(product)s) THEN 'name' ELSE 'part' END AS matched
 FROM retail.products AS p
 LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = p.product_id
 WHERE lower(p.sku) = lower(%(product)s) OR lower(p.name) = lower(%(product)s)
     OR strpos(lower(p.name), lower(%(product)s)) > 0
-ORDER BY lower(p.sku) = lower(%(product)s) DESC, lower(p.name) = lower(%(product)s) DESC, p.name
-LIMIT 6
+ORDER BY lower(p.sku) = lower(%(product)s) DESC, lower(p.name) = lower(%(product)s) DESC, p.name, p.sku
+LIMIT %(max_rows)s
+
+-- name: resolve_kind
+-- The products of the type of that name, else of the category, else those whose name or
+-- type has every word of the text; words in any form.
+WITH asked AS MATERIALIZED (
+    SELECT strip(to_tsvector('english', %(kind)s)) AS words, plainto_tsquery('english', %(kind)s) AS query
+), types AS MATERIALIZED (
+    SELECT t.type_id, t.name FROM retail.product_types AS t, asked AS a
+    WHERE a.words <> '' AND strip(to_tsvector('english', t.name)) = a.words
+), groups AS MATERIALIZED (
+    SELECT c.category_id, c.name FROM retail.categories AS c, asked AS a
+    WHERE a.words <> '' AND strip(to_tsvector('english', c.name)) = a.words AND NOT EXISTS (SELECT FROM types AS t)
+)
+SELECT p.product_id, p.sku, p.name, p.base_price AS price, f.kind
+FROM (
+    SELECT p.product_id, t.name AS kind FROM types AS t JOIN retail.products AS p ON p.type_id = t.type_id
+    UNION ALL
+    SELECT p.product_id, g.name FROM groups AS g JOIN retail.products AS p ON p.category_id = g.category_id
+    UNION ALL
+    SELECT w.product_id, %(kind)s FROM retail.product_search_words AS w
+    WHERE w.words @@ (SELECT a.query FROM asked AS a)
+        AND ts_filter(w.words, '{a,b}') @@ (SELECT a.query FROM asked AS a)
+        AND NOT EXISTS (SELECT FROM types AS t) AND NOT EXISTS (SELECT FROM groups AS g)
+) AS f
+JOIN retail.products AS p ON p.product_id = f.product_id
+ORDER BY p.name, p.sku
+LIMIT %(max_rows)s
+
+-- name: resolve_skus
+-- The products of these SKUs.
+SELECT p.product_id, p.sku, p.name, p.base_price AS price
+FROM retail.products AS p
+WHERE lower(p.sku) = ANY (%(skus)s)
+ORDER BY p.name, p.sku
 
 -- name: similar_products
 -- The products whose vectors are nearest to one product's.
@@ -46,6 +81,51 @@ WITH together AS MATERIALIZED (
     FROM together AS t
     WHERE t.product_id <> %(product_id)s::uuid AND t.support >= %(min_support)s
     ORDER BY t.support DESC, t.product_id
+    LIMIT %(candidates)s
+)
+SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock,
+       z.baskets AS orders_with_product, z.orders
+FROM sizes AS z
+-- Without companions one row still says how many orders were looked at.
+LEFT JOIN LATERAL (
+    SELECT p.sku, p.name, p.base_price AS price, t.support,
+           round(t.support::numeric / z.baskets, 4) AS confidence,
+           round(t.support::numeric * z.orders / (z.baskets * sold.orders), 2) AS lift,
+           coalesce(stock.units, 0) AS stock
+    FROM candidates AS t
+    JOIN retail.products AS p ON p.product_id = t.product_id
+    CROSS JOIN LATERAL (
+        SELECT sum(o.orders) AS orders FROM retail.product_pairs AS o
+        WHERE o.product_id = t.product_id AND o.other_product_id = o.product_id
+    ) AS sold
+    LEFT JOIN LATERAL (
+        SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
+    ) AS stock ON true
+    WHERE t.support * z.orders > z.baskets * sold.orders
+    ORDER BY lift DESC, t.support DESC, p.sku
+    LIMIT %(max_rows)s
+) AS b ON true
+ORDER BY b.lift DESC, b.support DESC, b.sku
+
+-- name: bought_with_any
+-- The same with any of several products, counted from the orders themselves: how many hold
+-- one of them does not follow from the pairs.
+WITH held AS MATERIALIZED (
+    SELECT DISTINCT i.order_id, i.store_id
+    FROM retail.order_items AS i
+    JOIN retail.orders AS o ON o.order_id = i.order_id AND o.store_id = i.store_id
+    WHERE i.product_id = ANY (%(product_ids)s::uuid[]) AND o.status NOT IN ('cancelled', 'returned')
+), sizes AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM held) AS baskets,
+           (SELECT coalesce(sum(d.orders), 0) FROM retail.daily_sales AS d) AS orders
+), candidates AS MATERIALIZED (
+    SELECT i.product_id, count(DISTINCT i.order_id) AS support
+    FROM held AS h
+    JOIN retail.order_items AS i ON i.order_id = h.order_id AND i.store_id = h.store_id
+    WHERE i.product_id <> ALL (%(product_ids)s::uuid[])
+    GROUP BY i.product_id
+    HAVING count(DISTINCT i.order_id) >= %(min_support)s
+    ORDER BY support DESC, i.product_id
     LIMIT %(candidates)s
 )
 SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock,

@@ -7,12 +7,13 @@ from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context
 from mcp_types import CallToolResult
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from typing_extensions import TypedDict
 
 from zava.protocol.results import structured_result
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
+from zava.service.product_names import MAX_LIST, MAX_NAME
 from zava.service.product_question import (
     DEFAULT_ROWS,
     DEFAULT_THRESHOLD,
@@ -76,6 +77,13 @@ class RecommendationsOutput(TypedDict):
     row_count: int
     notes: list[str]
     cached: bool
+
+
+def _lines(value: Any) -> Any:
+    """Read a list of names or SKUs as one text, a line each."""
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return "\n".join(value)
+    return value
 
 
 def register_product_tools(
@@ -165,7 +173,8 @@ def register_product_tools(
             str,
             Field(
                 description="SKU or name of a product; a part of the name that only"
-                " one has will do"
+                " one has will do",
+                max_length=MAX_NAME,
             ),
         ],
         max_rows: Annotated[
@@ -194,7 +203,13 @@ def register_product_tools(
     async def get_product_recommendations(
         product: Annotated[
             str | None,
-            Field(description="SKU or name of a product: what is bought with it"),
+            BeforeValidator(_lines),
+            Field(
+                description="SKU or name of a product, to learn what is bought with"
+                " it; or several SKUs with commas between them; or a kind of product,"
+                " for example treated posts",
+                max_length=MAX_LIST,
+            ),
         ] = None,
         customer_segment: Annotated[
             Segment | None,
@@ -211,12 +226,13 @@ def register_product_tools(
             Field(description="Read again, even if the same was just answered"),
         ] = False,
     ) -> Annotated[CallToolResult, RecommendationsOutput]:
-        """Recommend what goes with a product, or what a group of customers prefers.
+        """Recommend what goes with products, or what a group of customers prefers.
 
         Computed from the orders of the stores of the person served. `lift` says how
-        many times as often as by chance; `support` in how many orders. With a
-        product, `similar_in_stock` also lists alternatives that are in stock. Give
-        exactly one of product and customer_segment.
+        many times as often as by chance; `support` in how many orders. `basis` names
+        the products that were meant. With a single product, `similar_in_stock` also
+        lists alternatives that are in stock. Give exactly one of product and
+        customer_segment. An error about a name lists near ones with their SKUs.
         """
         options: dict[str, Any] = {
             "product": product,

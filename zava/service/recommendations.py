@@ -9,11 +9,12 @@ from zava.data.products import dicts
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
-from zava.errors import ConfigurationError, ValidationError
+from zava.errors import ConfigurationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
-from zava.service.product_names import find_product
+from zava.service.product_names import Named, ProductNames, Search
 from zava.service.product_question import check_rows
+from zava.service.recommended import answered, check_asked, shown
 from zava.service.segments import SEGMENTS, Segment
 
 MIN_SUPPORT = 5
@@ -21,7 +22,14 @@ MIN_SUPPORT = 5
 
 # The products that meet one most often; a lift is computed for these.
 _CANDIDATES = 1000
+_LEAST = {"min_support": MIN_SUPPORT, "candidates": _CANDIDATES}
 _FEW = 5
+# Products that an answer about a kind names.
+_SHOWN = 10
+_NO_COMPANION = (
+    f"no product is in {MIN_SUPPORT} orders or more with what was named, and more"
+    " often than by chance"
+)
 _KIND = "recommendations"
 
 
@@ -31,11 +39,15 @@ class Recommendations:
     Args:
         provider: Where the rows come from.
         cache: Where recommendations are kept.
+        search: Finds what else a name that nothing has may mean.
     """
 
-    def __init__(self, provider: PostgreSQLProvider, cache: QueryCache) -> None:
+    def __init__(
+        self, provider: PostgreSQLProvider, cache: QueryCache, search: Search
+    ) -> None:
         self._provider = provider
         self._cache = cache
+        self._names = ProductNames(provider, search)
 
     def similar(
         self,
@@ -64,11 +76,11 @@ class Recommendations:
         """
         check_rows(max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
-        found = find_product(self._provider.fetch_all, product, identity)
+        found = self._names.one(product, identity)
         similar = self._similar(found, identity, max_rows, in_stock_only=in_stock_only)
         nothing = "no other product is similar and in stock"
         return {
-            "product": _shown(found),
+            "product": shown(found),
             "similar": similar,
             "row_count": len(similar),
             "notes": [] if similar else [nothing],
@@ -88,7 +100,7 @@ class Recommendations:
         Raises:
             ValidationError: Not exactly one of product and segment.
         """
-        _check(product, segment, max_rows)
+        check_asked(product, segment, max_rows)
         identity = None if fresh else self._provider.known_identity(rls_user_id)
         if identity is None:
             return None
@@ -109,7 +121,8 @@ class Recommendations:
 
         Args:
             rls_user_id: Who asks; orders and stock are those of their stores.
-            product: SKU or name, as for `similar`.
+            product: SKU or name, as for `similar`; several of them; or a kind of
+                product. `ProductNames.several` says how.
             segment: Or a group of customers, one of `SEGMENTS`.
             max_rows: Products to return at most.
             fresh: Ask the database even if the answer is kept.
@@ -126,7 +139,7 @@ class Recommendations:
             ValidationError: Not exactly one of product and segment, or no such.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        _check(product, segment, max_rows)
+        check_asked(product, segment, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
         key = self._key(product, segment, max_rows, identity)
 
@@ -145,34 +158,54 @@ class Recommendations:
     def _with_product(
         self, product: str, identity: Identity, max_rows: int
     ) -> dict[str, Any]:
-        found = find_product(self._provider.fetch_all, product, identity)
+        named = self._names.several(product, identity)
+        if len(named.products) > 1:
+            return self._with_any(named, identity, max_rows)
+        (found,) = named.products
         counted, rows = self._counted(
             "bought_together",
-            {
-                "product_id": found["product_id"],
-                "min_support": MIN_SUPPORT,
-                "candidates": _CANDIDATES,
-                "max_rows": max_rows,
-            },
+            {**_LEAST, "product_id": found["product_id"], "max_rows": max_rows},
             identity,
         )
         notes = []
         if not rows:
-            notes.append(
-                f"no product is in {MIN_SUPPORT} orders or more with this one, and"
-                " more often than by chance"
-            )
+            notes.append(_NO_COMPANION)
         similar: list[dict[str, Any]] = []
-        if found["embedding_model"] is None:
+        if found.get("embedding_model") is None:
             notes.append("no similar products: run `zava embed` for this one")
         else:
             similar = self._similar(found, identity, _FEW, in_stock_only=True)
         basis = {
-            "product": _shown(found),
+            "product": shown(found),
             "orders_with_product": counted["orders_with_product"],
             "orders": counted["orders"],
         }
-        return _answer(basis, rows, similar, notes)
+        return answered(basis, rows, similar, notes)
+
+    def _with_any(
+        self, named: Named, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        products = named.products
+        counted, rows = self._counted(
+            "bought_with_any",
+            {
+                **_LEAST,
+                "product_ids": [found["product_id"] for found in products],
+                "max_rows": max_rows,
+            },
+            identity,
+        )
+        notes = [] if rows else [_NO_COMPANION]
+        if len(products) > _SHOWN:
+            notes.append(f"of the {len(products)} products {_SHOWN} are listed")
+        basis = {
+            **({"kind": named.kind} if named.kind else {}),
+            "products": [shown(found) for found in products[:_SHOWN]],
+            "product_count": len(products),
+            "orders_with_product": counted["orders_with_product"],
+            "orders": counted["orders"],
+        }
+        return answered(basis, rows, [], notes)
 
     def _for_segment(
         self, segment: Segment, identity: Identity, max_rows: int
@@ -188,7 +221,7 @@ class Recommendations:
             "definition": SEGMENTS[segment],
             "customers": counted["customers"],
         }
-        return _answer(basis, rows, [], notes)
+        return answered(basis, rows, [], notes)
 
     def _similar(
         self,
@@ -222,31 +255,3 @@ class Recommendations:
             [query], identity, max_rows, operation=name
         )
         return dicts(result)
-
-
-def _check(product: str | None, segment: Segment | None, max_rows: int) -> None:
-    check_rows(max_rows)
-    if (product is None) == (segment is None):
-        raise ValidationError(
-            "product", product, "give exactly one of product and customer_segment"
-        )
-
-
-def _shown(found: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: found[name] for name in ("sku", "name", "price")}
-
-
-def _answer(
-    basis: dict[str, Any],
-    rows: list[dict[str, Any]],
-    similar: list[dict[str, Any]],
-    notes: list[str],
-) -> dict[str, Any]:
-    shown = ("sku", "name", "price", "support", "confidence", "lift", "stock")
-    return {
-        "basis": basis,
-        "recommendations": [{name: row[name] for name in shown} for row in rows],
-        "similar_in_stock": similar,
-        "row_count": len(rows),
-        "notes": notes,
-    }
