@@ -147,7 +147,7 @@ def growth(now: Any, before: Any) -> float | None:
 
 def spans_of(result: dict[str, Any]) -> dict[str, Span]:
     spans = result["metrics"]["compared_with"]
-    found = {name: (span["start"], span["end"]) for name, span in spans.items()}
+    found = {name: (span["start"], span["end"]) for name, span in spans.items() if span}
     period = result["period"]
     return {"current": (period["start"], period["end"]), **found}
 
@@ -172,6 +172,9 @@ def test_a_figure_agrees_with_sql_written_from_its_definition(
     assert figure["value"] == cents(exact["current"])
     assert figure["value"] or name == "new_customers"
     for span in ("previous", "year_before"):
+        if span not in spans:  # it is the same as the one before
+            assert figure[span] is None
+            continue
         if spans[span][1] <= "2020-01-02":
             assert figure[span] is None
             continue
@@ -181,14 +184,13 @@ def test_a_figure_agrees_with_sql_written_from_its_definition(
         }
 
 
-def test_a_year_is_compared_with_the_year_before_it(
+def test_a_year_is_compared_once_with_the_year_before_it(
     service: SalesAnalyticsService,
 ) -> None:
     result = service.get_store_performance("seattle", "2025", SEATTLE)
     assert spans_of(result) == {
         "current": ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
         "previous": ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
-        "year_before": ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
     }
 
 
@@ -212,11 +214,11 @@ def test_categories_agree_with_sql(
         span: dict(rows_of(owner, BY_CATEGORY, stores[SEATTLE_STORE], bounds))
         for span, bounds in spans_of(result).items()
     }
-    now, before, year = exact["current"], exact["previous"], exact["year_before"]
+    now, before, year = exact["current"], exact["previous"], exact.get("year_before")
     total = sum(now.values())
     rows = result["metrics"]["categories"]["rows"]
     assert [row["name"] for row in rows] == sorted(
-        now | before | year, key=lambda name: -now.get(name, 0)
+        now | before | (year or {}), key=lambda name: -now.get(name, 0)
     )
     for row in rows:
         name = row.pop("name")
@@ -225,8 +227,10 @@ def test_categories_agree_with_sql(
             "share_percent": cents(100 * now.get(name, Decimal(0)) / total),
             "previous_revenue": cents(before.get(name, 0)),
             "growth_percent": growth(now.get(name, 0), before.get(name, 0)),
-            "year_before_revenue": cents(year.get(name, 0)),
-            "year_growth_percent": growth(now.get(name, 0), year.get(name, 0)),
+            "year_before_revenue": cents(year.get(name, 0)) if year else None,
+            "year_growth_percent": (
+                growth(now.get(name, 0), year.get(name, 0)) if year else None
+            ),
         }
 
 
@@ -369,11 +373,62 @@ def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> No
     assert result["period"] == {
         "name": "ytd",
         "start": "2026-01-01T00:00:00Z",
-        "end": "2026-07-01T00:00:00Z",
+        "end": "2026-06-30T00:00:00Z",  # the day that is not over is left out
         "as_of": "2026-06-30T18:00:00Z",
         "cached": False,
     }
     assert result["metrics"]["store_name"] == SEATTLE_STORE
+
+
+@pytest.mark.parametrize(
+    ("now", "period", "end", "previous"),
+    [
+        ("2026-06-30T00:00:01", "ytd", "2026-06-30", ("2025-01-01", "2025-06-30")),
+        ("2026-06-30T23:59:59", "ytd", "2026-06-30", ("2025-01-01", "2025-06-30")),
+        ("2026-06-11T08:00:00", "mtd", "2026-06-11", ("2026-05-01", "2026-05-11")),
+        ("2026-06-11T08:00:00", "2026-06", "2026-06-11", ("2026-05-01", "2026-05-11")),
+        ("2026-06-11T08:00:00", "2026", "2026-06-11", ("2025-01-01", "2025-06-11")),
+        # Nothing is loaded after June.
+        ("2026-09-15T08:00:00", "ytd", "2026-07-01", ("2025-01-01", "2025-07-01")),
+        ("2026-09-15T08:00:00", "2026-Q3", "2026-09-15", ("2026-04-01", "2026-06-16")),
+        # What is over is whole.
+        ("2026-06-11T08:00:00", "2026-05", "2026-06-01", ("2026-04-01", "2026-05-01")),
+    ],
+)
+def test_both_sides_of_a_comparison_end_with_the_last_whole_day_that_has_data(
+    provider: PostgreSQLProvider,
+    owner: Owner,
+    stores: dict[str, str],
+    now: str,
+    period: str,
+    end: str,
+    previous: tuple[str, str],
+) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=timezone.utc)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    spans = spans_of(result)
+    assert spans["current"][1][:10] == end
+    assert tuple(day[:10] for day in spans["previous"]) == previous
+    revenue = result["metrics"]["revenue"]
+    exact = {
+        span: value_of(owner, FIGURES["revenue"], stores[SEATTLE_STORE], bounds)
+        for span, bounds in spans.items()
+    }
+    assert revenue["value"] == cents(exact["current"] or 0)
+    assert revenue["previous"]["value"] == cents(exact["previous"])
+
+
+@pytest.mark.parametrize("period", ["today", "mtd", "ytd"])
+def test_a_day_that_is_not_over_is_compared_with_nothing(
+    provider: PostgreSQLProvider, period: str
+) -> None:
+    moment = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    assert result["period"]["end"] == "2026-01-02T00:00:00Z"
+    revenue = result["metrics"]["revenue"]
+    assert revenue["previous"] is revenue["year_before"] is None
 
 
 def test_the_year_2020_has_nothing_to_be_compared_with(

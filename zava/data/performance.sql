@@ -18,6 +18,10 @@ SELECT s.name AS store_name,
 FROM retail.stores AS s
 WHERE s.store_id = %(store_id)s
 
+-- name: last_day_with_orders
+-- The last day before another on which an order was placed, NULL for none.
+SELECT max(d.day) AS day FROM retail.daily_sales AS d WHERE d.store_id = %(store_id)s AND d.day < %(end_day)s
+
 -- name: daily_sales
 -- Orders of the three spans by day in UTC, where there are any.
 SELECT d.day, d.revenue, d.orders, d.cancelled_orders, d.returned_orders

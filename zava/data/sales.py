@@ -213,6 +213,21 @@ def get_sales_data(
     )
 
 
+def last_day_with_orders(
+    fetch_all: FetchAll, store_id: UUID, before: date, identity: Identity
+) -> date | None:
+    """Return the last day before another on which an order was placed, if any.
+
+    Raises:
+        MCPError: As for `PostgreSQLProvider.fetch_all`.
+    """
+    asked = {"store_id": store_id, "end_day": before}
+    query = Query(statement("last_day_with_orders"), asked)
+    (found,) = fetch_all([query], identity, 1, operation="performance")
+    day = found.rows[0][0]
+    return None if day is None else date.fromisoformat(str(day))
+
+
 def _bounds(span: Span) -> dict[str, date]:
     """Return a span's days, and the bounds of the whole months in it."""
     first_day, end_day = span.start.date(), span.end.date()

@@ -60,7 +60,7 @@ class DateOutput(TypedDict):
 
 
 class HealthOutput(TypedDict):
-    """How the parts are."""
+    """Whether each part answers."""
 
     database: str
     ai_service: str

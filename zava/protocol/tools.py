@@ -113,11 +113,11 @@ def register_tools(
             list[Name],
             Field(
                 description="Tables to describe, for example"
-                ' ["retail.orders", "retail.order_items"]; of retail.stores,'
+                ' ["retail.orders", "retail.order_items"]. There are retail.stores,'
                 " retail.customers, retail.orders, retail.order_items,"
                 " retail.inventory, retail.products, retail.categories,"
                 " retail.product_types, retail.product_description_embeddings,"
-                " and of the totals, which answer soonest: retail.daily_sales,"
+                " and totals, which answer soonest: retail.daily_sales,"
                 " retail.daily_product_sales, retail.monthly_product_sales,"
                 " retail.product_pairs",
                 min_length=1,
@@ -146,7 +146,10 @@ def register_tools(
         ],
         time_period: Annotated[
             Name,
-            Field(description=f"One of {periods.FORMS}; UTC, the last day included"),
+            Field(
+                description=f"One of {periods.FORMS}. Days are UTC. A period that is"
+                " not over ends with the last whole day that has orders"
+            ),
         ],
         fresh: Annotated[
             bool,
@@ -156,7 +159,9 @@ def register_tools(
         """Return a store's figures for a period, and what stands out.
 
         Metrics come with unit and definition, compared with the period before and
-        with the same period a year ago; null where there is nothing to compare.
+        with the same period a year ago; null where there is nothing to compare, and
+        the second where both are the same. Both sides of a comparison have as many
+        days; `period` and `compared_with` say which, `end` not included.
         Insights are sentences computed from the metrics, the most important first.
         """
         asked = (store_id, time_period, user_id)

@@ -42,13 +42,14 @@ def against(metrics: StoreMetrics, metric: ComparedMetric) -> list[Against]:
     spans = metrics.compared_with
     orders = metrics.orders
     candidates = {
-        label(spans.previous): (spans.previous, metric.previous, orders.previous),
-        label(spans.year_before): (
+        label(spans.previous): (spans.previous, metric.previous, orders.previous)
+    }
+    if spans.year_before is not None:
+        candidates[label(spans.year_before)] = (
             spans.year_before,
             metric.year_before,
             orders.year_before,
-        ),
-    }
+        )
     return [
         Against(name, metric.value, then.value, then.change_percent)
         for name, (bounds, then, before) in candidates.items()

@@ -139,7 +139,7 @@ def category_shift(metrics: StoreMetrics) -> str | None:
         if min(pair.now, pair.before) >= CATEGORY_SHIFT_MIN_ORDERS
     }
     for bounds, revenue_of in spans:
-        if label(bounds) in labels:
+        if bounds is not None and label(bounds) in labels:
             return _category_shift(metrics, label(bounds), revenue_of)
     return None
 

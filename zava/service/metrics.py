@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 from zava.data.sales import SalesData, SpanSales
@@ -110,7 +110,8 @@ def calculate_metrics(data: SalesData, as_of: datetime) -> StoreMetrics:
 
     What there is nothing to take from is None or empty: every figure of a
     period that lies before the store's first order or in the future, a ratio to
-    zero, a comparison with a time before the first order.
+    zero, a comparison with a time before the first order or of a day that is
+    not over, and that with a year before where it is the period before.
 
     Args:
         data: What the store sold.
@@ -119,6 +120,12 @@ def calculate_metrics(data: SalesData, as_of: datetime) -> StoreMetrics:
     current = _figures(data, data.current, as_of)
     previous = _figures(data, data.previous, as_of)
     year_before = _figures(data, data.year_before, as_of)
+    if timedelta() <= as_of - data.current.start < timedelta(days=1):
+        previous = year_before = None  # hours do not compare with days
+    # Two comparisons with the same days are one.
+    is_same = _bounds(data.previous) == _bounds(data.year_before)
+    if is_same:
+        year_before = None
     if current is None:
         data = _without_products(data)
     first = data.first_order_at
@@ -129,7 +136,8 @@ def calculate_metrics(data: SalesData, as_of: datetime) -> StoreMetrics:
             "store_name": data.store_name,
             "first_order": first.date() if first else None,
             "compared_with": ComparedWith(
-                previous=_bounds(data.previous), year_before=_bounds(data.year_before)
+                previous=_bounds(data.previous),
+                year_before=None if is_same else _bounds(data.year_before),
             ),
             "elapsed": _elapsed(data.current, as_of),
             **{

@@ -31,10 +31,10 @@ class Bounds(_Frozen):
 
 
 class ComparedWith(_Frozen):
-    """The spans that figures are compared with."""
+    """The spans that figures are compared with; None where both are the same."""
 
     previous: Bounds
-    year_before: Bounds
+    year_before: Bounds | None
 
 
 class Comparison(_Frozen):

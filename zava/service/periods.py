@@ -12,19 +12,21 @@ from pydantic import BaseModel, ConfigDict
 
 from zava.errors import ValidationError
 
-Grain = Literal["day", "month", "quarter", "year"]
+Grain = Literal["day", "month", "quarter", "year", "12 months"]
 
 FORMS = (
-    "must be one of today, yesterday, last_7_days, last_30_days, last_90_days,"
+    "today, yesterday, last_7_days, last_30_days, last_90_days,"
     " last_12_months, mtd, qtd, ytd, a year like 2026, a quarter like 2026-Q3,"
     " a month like 2026-07, or days like 2026-07-01..2026-07-31 (both included,"
-    " at most 10 years); years 2000 to 2100"
+    " at most 10 years), in the years 2000 to 2100"
 )
 MIN_YEAR = 2000
 MAX_YEAR = 2100
 MAX_RANGE_YEARS = 10
 
 _DAY = timedelta(days=1)
+# Two spans that begin and end so near to each other are one comparison.
+_FEW_DAYS = timedelta(days=3)
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
 _ROLLING = {"last_7_days": 7, "last_30_days": 30, "last_90_days": 90}
 _TO_DATE: dict[str, Grain] = {"mtd": "month", "qtd": "quarter", "ytd": "year"}
@@ -40,6 +42,7 @@ class Period(BaseModel):
         end: The first moment after it.
         grain: What `previous` steps by; `day` steps by the period's own length.
         to_date: Whether it is the beginning of a month, quarter or year.
+        whole: The period that it is the beginning of, if it was cut.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,21 +52,45 @@ class Period(BaseModel):
     end: datetime
     grain: Grain = "day"
     to_date: bool = False
+    whole: Period | None = None
 
     @property
     def days(self) -> int:
         """How many days it has."""
         return (self.end - self.start).days
 
+    def until(self, end: datetime) -> Period:
+        """Return the part before `end`, compared with as much of the same spans.
+
+        The period itself if `end` is not within it.
+        """
+        if not self.start < end < self.end:
+            return self
+        return self.model_copy(update={"end": end, "whole": self.whole or self})
+
     def previous(self) -> Period:
         """Return the period before it, which ends no later than this one starts.
 
         Of a month, quarter or year the calendar one before; of a part of one up
         to date as many days of the one before, as far as it has them; of any
-        other as many days before.
+        other as many days before. Where that is the year before, or a day or two
+        off, it is the same as `year_before`.
         """
+        year_before = self.year_before()
+        if self.whole is not None:
+            before = self.whole.previous()
+            if before == self.whole.year_before():
+                return year_before
+            end = min(before.start + (self.end - self.start), before.end)
+            return _days(before.start, end, before.grain, to_date=before.to_date)
+        if self.grain in ("year", "12 months"):
+            return year_before
         if self.grain == "day":
-            return _days(self.start - (self.end - self.start), self.start)
+            start = self.start - (self.end - self.start)
+            ends_near = self.start - _FEW_DAYS <= year_before.end <= self.start
+            if ends_near and abs(year_before.start - start) <= _FEW_DAYS:
+                return year_before
+            return _days(start, self.start)
         start = _months_before(self.start, _MONTHS[self.grain])
         if not self.to_date:
             return _calendar(start, self.grain)
@@ -73,11 +100,17 @@ class Period(BaseModel):
     def year_before(self) -> Period:
         """Return the same days a year before; February 29 becomes 28.
 
-        A whole month, quarter or year stays whole.
+        A whole month, quarter or year stays whole, and twelve months end where
+        these begin.
         """
-        start = _months_before(self.start, 12)
-        if self.grain != "day" and not self.to_date:
-            return _calendar(start, self.grain)
+        if self.whole is not None:
+            start = self.whole.year_before().start
+        elif self.grain == "12 months":
+            return _days(_twelve_months_before(self.start), self.start, self.grain)
+        else:
+            start = _months_before(self.start, 12)
+            if self.grain != "day" and not self.to_date:
+                return _calendar(start, self.grain)
         # By the last day that belongs to it, so that a leap day cannot drop one.
         end = _months_before(self.end - _DAY, 12) + _DAY
         return _days(start, end, self.grain, to_date=self.to_date)
@@ -97,7 +130,7 @@ def parse_period(text: str, today: date) -> Period:
     name = text.strip().lower()
     period = _relative(name, _midnight(today)) or _absolute(name)
     if period is None:
-        raise ValidationError("time_period", text, FORMS)
+        raise ValidationError("time_period", text, f"must be one of {FORMS}")
     return period
 
 
@@ -112,7 +145,8 @@ def _relative(name: str, today: datetime) -> Period | None:
     if name == "today":
         return Period(name=name, start=today, end=end)
     if name == "last_12_months":
-        return Period(name=name, start=_months_before(end, 12), end=end)
+        start = _twelve_months_before(end)
+        return Period(name=name, start=start, end=end, grain="12 months")
     if name in _ROLLING:
         return Period(name=name, start=end - _ROLLING[name] * _DAY, end=end)
     return None
@@ -200,3 +234,10 @@ def _months_before(day: datetime, months: int) -> datetime:
     year, month = divmod(day.year * 12 + day.month - 1 - months, 12)
     last = monthrange(year, month + 1)[1]
     return day.replace(year=year, month=month + 1, day=min(day.day, last))
+
+
+def _twelve_months_before(end: datetime) -> datetime:
+    """Return where the twelve months begin that end before `end`."""
+    start = _months_before(end, 12)
+    # Of February 29 the year before has none: they begin on March 1.
+    return start if start.day == end.day else start + _DAY

@@ -136,7 +136,7 @@ class ProductNames:
         kind = self._rows("resolve_kind", asked, identity, _MAX_KIND + 1)
         if len(kind) > _MAX_KIND:
             raise ValidationError(
-                "product", product, f"more than {_MAX_KIND} products: name a type"
+                "product", product, f"names more than {_MAX_KIND} products: give a type"
             )
         if len(rows) == 1 and len(kind) <= 1:
             return Named((rows[0],))
@@ -165,7 +165,7 @@ class ProductNames:
         near = self._search(text, str(identity.user_id), _NEAR)["products"]
         advice = "there is no such product; semantic_search_products finds it by words"
         if near:
-            advice = f"there is no such product; near are {_listed(near)}"
+            advice = f"there is no such product; near names are {_listed(near)}"
         return ValidationError("product", product, advice)
 
 
@@ -173,7 +173,7 @@ def _checked(product: str) -> str:
     text = clean(product)
     if not text or len(text) > MAX_NAME:
         raise ValidationError(
-            "product", product, f"must be a SKU or name, 1 to {MAX_NAME} letters"
+            "product", product, f"must be a SKU or name, 1 to {MAX_NAME} characters"
         )
     return text
 
@@ -181,7 +181,7 @@ def _checked(product: str) -> str:
 def _check_number(named: Sequence[str]) -> None:
     if len(named) > MAX_PRODUCTS:
         raise ValidationError(
-            "product", len(named), f"at most {MAX_PRODUCTS} products at once"
+            "product", len(named), f"must name at most {MAX_PRODUCTS} products"
         )
 
 

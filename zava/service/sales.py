@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, timezone
+from datetime import datetime, time, timedelta, timezone
 from typing import Any
 from uuid import UUID
 
 from zava.data.provider import PostgreSQLProvider
-from zava.data.sales import SalesData
+from zava.data.sales import SalesData, last_day_with_orders
 from zava.data.statements import statement
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
@@ -66,7 +66,8 @@ class SalesAnalyticsService:
 
         Returns:
             JSON values: `store_id`; `period` with `name`, `start`, `end`
-            (exclusive), `as_of` and `cached`; `metrics`, see `StoreMetrics`;
+            (exclusive; where the period is not over, of the last whole day that
+            has orders), `as_of` and `cached`; `metrics`, see `StoreMetrics`;
             `insights`, sentences, the most important first.
 
         Raises:
@@ -82,8 +83,9 @@ class SalesAnalyticsService:
         store = self._validate_store_access(store_id, stores, identity)
 
         def run() -> StorePerformance:
-            data = self.db_provider.get_sales_data(store.store_id, period, identity)
-            _refuse_before_first_order(period, data)
+            over = self._part_that_is_over(period, store, identity)
+            data = self.db_provider.get_sales_data(store.store_id, over, identity)
+            _refuse_before_first_order(over, data)
             metrics = self._calculate_metrics(data)
             return StorePerformance(
                 as_of=metrics.as_of,
@@ -153,6 +155,23 @@ class SalesAnalyticsService:
             raise AuthorizationError("Access denied for store", str(identity.user_id))
         return matches[0]
 
+    def _part_that_is_over(
+        self, period: Period, store: Store, identity: Identity
+    ) -> Period:
+        """Return the whole days of the period that the store has orders for.
+
+        A day that has barely begun, or that nobody has loaded, compares with none.
+        A period that is over stays whole, and so does one that has no such day.
+        """
+        midnight = datetime.combine(self._clock().date(), time(), timezone.utc)
+        if not period.start < midnight < period.end:
+            return period
+        fetch_all, before = self.db_provider.fetch_all, midnight.date()
+        last = last_day_with_orders(fetch_all, store.store_id, before, identity)
+        if last is None or last < period.start.date():
+            return period.until(midnight)
+        return period.until(midnight - (before - last) + timedelta(days=1))
+
     def _calculate_metrics(self, sales_data: SalesData) -> StoreMetrics:
         return calculate_metrics(sales_data, self._clock())
 
@@ -196,7 +215,8 @@ def _answer(
     return {
         "store_id": str(store.store_id),
         "period": {
-            **period.model_dump(mode="json", include={"name", "start", "end"}),
+            "name": period.name,
+            **answer.metrics.period.model_dump(mode="json"),
             "as_of": dumped["as_of"],
             "cached": cached,
         },

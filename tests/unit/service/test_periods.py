@@ -111,7 +111,10 @@ def test_anything_else_is_refused_and_every_form_listed(text: str) -> None:
     with pytest.raises(ValidationError) as caught:
         parse_period(text, TODAY)
     assert caught.value.field == "time_period"
-    assert caught.value.message == f"Validation failed for time_period: {FORMS}"
+    assert (
+        caught.value.message
+        == f"Validation failed for time_period: must be one of {FORMS}"
+    )
     for form in (*WORDS, "2026", "2026-Q3", "2026-07", "2026-07-01..2026-07-31"):
         assert form in FORMS
 
@@ -154,9 +157,76 @@ def test_what_a_to_date_period_is_compared_with_is_itself_to_date() -> None:
     assert days_of(period.previous().previous()) == ("2026-04-01", "2026-04-10")
 
 
-def test_twelve_months_may_end_on_a_leap_day() -> None:
-    period = parse_period("last_12_months", date(2028, 2, 28))
-    assert days_of(period) == ("2027-02-28", "2028-02-28")
+@pytest.mark.parametrize(
+    ("today", "first"),
+    [
+        ("2028-02-27", "2027-02-28"),
+        ("2028-02-28", "2027-03-01"),
+        ("2028-02-29", "2027-03-01"),
+        ("2028-03-01", "2027-03-02"),
+        ("2029-02-28", "2028-03-01"),
+        ("2027-02-28", "2026-03-01"),
+        ("2026-12-31", "2026-01-01"),
+        ("2026-03-30", "2025-03-31"),
+    ],
+)
+def test_twelve_months_are_calendar_months(today: str, first: str) -> None:
+    period = parse_period("last_12_months", date.fromisoformat(today))
+    assert days_of(period) == (first, today)
+
+
+@pytest.mark.parametrize(
+    ("text", "today", "compared"),
+    [
+        ("ytd", "2028-06-30", "2027-01-01..2027-06-30"),
+        ("ytd", "2028-02-29", "2027-01-01..2027-02-28"),
+        ("ytd", "2029-12-31", "2028-01-01..2028-12-31"),
+        ("last_12_months", "2028-02-29", "2026-03-01..2027-02-28"),
+        ("last_12_months", "2029-02-28", "2027-03-01..2028-02-29"),
+        ("2028-01-01..2028-12-31", "2029-01-01", "2027-01-01..2027-12-31"),
+        ("2029-01-01..2029-12-31", "2029-01-01", "2028-01-01..2028-12-31"),
+        ("2027-03-01..2028-02-29", "2029-01-01", "2026-03-01..2027-02-28"),
+        ("2028", "2029-01-01", "2027"),
+    ],
+)
+def test_where_the_period_before_is_the_year_before_there_is_one_comparison(
+    text: str, today: str, compared: str
+) -> None:
+    period = parse_period(text, date.fromisoformat(today))
+    assert period.previous() == period.year_before()
+    assert period.previous().name == compared
+
+
+@pytest.mark.parametrize(
+    ("text", "end", "previous", "year_before"),
+    [
+        ("ytd", "2026-06-30", "2025-01-01..2025-06-29", "2025-01-01..2025-06-29"),
+        ("mtd", "2026-06-30", "2026-05-01..2026-05-29", "2025-06-01..2025-06-29"),
+        ("qtd", "2026-06-30", "2026-01-01..2026-03-31", "2025-04-01..2025-06-29"),
+        ("2026", "2026-06-30", "2025-01-01..2025-06-29", "2025-01-01..2025-06-29"),
+        ("2026-06", "2026-06-11", "2026-05-01..2026-05-10", "2025-06-01..2025-06-10"),
+        ("2026-Q2", "2026-05-01", "2026-01-01..2026-01-30", "2025-04-01..2025-04-30"),
+        ("last_7_days", "2026-06-30", "2026-06-17..2026-06-22", None),
+        ("last_12_months", "2026-06-30", "2024-07-01..2025-06-29", None),
+    ],
+)
+def test_what_is_cut_is_compared_with_as_much(
+    text: str, end: str, previous: str, year_before: str | None
+) -> None:
+    period = parse_period(text, TODAY).until(
+        datetime.fromisoformat(end).replace(tzinfo=timezone.utc)
+    )
+    assert period.name == text
+    assert period.end.date().isoformat() == end
+    assert period.previous().name == previous
+    if year_before:
+        assert period.year_before().name == year_before
+
+
+def test_a_cut_that_leaves_nothing_or_everything_is_none() -> None:
+    period = parse_period("mtd", TODAY)
+    for end in (period.start, period.end, period.end + timedelta(days=1)):
+        assert period.until(end) == period
 
 
 def test_a_period_cannot_be_changed() -> None:
@@ -228,6 +298,49 @@ def test_a_form_with_dates_does_not_depend_on_the_day(
 @given(forms, days)
 def test_rolling_periods_are_compared_with_as_many_days(text: str, today: date) -> None:
     period = parse_period(text, today)
-    if period.grain == "day":
+    if period.grain == "day" and period.previous() != period.year_before():
         assert period.previous().days == period.days
         assert period.previous().end == period.start
+
+
+@given(days)
+def test_twelve_months_hold_every_day_of_the_year_once(today: date) -> None:
+    period = parse_period("last_12_months", today)
+    for span in (period, period.previous(), period.previous().previous()):
+        first = span.start.date()
+        dates = [first + timedelta(days=n) for n in range(span.days)]
+        named = {(day.month, day.day) for day in dates}
+        assert len(named) == len(dates)
+        assert len(named - {(2, 29)}) == 365
+    assert period.previous() == period.year_before()
+    assert period.previous().end == period.start
+
+
+@given(forms, days, st.integers(0, 400))
+def test_no_two_comparisons_are_nearly_the_same(
+    text: str, today: date, cut: int
+) -> None:
+    whole = parse_period(text, today)
+    period = whole.until(whole.start + timedelta(days=cut))
+    previous, year_before = period.previous(), period.year_before()
+    assert previous.end <= period.start
+    if period.days > 60 and previous != year_before:
+        apart = max(
+            abs(previous.start - year_before.start), abs(previous.end - year_before.end)
+        )
+        assert apart > timedelta(days=3)
+
+
+@given(forms, days, st.integers(1, 400))
+def test_a_part_is_compared_with_parts_that_are_as_long(
+    text: str, today: date, cut: int
+) -> None:
+    whole = parse_period(text, today)
+    period = whole.until(whole.start + timedelta(days=cut))
+    year_before = period.year_before()
+    # A leap day on either side, and the ends of months that are shorter.
+    assert abs(year_before.days - period.days) <= 1
+    if period is not whole:
+        assert period.previous().days <= period.days + 1
+        assert period.previous().start == whole.previous().start
+        assert year_before.start == whole.year_before().start
