@@ -46,6 +46,15 @@ $$;
 
 GRANT store_managers, regional_managers TO zava_server WITH INHERIT FALSE, SET TRUE;
 
+-- PostgreSQL cannot end every statement. This is how many a login can have at work at most.
+DO $$
+BEGIN
+    IF (SELECT rolconnlimit = -1 FROM pg_roles WHERE rolname = 'zava_server') THEN
+        ALTER ROLE zava_server CONNECTION LIMIT 60;
+    END IF;
+END
+$$;
+
 COMMENT ON ROLE zava_owner IS 'Owns the retail schema; nobody logs in as it';
 COMMENT ON ROLE store_managers IS 'Reads the rows of the one store that the caller manages';
 COMMENT ON ROLE regional_managers IS 'Reads the rows of the stores listed for the caller';
@@ -1877,6 +1886,8 @@ DECLARE
         'ts\_stat', 'ts\_rewrite',                  -- run text as SQL
         'dblink%', 'crosstab%', 'connectby%', 'xpath\_table',
         'currtid%',                                 -- whether a place in a table is taken
+        -- Look for no cancellation, and take the square of their arguments' points.
+        'path\_distance', 'path\_inter', 'poly\_overlap', 'poly\_contain', 'poly\_contained', 'poly\_distance', 'poly\_same',
         -- PostgreSQL lets nobody signal another role's session; but to try every
         -- number tells which are taken, and writes a warning for each that is not.
         'pg\_cancel\_backend', 'pg\_terminate\_backend'

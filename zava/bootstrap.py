@@ -141,7 +141,7 @@ class MCPServerManager:
     def health_check(self) -> dict[str, str]:
         """Return how `database` and `ai_service` are; never raises.
 
-        Each is `healthy`, `disabled` (not configured), or `unhealthy: ` and why.
+        Each is as `zava.service.health.check_health` says.
         """
         probes = {
             "database": self._provider.ping if self._provider else None,
@@ -228,7 +228,10 @@ class MCPServerManager:
             self._open_audit(provider, user_id),
         )
         threads = WorkerThreads(
-            settings.pool_max_size, settings.max_waiting_calls, outlet
+            settings.pool_max_size,
+            settings.max_waiting_calls,
+            outlet,
+            settings.pool_timeout,
         )
         register_tools(self._server, threads, services, user_id)
 

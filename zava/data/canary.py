@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 import psycopg
 from psycopg import sql
 
+from zava.data.cancellation import transaction_settings
 from zava.data.checks import make_check
 from zava.data.pipeline import Statement, exchange
 from zava.data.statements import statement
@@ -88,7 +89,9 @@ def _look(
 ) -> list[list[str]]:
     """Return the first column of each query, as `identity`; empty if refused."""
     before = [
-        *map(_query, ("posture_begin", "posture_patience", "canary_by_index")),
+        _query("posture_begin"),
+        *transaction_settings(conn),
+        *map(_query, ("posture_patience", "canary_by_index")),
         *identity_statements(identity),
     ]
     try:

@@ -1,10 +1,11 @@
-"""Stopping what runs: a cancelled call, and an answer too large for the memory."""
+"""Stopping what is cancelled, does not end, or is too large for the memory."""
 
 from __future__ import annotations
 
+import os
 import time
-from collections.abc import Generator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
@@ -20,8 +21,12 @@ T = TypeVar("T")
 # Half of it passes, on average, between a cancellation and the end of the
 # statement in PostgreSQL.
 POLL_SECONDS = 0.02
-# How long a statement may take to end after it was cancelled.
-_CANCEL_SECONDS = 5.0
+# How long a statement may take to end after it was cancelled, and the request itself.
+_CANCEL_SECONDS = 1.0
+_END_SECONDS = 0.5
+GRACE_SECONDS = 1.0
+"""How much longer than its timeout a statement may be silent before it is cancelled
+from here: PostgreSQL ends most of them itself."""
 # A small answer has arrived after fewer.
 _TURNS = 8
 
@@ -34,12 +39,23 @@ def sleep(seconds: float) -> None:
         time.sleep(min(left, POLL_SECONDS))
 
 
+class SilentStatement(psycopg.errors.QueryCanceled):
+    """A statement that outlived its time and its cancellation.
+
+    PostgreSQL has functions that look for neither, and a network may have gone
+    silent.
+    """
+
+
 class _Interruptible(Generator[Any, Any, T]):
     """A psycopg operation that also looks for a cancellation while it waits.
 
     A cancellation cancels the statement and the operation is driven on to its
     end, so that nothing of it is left on the connection. The thread that runs the
     statement stops it: a connection that is back in the pool can never be hit.
+
+    A server that is silent for longer than the connection's patience is asked to
+    cancel. If it stays silent the connection is given up.
 
     While a large answer arrives it also looks at the memory. libpq has room for
     a whole row as soon as it knows its length; if that leaves too little for
@@ -49,12 +65,13 @@ class _Interruptible(Generator[Any, Any, T]):
         interruption: The call's cancellation, once there is one.
     """
 
-    def __init__(self, operation: PQGen[T], conn: psycopg.Connection[Any]) -> None:
+    def __init__(self, operation: PQGen[T], conn: CancellableConnection) -> None:
         self._operation = operation
         self._conn = conn
         self.interruption: CallCancelled | None = None
-        self._interrupted_at = 0.0
         self._turns = 0
+        self._heard_at = time.monotonic()
+        self._cancelled_at: float | None = None
 
     def send(self, ready: Any) -> Any:
         self._turns += 1
@@ -62,8 +79,10 @@ class _Interruptible(Generator[Any, Any, T]):
             self._conn.close()
             raise MemoryError
         # psycopg sends a false value when a polling interval passed in silence.
-        if not ready and self._is_interrupted():
-            self._cancel(self._interrupted_at)
+        if ready:
+            self._heard_at = time.monotonic()
+        elif self._is_interrupted() or self._is_overdue():
+            self._cancel()
         return self._operation.send(ready)
 
     def throw(self, *exc_info: Any) -> Any:
@@ -75,16 +94,29 @@ class _Interruptible(Generator[Any, Any, T]):
                 check_cancelled()
             except CallCancelled as exc:  # raised when all is at rest
                 self.interruption = exc
-                self._interrupted_at = time.monotonic()
         return self.interruption is not None
 
-    def _cancel(self, since: float) -> None:
+    def _is_overdue(self) -> bool:
+        return time.monotonic() - self._heard_at > self._conn.patience
+
+    def _cancel(self) -> None:
         """Cancel the statement, again at each call: one may fall between two."""
-        if time.monotonic() - since < _CANCEL_SECONDS:
+        if self._cancelled_at is None:
+            self._cancelled_at = time.monotonic()
+        is_heard = False
+        if time.monotonic() - self._cancelled_at < _END_SECONDS:
             with suppress(psycopg.Error):
                 self._conn.cancel_safe(timeout=_CANCEL_SECONDS)
                 return
-        self._conn.close()  # PostgreSQL notices that, in time
+        else:
+            is_heard = True
+        self._conn.give_up(is_heard=is_heard)
+        raise SilentStatement("the statement outlived its timeout")
+
+
+def transaction_settings(conn: psycopg.Connection[Any]) -> tuple[bytes, ...]:
+    """Return what a transaction has to set before anything else, on this connection."""
+    return conn.transaction_settings if isinstance(conn, CancellableConnection) else ()
 
 
 class CancellableConnection(psycopg.Connection[Any]):
@@ -94,10 +126,19 @@ class CancellableConnection(psycopg.Connection[Any]):
         is_pooled: Whether a pooler stands between it and PostgreSQL.
         transaction_settings: What every transaction has to set, then; see
             `zava.data.sessions`.
+        patience: Seconds that the server may be silent.
+        query_patience: The same while a caller's query runs.
+        witness: A file descriptor of the socket of a connection that was given up,
+            readable as soon as the backend has come to its end; for the pool.
+        is_lost: Whether it was given up because nobody answers there.
     """
 
     is_pooled = False
     transaction_settings: tuple[bytes, ...] = ()
+    patience = 10.0
+    query_patience = 60.0
+    witness: int | None = None
+    is_lost = False
 
     def wait(
         self,
@@ -116,3 +157,25 @@ class CancellableConnection(psycopg.Connection[Any]):
         if operation.interruption is not None:
             raise operation.interruption
         return result
+
+    @contextmanager
+    def patient(self, seconds: float) -> Iterator[None]:
+        """Let the server be silent for so long, and no longer."""
+        usual, self.patience = self.patience, seconds
+        try:
+            yield
+        finally:
+            self.patience = usual
+
+    def give_up(self, *, is_heard: bool) -> None:
+        """Close the connection, whatever its backend is at.
+
+        Args:
+            is_heard: Whether the server took the cancellation. Then the backend is
+                at work, and its socket tells when it has come to its end.
+        """
+        self.is_lost = not is_heard
+        if is_heard and not self.is_pooled:
+            with suppress(OSError, psycopg.Error):
+                self.witness = os.dup(self.fileno())
+        self.close()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import select
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,20 +16,29 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 from zava.data.cancellation import POLL_SECONDS, CancellableConnection
 from zava.data.failures import is_out_of_memory
 from zava.data.statements import statement
+from zava.errors import BusyError
 from zava.infra.cancellation import check_cancelled
 
 # A failed attempt is given up soon: the next call starts another one, so that
 # a database that is back is noticed at once, not after a long backoff.
 _RECONNECT_SECONDS = 0.2
+# What the two waits of a probe take at most, a new connection and an answer.
+_PROBE_SECONDS = 2
+_PING_SECONDS = 1.0
 CLOSE_SECONDS = 0.2
 """How long the end of the process waits for a connection that is being made."""
 
 
 class Pool(ConnectionPool[CancellableConnection]):
-    """A pool that tells a database that is busy from one that is not there."""
+    """A pool that tells a database that is busy from one that is not there.
+
+    It remembers the backends that were given up, until they have come to their end.
+    """
 
     def __init__(self, conninfo: str, **options: Any) -> None:
         self._failed_at = float("-inf")
+        self._witnesses: list[int] = []
+        self._witnesses_lock = threading.Lock()
         super().__init__(
             conninfo,
             connection_class=CancellableConnection,
@@ -42,7 +54,13 @@ class Pool(ConnectionPool[CancellableConnection]):
         Raises:
             psycopg_pool.PoolTimeout: None came free in time.
             psycopg.OperationalError: The database cannot be reached.
+            BusyError: So many statements cannot be ended that another is one too many.
         """
+        if (stuck := self.count_stuck()) >= self.max_size:
+            raise BusyError(
+                f"{stuck} statements that PostgreSQL cannot interrupt are still at work"
+                " for this server: wait until they have come to their end"
+            )
         conn = self._wait_for_connection()
         try:
             yield conn
@@ -50,27 +68,54 @@ class Pool(ConnectionPool[CancellableConnection]):
             _restore(conn, exc)
             raise
         finally:
-            self.putconn(conn)
+            self._take_back(conn)
 
     def probe(self) -> None:
         """See that the database answers, also while every connection is at work.
 
         Raises:
-            psycopg.Error: It does not.
+            psycopg.Error: It does not, within two seconds.
         """
         try:
             conn = self.getconn(timeout=POLL_SECONDS)
         except PoolTimeout:
             with CancellableConnection.connect(
-                str(self.conninfo), autocommit=True
+                str(self.conninfo), autocommit=True, connect_timeout=_PROBE_SECONDS
             ) as spare:
-                spare.execute(statement("ping"))
+                _ping(spare)
             return
         try:
             with conn:
-                conn.execute(statement("ping"))
+                _ping(conn)
         finally:
-            self.putconn(conn)
+            self._take_back(conn)
+
+    def count_stuck(self) -> int:
+        """How many backends were given up and are still at work."""
+        if not self._witnesses:
+            return 0
+        with self._witnesses_lock:
+            ready, _, _ = select.select(self._witnesses, [], [], 0)
+            for witness in ready:
+                self._witnesses.remove(witness)
+                os.close(witness)
+            return len(self._witnesses)
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Close every connection, and forget the backends that were given up."""
+        super().close(timeout)
+        with self._witnesses_lock:
+            while self._witnesses:
+                os.close(self._witnesses.pop())
+
+    def _take_back(self, conn: CancellableConnection) -> None:
+        if conn.witness is not None:
+            with self._witnesses_lock:
+                self._witnesses.append(conn.witness)
+            conn.witness = None
+        self.putconn(conn)
+        if conn.is_lost:
+            self.drain()  # the others lead where nobody answers, too
 
     def _wait_for_connection(self) -> CancellableConnection:
         started = time.monotonic()
@@ -94,6 +139,11 @@ class Pool(ConnectionPool[CancellableConnection]):
 
     def _note_failure(self, _pool: Any) -> None:
         self._failed_at = time.monotonic()
+
+
+def _ping(conn: CancellableConnection) -> None:
+    with conn.patient(_PING_SECONDS):
+        conn.execute(statement("ping"))
 
 
 def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:

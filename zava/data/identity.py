@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from zava.data.cancellation import transaction_settings
 from zava.data.failures import is_missing_object, translate
 from zava.data.posture import check_posture
 from zava.data.statements import statement
@@ -157,6 +158,8 @@ def explain(exc: psycopg.Error) -> MCPError:
             "this login may not act for anybody: `zava login add NAME --user ID` makes"
             " one that may, and `zava init` gives an older one what it lacks"
         )
+    if isinstance(exc, psycopg.errors.QueryCanceled):
+        return UnavailableError("the database did not answer in time")
     if isinstance(exc, psycopg.errors.ReadOnlySqlTransaction):
         return ConfigurationError(
             "this database is a standby on which a query could become its login again:"
@@ -172,6 +175,8 @@ def _read(conn: psycopg.Connection[Any], user_id: UUID) -> dict[str, Any] | None
         except psycopg.errors.FeatureNotSupported:
             cursor.execute(statement("begin_identity_on_standby"))
         try:
+            for text in transaction_settings(conn):
+                cursor.execute(text)
             cursor.execute(statement("resolve_identity"), {"user_id": user_id})
             return cursor.fetchone()
         finally:

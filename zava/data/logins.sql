@@ -14,7 +14,7 @@ WHERE r.rolname = %(login)s
 
 -- name: create_login
 -- A login that may do nothing by itself, whatever the defaults of the server are.
-CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION
+CREATE ROLE {login} LOGIN NOINHERIT NOSUPERUSER NOBYPASSRLS NOCREATEROLE NOCREATEDB NOREPLICATION CONNECTION LIMIT 30
 
 -- name: may_limit_logins
 -- Whether the administrator is a superuser.

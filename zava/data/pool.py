@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import psycopg
 from loguru import logger
 from psycopg import errors as pg
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 
 from zava.data.cancellation import CancellableConnection, sleep
@@ -28,6 +28,15 @@ T = TypeVar("T")
 _FIRST_WAIT = 0.1
 _WAIT_FACTOR = 3
 _LONGEST_WAIT = 5.0
+
+# When a network falls silent the system is to notice: after 10 seconds it asks, three
+# times, and it waits no longer for what was sent.
+_NETWORK = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "25000",
+}
 
 
 class ConnectionPoolManager:
@@ -53,8 +62,9 @@ class ConnectionPoolManager:
     def conninfo(self) -> str:
         """Return libpq's connection string, without options that poolers refuse."""
         config = self.config
+        given = config.get("conninfo", "")
         return complete_conninfo(
-            config.get("conninfo", ""),
+            given,
             host=config.get("db_host") or None,
             port=config.get("db_port"),
             dbname=config.get("db_name") or None,
@@ -63,6 +73,11 @@ class ConnectionPoolManager:
             application_name=config.get("application_name", "zava-mcp-server"),
             connect_timeout=config.get("connect_timeout", 5),
             client_encoding="UTF8",
+            **{
+                name: value
+                for name, value in _NETWORK.items()
+                if name not in _parts(given)
+            },
         )
 
     def create_pool(self) -> Pool:
@@ -146,9 +161,13 @@ class ConnectionPoolManager:
             logger.warning(
                 "Database connection failed, retrying ({}/{})", attempts, max_retries
             )
-            pool.check()  # after a restart all of them are dead
+            pool.drain()  # after a restart all of them are dead
             wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
             self._pause(wait + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - no secret
+
+
+def _parts(conninfo: str) -> Mapping[str, Any]:
+    return conninfo_to_dict(complete_conninfo(conninfo))
 
 
 def complete_conninfo(conninfo: str, **parts: Any) -> str:

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from zava.data.canary import send_canary
-from zava.data.cancellation import CancellableConnection
+from zava.data.cancellation import CancellableConnection, transaction_settings
 from zava.data.checks import make_check
 from zava.data.definitions import definitions
 from zava.data.statements import statement
@@ -161,6 +161,8 @@ def _ask(conn: psycopg.Connection[Any], rule: _Rule) -> psycopg.Cursor[Any]:
 def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
     with conn.pipeline():
         conn.execute(statement("posture_begin"))
+        for text in transaction_settings(conn):
+            conn.execute(text)
         conn.execute(statement("posture_search_path"))
         conn.execute(statement("posture_patience"))
         cursors = [_ask(conn, rule) for rule in _RULES]

@@ -470,7 +470,8 @@ WHERE p.proname LIKE ANY (ARRAY[
         'set\_limit', 'pg\_sleep%', 'pg\_notify', 'pg\_listening\_channels', 'pg\_logical\_emit\_message',
         'pg\_export\_snapshot', 'lo\_%', 'loread', 'lowrite', '%\_to\_xml', '%\_to\_xml\_and\_xmlschema',
         '%\_to\_xmlschema', 'ts\_stat', 'ts\_rewrite', 'dblink%', 'crosstab%', 'connectby%',
-        'xpath\_table', 'currtid%', 'pg\_cancel\_backend',
+        'xpath\_table', 'currtid%', 'path\_distance', 'path\_inter', 'poly\_overlap', 'poly\_contain',
+        'poly\_contained', 'poly\_distance', 'poly\_same', 'pg\_cancel\_backend',
         'pg\_terminate\_backend'
     ]) AND p.proname <> 'set_config'
     AND p.pronamespace <> 'retail'::regnamespace

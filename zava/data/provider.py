@@ -206,8 +206,11 @@ class PostgreSQLProvider:
         """Return what a store sold; see `zava.data.sales.get_sales_data`."""
         return get_sales_data(self.fetch_all, store_id, time_period, identity)
 
-    def ping(self) -> None:
+    def ping(self) -> str:
         """See that the database answers, also while every connection is at work.
+
+        Returns:
+            What is wrong although it answers, "" for nothing.
 
         Raises:
             MCPError: It does not.
@@ -216,8 +219,12 @@ class PostgreSQLProvider:
             raise UnavailableError("the connection pool is not open")
         try:
             self.connection_pool.probe()
+        except psycopg.errors.QueryCanceled as exc:
+            raise UnavailableError("the database does not answer") from exc
         except psycopg.Error as exc:
             raise translate(exc) from exc
+        stuck = self.connection_pool.count_stuck()
+        return f"{stuck} statements cannot be ended in PostgreSQL" if stuck else ""
 
     def pool_stats(self) -> Mapping[str, float]:
         """Return the pool's sizes and counts, by psycopg_pool's names."""

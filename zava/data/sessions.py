@@ -17,12 +17,38 @@ import psycopg
 from loguru import logger
 from psycopg import sql
 
-from zava.data.cancellation import CancellableConnection
+from zava.data.cancellation import GRACE_SECONDS, CancellableConnection
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
 
 # Ends a statement whose client was killed; not every system can tell.
 _WATCH_CLIENT = {"client_connection_check_interval": "500"}
+
+# What a query means and how its values are written, whatever the operator has set for
+# the database or the login (ALTER DATABASE … SET, ALTER ROLE … SET).
+_MEANINGS: Mapping[str, str] = {
+    "timezone": "UTC",
+    "timezone_abbreviations": "Default",
+    "datestyle": "ISO, MDY",
+    "intervalstyle": "postgres",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "xmlbinary": "base64",
+    "xmloption": "content",
+    "standard_conforming_strings": "on",
+    "backslash_quote": "safe_encoding",
+    "quote_all_identifiers": "off",
+    "transform_null_equals": "off",
+    "array_nulls": "on",
+    "gin_fuzzy_search_limit": "0",
+    "default_text_search_config": "pg_catalog.english",
+    "lc_monetary": "C",
+    "lc_numeric": "C",
+    "lc_time": "C",
+    "row_security": "on",
+    "lock_timeout": "0",
+    "default_transaction_isolation": "read committed",
+}
 
 
 class SessionSettings:
@@ -34,16 +60,15 @@ class SessionSettings:
     """
 
     def __init__(self, statement_timeout: float, work_mem: str) -> None:
+        self._statement_timeout = statement_timeout
         milliseconds = str(round(statement_timeout * 1000))
         self._values: Mapping[str, str | tuple[str, ...]] = {
             "statement_timeout": milliseconds,
             "idle_in_transaction_session_timeout": milliseconds,
             "work_mem": work_mem,
             "jit": "off",
-            "timezone": "UTC",
-            "datestyle": "ISO",
-            "intervalstyle": "postgres",
             "search_path": ("retail", "public"),
+            **_MEANINGS,
         }
 
     def start(self, conn: CancellableConnection) -> None:
@@ -52,6 +77,7 @@ class SessionSettings:
         Raises:
             psycopg.Error: The database refuses a setting, or was lost.
         """
+        conn.query_patience = self._statement_timeout + GRACE_SECONDS
         (answer,) = exchange(conn, [statement("backend").encode()])
         conn.is_pooled = answer.get_value(0, 0) != b"%d" % conn.info.backend_pid
         if conn.is_pooled:

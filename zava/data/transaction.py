@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from zava.data.cancellation import CancellableConnection
+from zava.data.cancellation import CancellableConnection, transaction_settings
 from zava.data.cells import load_rows
 from zava.data.pipeline import Bound, Statement, exchange
 from zava.data.statements import statement
@@ -87,9 +88,7 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements: list[Statement] = [begin.encode()]
-    if isinstance(conn, CancellableConnection):
-        statements += conn.transaction_settings
+    statements: list[Statement] = [begin.encode(), *transaction_settings(conn)]
     statements += identity_statements(identity)
     fetched = []
     for number, query in enumerate(queries):
@@ -100,7 +99,13 @@ def run_queries(
         fetched.append(len(statements))
         statements.append(_fetch(number, rows))
     statements.append(statement("rollback").encode())
-    results = exchange(conn, statements)
+    patient = (
+        conn.patient(conn.query_patience)
+        if isinstance(conn, CancellableConnection)
+        else nullcontext()
+    )
+    with patient:
+        results = exchange(conn, statements)
     return [_read(conn, results[n], max_bytes) for n in fetched]
 
 

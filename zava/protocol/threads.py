@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,15 +32,22 @@ class WorkerThreads:
     Args:
         size: Calls at work at once.
         max_waiting: Calls that may wait for a place; one more is refused.
+        patience: Seconds that a call waits while no other comes to its end.
         outlet: While it is blocked, no call starts.
     """
 
     def __init__(
-        self, size: int, max_waiting: int = MAX_WAITING, outlet: Outlet | None = None
+        self,
+        size: int,
+        max_waiting: int = MAX_WAITING,
+        outlet: Outlet | None = None,
+        patience: float = math.inf,
     ) -> None:
         self._size = size
         self._max_waiting = max_waiting
         self._outlet = outlet or Outlet()
+        self._patience = patience
+        self._last_end = -math.inf
         self._places: anyio.Semaphore | None = None
         self._calls = 0
         self._at_work = 0
@@ -52,7 +60,7 @@ class WorkerThreads:
         A cancelled call is told by its `Cancellation`, and waited for.
 
         Raises:
-            BusyError: Too many wait already.
+            BusyError: Too many wait already, or nothing comes to its end.
         """
         if self._places is None:
             # Needs a running loop.
@@ -64,11 +72,35 @@ class WorkerThreads:
             )
         self._calls += 1
         try:
-            async with self._places:
+            await self._take_place(self._places)
+            try:
                 await self._outlet.wait()
                 return await self._hand_over(call)
+            finally:
+                self._places.release()
+                self._last_end = anyio.current_time()
         finally:
             self._calls -= 1
+
+    async def _take_place(self, places: anyio.Semaphore) -> None:
+        """Wait for a place, as long as others come to their end meanwhile."""
+        with suppress(anyio.WouldBlock):
+            places.acquire_nowait()
+            return
+        started = anyio.current_time()
+        while True:
+            deadline = max(started, self._last_end) + self._patience
+            with anyio.CancelScope(deadline=deadline) as scope:
+                await places.acquire()
+                return
+            if scope.cancelled_caught and anyio.current_time() < (
+                max(started, self._last_end) + self._patience
+            ):
+                continue
+            raise BusyError(
+                "every call at work takes long and none has come to its end: try again"
+                " shortly"
+            )
 
     async def _hand_over(self, call: Callable[[], T]) -> T:
         self._at_work += 1

@@ -184,7 +184,8 @@ def register_tools(
     async def health_check() -> Annotated[CallToolResult, HealthOutput]:
         """Say whether the database and the AI service answer.
 
-        Each is `healthy`, `disabled` (not configured), or `unhealthy: ` and why.
+        Each is `healthy`, `disabled` (not configured), or `degraded: ` or
+        `unhealthy: ` and why.
         """
         health = await probes.run(services.health_check)
         return structured_result(dict(health))

@@ -8,8 +8,10 @@ from typing import Any
 
 from zava.errors import MCPError
 
-Probe = Callable[[], object]
-"""Sees that a part answers; raises an MCPError if not."""
+Probe = Callable[[], str | None]
+"""Sees that a part answers and says what is wrong all the same, if anything is.
+
+It raises an MCPError if the part does not answer."""
 
 Watch = Callable[[str], AbstractContextManager[Any]]
 
@@ -23,7 +25,8 @@ def check_health(probes: Mapping[str, Probe | None], watch: Watch) -> dict[str, 
             raises into an MCPError.
 
     Returns:
-        `healthy`, `disabled` (not configured), or `unhealthy: ` and why.
+        `healthy`, `disabled` (not configured), or `degraded: ` or `unhealthy: ` and
+        why.
     """
     return {name: _health(probe, watch) for name, probe in probes.items()}
 
@@ -33,7 +36,7 @@ def _health(probe: Probe | None, watch: Watch) -> str:
         return "disabled"
     try:
         with watch("health_probe"):
-            probe()
+            fault = probe()
     except MCPError as exc:
         return f"unhealthy: {exc.message}"
-    return "healthy"
+    return f"degraded: {fault}" if fault else "healthy"
