@@ -25,6 +25,23 @@ def embedded_server(settings: Settings) -> EmbeddedServer:
     return EmbeddedServer(data_dir, version=settings.embedded_version)
 
 
+def initialised_server(settings: Settings) -> EmbeddedServer:
+    """Return the embedded PostgreSQL if it has been made; nothing is made here.
+
+    Raises:
+        ConfigurationError: It has not, or ZAVA_DATA_DIR names another folder.
+    """
+    server = embedded_server(settings)
+    if not server.is_initialised:
+        folder = settings.data_dir or default_data_dir()
+        raise ConfigurationError(
+            f"there is no embedded PostgreSQL {settings.embedded_version} in {folder}:"
+            " run `zava init`, set ZAVA_DATA_DIR to the folder that has one, or"
+            " ZAVA_DATABASE_URL to a database of yours"
+        )
+    return server
+
+
 @contextmanager
 def open_loader(
     settings: Settings, *, create: bool = False
@@ -48,7 +65,8 @@ def open_loader(
         raise ConfigurationError(
             "the server's login may not do this: give --admin-url or set ZAVA_ADMIN_URL"
         )
-    with embedded_server(settings) as server:
+    find = embedded_server if create else initialised_server
+    with find(settings) as server:
         if create:
             home = server.conninfo(dbname=_SUPERUSER, user=_SUPERUSER)
             DatabaseLoader(home).create_database(EMBEDDED_DATABASE)

@@ -139,10 +139,7 @@ class MCPServerManager:
         self._is_up = False
 
     def health_check(self) -> dict[str, str]:
-        """Return how `database` and `ai_service` are; never raises.
-
-        Each is as `zava.service.health.check_health` says.
-        """
+        """Return how `database` and `ai_service` are; see `check_health`."""
         probes = {
             "database": self._provider.ping if self._provider else None,
             "ai_service": self.ai_client.health_check if self.ai_client else None,
@@ -182,9 +179,10 @@ class MCPServerManager:
             try:
                 port = metrics.serve(self.settings.metrics_port)
             except OSError as exc:
-                raise ConfigurationError(
-                    f"ZAVA_METRICS_PORT cannot be used: {exc.strerror}"
-                ) from exc
+                self.infrastructure.logger.warning(
+                    "no metrics, ZAVA_METRICS_PORT cannot be used: {}", exc.strerror
+                )
+                return metrics
             self.infrastructure.logger.info("metrics at http://127.0.0.1:{}", port)
         return metrics
 
@@ -252,9 +250,9 @@ class MCPServerManager:
     def _conninfo(self) -> str:
         if not self.settings.is_embedded:
             return self.settings.database_url.get_secret_value()
-        from zava.administration import EMBEDDED_DATABASE, embedded_server
+        from zava.administration import EMBEDDED_DATABASE, initialised_server
 
-        embedded = embedded_server(self.settings)
+        embedded = initialised_server(self.settings)
         self._started.callback(self._step, embedded.stop)
         embedded.start()
         login = self.settings.db_user or SERVER_LOGIN

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
 from zava.infra.ai import AISettings, provider_of
 from zava.infra.manager import NO_FILE
-from zava.settings import PREFIX, Settings
+from zava.settings import PREFIX, Settings, variables
 
 CONFIG_FILES = {
     "claude-desktop": "claude_desktop_config.json (Settings, Developer, Edit Config)",
@@ -20,22 +21,26 @@ CONFIG_FILES = {
 
 def client_config(client: str, settings: Settings) -> dict[str, Any]:
     """Return the configuration of one of `CONFIG_FILES`, in that client's form."""
+    command = _command()
     server: dict[str, Any] = {
-        "command": sys.executable,
-        "args": ["-m", "zava", "serve", "--user", settings.rls_user_id],
+        "command": command[0],
+        "args": [*command[1:], "serve", "--user", settings.rls_user_id],
     }
     # The client starts the server with an environment and in a folder of its own.
     environment = settings.environment(
         *(name for name in Settings.model_fields if name not in _NOT_FOR_CLIENTS)
     )
-    for name in ("data_dir", "log_file"):
+    for name in ("data_dir", "log_file", "audit_file"):
         variable = f"{PREFIX}{name.upper()}"
         path = environment.get(variable)
         if path is not None and path != NO_FILE:
-            environment[variable] = str(Path(path).absolute())
+            environment[variable] = str(Path(path).expanduser().absolute())
+    environment |= variables(*_PLACES)
     ai = AISettings()
     if provider_of(settings, ai) in ("openai", "azure"):
-        environment |= ai.environment()
+        environment |= ai.environment() | variables(*_NETWORK)
+    if not settings.is_embedded:
+        environment |= variables(*_LIBPQ)
     if environment:
         server["env"] = environment
     if client == "vscode":
@@ -44,3 +49,30 @@ def client_config(client: str, settings: Settings) -> dict[str, Any]:
 
 
 _NOT_FOR_CLIENTS = ("admin_url", "rls_user_id")
+# Where the data folder and the log are by default.
+_PLACES = ("XDG_DATA_HOME", "XDG_STATE_HOME")
+# What the AI service's client reads of the environment.
+_NETWORK = (
+    *("OPENAI_ORG_ID", "OPENAI_PROJECT_ID", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
+_LIBPQ = frozenset(
+    {
+        *("PGHOST", "PGHOSTADDR", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"),
+        *("PGPASSFILE", "PGSERVICE", "PGSERVICEFILE", "PGSSLMODE", "PGSSLROOTCERT"),
+        *("PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGREQUIREAUTH", "PGCHANNELBINDING"),
+        *("PGTARGETSESSIONATTRS", "PGGSSENCMODE", "PGKRBSRVNAME", "PGSSLNEGOTIATION"),
+    }
+)
+
+
+def _command() -> tuple[str, ...]:
+    """What starts this very zava.
+
+    `python -m` would look into the client's project first, where a `click.py` may
+    lie; a script looks beside itself, and `-I` nowhere but where packages are.
+    """
+    script = Path(sysconfig.get_path("scripts"), "zava")
+    if script.is_file():
+        return (str(script),)
+    return (sys.executable, "-I", "-m", "zava")

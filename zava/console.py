@@ -12,15 +12,28 @@ from rich.table import Table
 
 # Wide enough that what is piped on has one row in a line.
 _WIDTH_OF_A_FILE = 10_000
+# The last column is given at least so much of a terminal.
+_LAST_COLUMN = 30
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Print rows of text under their headings."""
-    table = Table(*headings, box=None, pad_edge=False)
-    for row in rows:
+    """Print rows of text under their headings; nothing of them is left out.
+
+    The last column goes on in the next line where the terminal ends; every other is
+    as wide as its longest text, also where the terminal is not.
+    """
+    listed = list(rows)
+    table = Table(box=None, pad_edge=False)
+    for heading in headings[:-1]:
+        table.add_column(heading, no_wrap=True, overflow="ignore")
+    table.add_column(headings[-1], overflow="fold")
+    for row in listed:
         table.add_row(*row)
-    width = None if Console().is_terminal else _WIDTH_OF_A_FILE
-    Console(width=width, highlight=False, markup=False).print(table)
+    widths = [max(map(len, column)) for column in zip(headings, *listed, strict=True)]
+    least = sum(width + 1 for width in widths[:-1]) + min(widths[-1], _LAST_COLUMN)
+    terminal = Console().width if Console().file.isatty() else _WIDTH_OF_A_FILE
+    console = Console(width=max(terminal, least), highlight=False, markup=False)
+    console.print(table, soft_wrap=False, crop=False, overflow="ignore")
 
 
 @contextmanager

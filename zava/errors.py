@@ -81,6 +81,10 @@ class ConfigurationError(MCPError):
         super().__init__(message, "CONFIGURATION_ERROR")
 
 
+class ConnectionSettingsError(ConfigurationError):
+    """The database is there and takes no connection with these settings."""
+
+
 class DatabaseError(MCPError):
     """PostgreSQL refused or failed; `query` is the SQL text, for the log only."""
 

@@ -273,10 +273,12 @@ def settings_table(ran: Ran) -> dict[str, str]:
 def test_settings_shows_values_with_their_origin_and_no_secret(
     run: Run, tmp_path: Path
 ) -> None:
-    (tmp_path / ".env").write_text("ZAVA_MAX_ROWS=33\n", encoding="utf-8")
+    (tmp_path / "my.env").write_text("ZAVA_MAX_ROWS=33\n", encoding="utf-8")
     url = "postgresql://zava_server:hunter2@db.example/retail"
     ran = run(
         "settings",
+        "--env-file",
+        "my.env",
         ZAVA_DATABASE_URL=url,
         ZAVA_ADMIN_URL="password=hunter2",
         ZAVA_CACHE_TTL="0",
@@ -285,7 +287,7 @@ def test_settings_shows_values_with_their_origin_and_no_secret(
     assert "hunter2" not in ran.stdout
     assert table["ZAVA_DATABASE_URL"].split()[:2] == ["**********", "environment"]
     assert table["ZAVA_ADMIN_URL"].split()[:2] == ["**********", "environment"]
-    assert table["ZAVA_MAX_ROWS"].split()[:2] == ["33", ".env"]
+    assert table["ZAVA_MAX_ROWS"].split()[:2] == ["33", "my.env"]
     assert table["ZAVA_CACHE_TTL"].split()[:2] == ["0.0", "environment"]
     assert table["ZAVA_POOL_MAX_SIZE"].split()[:2] == ["10", "default"]
 

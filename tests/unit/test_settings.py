@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
 
 from zava.errors import ConfigurationError
-from zava.settings import Settings
+from zava.settings import Settings, read_env_file
 
 SECRET = "hunter2-swordfish"
 
@@ -77,17 +78,66 @@ def test_a_variable_without_the_prefix_sets_nothing(
     assert Settings.load().max_rows == 1000
 
 
-def test_a_dotenv_file_sets_a_setting(folder: Path) -> None:
-    (folder / ".env").write_text("ZAVA_MAX_ROWS=7\nOTHER=1\n", encoding="utf-8")
+@pytest.fixture
+def env_file(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    # What a file sets is taken away again.
+    monkeypatch.setattr(os, "environ", dict(os.environ))
+    return folder / "my.env"
+
+
+def test_a_dotenv_file_of_the_working_folder_is_not_read(folder: Path) -> None:
+    (folder / ".env").write_text("ZAVA_MAX_ROWS=7\n", encoding="utf-8")
+    assert Settings.load().max_rows == 1000
+
+
+def test_a_file_that_is_named_sets_a_setting(env_file: Path) -> None:
+    env_file.write_text("ZAVA_MAX_ROWS=7\nOTHER=1\n", encoding="utf-8")
+    assert read_env_file(env_file) == ""
+    assert Settings.load().max_rows == 7
+    assert Settings.origins()["max_rows"] == "my.env"
+
+
+def test_a_variable_beats_the_file(env_file: Path) -> None:
+    env_file.write_text("ZAVA_MAX_ROWS=7\n", encoding="utf-8")
+    os.environ["ZAVA_MAX_ROWS"] = "8"
+    read_env_file(env_file)
+    assert Settings.load().max_rows == 8
+
+
+def test_a_reference_in_the_file_is_text(env_file: Path) -> None:
+    os.environ["OPENAI_API_KEY"] = SECRET
+    env_file.write_text("ZAVA_LOG_FILE=${OPENAI_API_KEY}.log\n", encoding="utf-8")
+    read_env_file(env_file)
+    assert Settings.load().log_file == "${OPENAI_API_KEY}.log"
+
+
+@pytest.mark.parametrize("kind", ["latin-1", "utf-16", "folder", "missing", "fifo"])
+def test_a_file_that_cannot_be_read_is_said_and_never_waited_for(
+    env_file: Path, kind: str
+) -> None:
+    if kind == "folder":
+        env_file.mkdir()
+    elif kind == "fifo":
+        os.mkfifo(env_file)
+    elif kind != "missing":
+        env_file.write_bytes("ZAVA_APPLICATION_NAME=é\n".encode(kind))
+    assert read_env_file(env_file) != ""
+    assert Settings.load().max_rows == 1000
+
+
+def test_a_byte_order_mark_is_no_part_of_a_name(env_file: Path) -> None:
+    env_file.write_text("\ufeffZAVA_MAX_ROWS=7\n", encoding="utf-8")
+    read_env_file(env_file)
     assert Settings.load().max_rows == 7
 
 
-def test_a_variable_beats_the_dotenv_file(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("name", ["data_dir", "log_file", "audit_file"])
+def test_a_tilde_in_a_path_is_the_home_folder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    (folder / ".env").write_text("ZAVA_MAX_ROWS=7\n", encoding="utf-8")
-    monkeypatch.setenv("ZAVA_MAX_ROWS", "8")
-    assert Settings.load().max_rows == 8
+    monkeypatch.setenv("HOME", str(folder))
+    monkeypatch.setenv(f"ZAVA_{name.upper()}", "~/zava{}.d")
+    assert str(getattr(Settings.load(), name)) == str(folder / "zava{}.d")
 
 
 def test_a_flag_beats_a_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,14 +183,10 @@ def test_an_unknown_variable_far_from_any_is_refused_too(
     assert "did you mean" not in message
 
 
-def test_an_unknown_name_in_the_dotenv_file_is_refused(folder: Path) -> None:
-    (folder / ".env").write_text("ZAVA_MAXROWS=7\n", encoding="utf-8")
+def test_an_unknown_name_in_the_file_is_refused(env_file: Path) -> None:
+    env_file.write_text("ZAVA_MAXROWS=7\n", encoding="utf-8")
+    read_env_file(env_file)
     assert "ZAVA_MAX_ROWS" in refusal()
-
-
-def test_a_dotenv_file_that_is_no_text_is_refused(folder: Path) -> None:
-    (folder / ".env").write_bytes(b"ZAVA_MAX_ROWS=\xff\xfe\n")
-    assert ".env" in refusal()
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from zava.cli.access import login
 from zava.cli.database import init, users
 from zava.cli.doctor import doctor
 from zava.cli.embedding import embed
+from zava.cli.errors import prepare_streams
 from zava.cli.serving import serve
 from zava.cli.showing import demo, print_client_config, settings
 
@@ -25,6 +26,7 @@ def main() -> None:
       zava doctor --user ID              whether the database keeps stores apart
       zava client-config vscode --user ID    connect your assistant
     """
+    prepare_streams()
 
 
 for command in (

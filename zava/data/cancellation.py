@@ -9,7 +9,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import psycopg
+from typing_extensions import Self
 
+from zava.data.refusals import refusal
 from zava.infra.cancellation import CallCancelled, check_cancelled
 from zava.infra.memory import is_memory_short
 
@@ -157,6 +159,18 @@ class CancellableConnection(psycopg.Connection[Any]):
         if operation.interruption is not None:
             raise operation.interruption
         return result
+
+    @classmethod
+    def connect(cls, conninfo: str = "", **options: Any) -> Self:
+        """Connect; see psycopg's own method.
+
+        Raises:
+            ConnectionFailed: No connection was made.
+        """
+        try:
+            return super().connect(conninfo, **options)
+        except psycopg.OperationalError as exc:
+            raise refusal(exc) from exc
 
     @contextmanager
     def patient(self, seconds: float) -> Iterator[None]:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import math
 import os
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
+from typing_extensions import Self
 
 from zava.data.cancellation import POLL_SECONDS, CancellableConnection
 from zava.data.failures import is_out_of_memory
+from zava.data.refusals import ConnectionFailed, explain_refusal
 from zava.data.statements import statement
-from zava.errors import BusyError
+from zava.errors import BusyError, ConfigurationError
 from zava.infra.cancellation import check_cancelled
 
 # A failed attempt is given up soon: the next call starts another one, so that
@@ -37,11 +40,12 @@ class Pool(ConnectionPool[CancellableConnection]):
 
     def __init__(self, conninfo: str, **options: Any) -> None:
         self._failed_at = float("-inf")
+        self._failure: tuple[float, ConnectionFailed] | None = None
         self._witnesses: list[int] = []
         self._witnesses_lock = threading.Lock()
         super().__init__(
             conninfo,
-            connection_class=CancellableConnection,
+            connection_class=_noting(self._note_refusal),
             reconnect_timeout=_RECONNECT_SECONDS,
             reconnect_failed=self._note_failure,
             **options,
@@ -124,8 +128,13 @@ class Pool(ConnectionPool[CancellableConnection]):
                 return self.getconn(timeout=min(POLL_SECONDS, self.timeout))
             except PoolTimeout:
                 check_cancelled()
-                if self._failed_at >= started:
-                    raise psycopg.OperationalError("cannot connect") from None
+                failed_at, failure = self._failure or (-math.inf, None)
+                if failure is not None and failed_at >= started:
+                    refused = explain_refusal(failure)
+                    if isinstance(refused, ConfigurationError):
+                        raise refused from None  # another attempt fails as well
+                    if self._failed_at >= started:
+                        raise failure from None
                 if time.monotonic() - started >= self.timeout:
                     raise
 
@@ -139,6 +148,24 @@ class Pool(ConnectionPool[CancellableConnection]):
 
     def _note_failure(self, _pool: Any) -> None:
         self._failed_at = time.monotonic()
+
+    def _note_refusal(self, failure: ConnectionFailed) -> None:
+        self._failure = (time.monotonic(), failure)
+
+
+def _noting(note: Callable[[ConnectionFailed], None]) -> type[CancellableConnection]:
+    """A connection that tells why it was not made, which the pool itself does not."""
+
+    class Noting(CancellableConnection):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            try:
+                return super().connect(conninfo, **options)
+            except ConnectionFailed as exc:
+                note(exc)
+                raise
+
+    return Noting
 
 
 def _ping(conn: CancellableConnection) -> None:

@@ -9,6 +9,7 @@ import psycopg
 import psycopg_pool
 from psycopg import errors as pg
 
+from zava.data.refusals import ConnectionFailed, explain_refusal
 from zava.errors import (
     BusyError,
     ConfigurationError,
@@ -128,6 +129,8 @@ def is_raised_by_a_statement(exc: psycopg.Error) -> bool:
 
 def _without_sqlstate(exc: psycopg.Error, query: str) -> MCPError:
     """No answer from a server: the connection failed, or the driver refused."""
+    if isinstance(exc, ConnectionFailed):
+        return explain_refusal(exc)
     if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
         return UnavailableError(_UNAVAILABLE, query)
     if isinstance(exc, psycopg.DataError):

@@ -83,6 +83,11 @@ class DataFolder:
             os.close(lock)
 
     @property
+    def has_cluster(self) -> bool:
+        """Whether there is one, as far as this user may see."""
+        return self.cluster.exists()
+
+    @property
     def has_share(self) -> bool:
         """Whether this object holds a share of the server."""
         return self._share is not None

@@ -68,6 +68,11 @@ class EmbeddedServer:
         self._cluster = self._folder.cluster
         self._socket_folder: Path | None = None
 
+    @property
+    def is_initialised(self) -> bool:
+        """Whether the data folder has a cluster of this version."""
+        return self._folder.has_cluster
+
     def start(self) -> None:
         """Make sure that the server runs, and hold a share of it.
 

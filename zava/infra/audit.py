@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,14 @@ from pydantic_core import to_json
 
 from zava.errors import ConfigurationError
 
-_FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-# A FIFO that nobody reads is an error, not a wait.
+if sys.platform != "win32":
+    import fcntl
+
+_FLAGS = os.O_RDWR | os.O_APPEND | os.O_CREAT
+# A FIFO that nobody reads is an error, not a wait; a link leads to somebody else's.
 _FLAGS |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+_FLAGS |= getattr(os, "O_NOFOLLOW", 0)
+_WRITABLE_BY_OTHERS = 0o022
 _PRIVATE = 0o600
 
 
@@ -24,8 +31,10 @@ class AuditFile:
     """An append-only file of JSON lines; safe for threads and for other processes.
 
     A line is one write, which the system puts at the end of the file whoever else
-    writes there. A file that was renamed or removed, as log rotation does, is
-    made anew.
+    writes there. What a full disk cut short is ended before the next line, whose
+    writer holds a lock meanwhile. A file that was renamed or removed, as log
+    rotation does, is made anew. A link, another user's file and one that others may
+    write are refused.
 
     Args:
         path: The file; created for its owner alone if there is none.
@@ -37,7 +46,6 @@ class AuditFile:
         self._path = path
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
-        self._is_torn = False
         self._lock = threading.Lock()
 
     def open(self) -> None:
@@ -50,8 +58,9 @@ class AuditFile:
             with self._lock:
                 self._reopen()
         except OSError as exc:
+            reason = "it is a link" if exc.errno == errno.ELOOP else exc.strerror
             raise ConfigurationError(
-                f"ZAVA_AUDIT_FILE cannot be written: {exc.strerror}"
+                f"ZAVA_AUDIT_FILE cannot be written: {reason}"
             ) from exc
 
     def write(self, entry: Mapping[str, Any]) -> None:
@@ -63,11 +72,11 @@ class AuditFile:
         line = to_json(entry) + b"\n"
         with self._lock:
             descriptor = self._follow()
-            if self._is_torn:
-                line = b"\n" + line  # what is left of the line before ends here
-            written = os.write(descriptor, line)
-            self._is_torn = written < len(line)
-            if self._is_torn:
+            with _locked(descriptor):
+                if _is_torn(descriptor):
+                    line = b"\n" + line  # what is left of the line before ends here
+                written = os.write(descriptor, line)
+            if written < len(line):
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             if self.sync:
                 os.fsync(descriptor)
@@ -91,15 +100,45 @@ class AuditFile:
         self._close()
         descriptor = os.open(self._path, _FLAGS, _PRIVATE)
         facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
+        fault = _fault(facts)
+        if fault:
             os.close(descriptor)
-            raise OSError(errno.EINVAL, "Not a regular file")
+            raise OSError(errno.EINVAL, fault)
         self._descriptor = descriptor
         self._identity = (facts.st_dev, facts.st_ino)
         return descriptor
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
-        self._is_torn = False
         if descriptor is not None:
             os.close(descriptor)
+
+
+def _fault(facts: os.stat_result) -> str:
+    """Why a file is not taken, "" if it is."""
+    if not stat.S_ISREG(facts.st_mode):
+        return "Not a regular file"
+    if hasattr(os, "geteuid") and facts.st_uid != os.geteuid():
+        return "it belongs to another user"
+    if stat.S_IMODE(facts.st_mode) & _WRITABLE_BY_OTHERS:
+        return "others may write it: chmod 600"
+    return ""
+
+
+def _is_torn(descriptor: int) -> bool:
+    """Whether the last line of a file has no end."""
+    size = os.fstat(descriptor).st_size
+    return size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+
+
+@contextmanager
+def _locked(descriptor: int) -> Iterator[None]:
+    """Be the only writer, where the system has such a lock."""
+    if sys.platform == "win32":
+        yield
+        return
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

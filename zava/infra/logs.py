@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import json
 import logging
+import re
 import sys
 import traceback
 from pathlib import Path
@@ -16,19 +17,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from loguru import logger
 
+from zava.infra.log_file import SharedLogFile
 from zava.infra.masking import mask_secrets
 
 if TYPE_CHECKING:
     from loguru import Record
 
-_ROTATION = "10 MB"
-_RETENTION = 5
 _LONGEST_MESSAGE = 10_000
+_LONGEST_FACT = 500
+# Whatever a terminal or a reader could take for the end of a line, or for a command.
+_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # These say at INFO, or twice, what a line of ours already says.
 _QUIET = {
     "mcp": logging.WARNING,
     "psycopg": logging.ERROR,
-    "psycopg.pool": logging.WARNING,
+    "psycopg.pool": logging.ERROR,
     "httpx": logging.WARNING,
     "openai": logging.WARNING,
     "asyncio": logging.WARNING,
@@ -75,13 +78,7 @@ def set_up_logging(
     if file is not None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            logger.add(
-                file,
-                rotation=_ROTATION,
-                retention=_RETENTION,
-                encoding="utf-8",
-                **options,
-            )
+            logger.add(SharedLogFile(file), **options)
         except OSError as exc:
             logger.warning("no log file, it cannot be written: {}", exc.strerror)
 
@@ -90,15 +87,25 @@ def _mask(record: Record) -> None:
     record["message"] = mask_secrets(record["message"][:_LONGEST_MESSAGE])
 
 
+def escape(text: str) -> str:
+    """Return a text as one line, its control characters written as escapes."""
+    return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
+
+
 def _as_text(record: Record) -> str:
     """`time - name - level - message key=value …`, as a loguru template."""
     facts = "".join(
-        f" {key}={value}" for key, value in _facts(record) if value is not None
+        f" {escape(key)}={escape(str(value))}"
+        for key, value in _facts(record)
+        if value is not None
     )
-    trace = _trace(record)
-    record["extra"]["_facts"] = mask_secrets(facts + (f"\n{trace}" if trace else ""))
+    record["extra"]["_message"] = escape(record["message"])
+    # Its lines are set in, so that none passes for one of the log's own.
+    trace = "".join(f"\n    {escape(line)}" for line in _trace(record).splitlines())
+    record["extra"]["_facts"] = mask_secrets(facts + trace)
     return (
-        "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {message}{extra[_facts]}\n"
+        "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {extra[_message]}"
+        "{extra[_facts]}\n"
     )
 
 
@@ -134,4 +141,16 @@ def _trace(record: Record) -> str:
 
 def _facts(record: Record) -> list[tuple[str, Any]]:
     # Names with an underscore are what another sink's format left there.
-    return [(k, v) for k, v in record["extra"].items() if not k.startswith("_")]
+    return [
+        (k[:_LONGEST_FACT], _short(v))
+        for k, v in record["extra"].items()
+        if not k.startswith("_")
+    ]
+
+
+def _short(value: Any) -> Any:
+    """A fact as it is logged: a number as it is, a text cut."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    text = str(value)
+    return text if len(text) <= _LONGEST_FACT else f"{text[:_LONGEST_FACT]}…"

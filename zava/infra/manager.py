@@ -37,7 +37,9 @@ class InfrastructureManager:
         self.logger = self._setup_logging()
         self.metrics = self._setup_metrics()
         self.monitor = QueryPerformanceMonitor(
-            self.track_query_execution, self.config.slow_query_threshold
+            self.track_query_execution,
+            self.config.slow_query_threshold,
+            logs_failures=False,  # a call is one line, also where its query fails
         )
 
     def track_query_execution(

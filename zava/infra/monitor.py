@@ -29,6 +29,8 @@ class QueryPerformanceMonitor:
         track: Told of every execution, once.
         slow_query_threshold: Seconds; more than that is slow.
         clock: Monotonic seconds.
+        logs_failures: Whether a failure is a line of its own; not where whoever
+            asked for the query logs it.
     """
 
     def __init__(
@@ -36,7 +38,10 @@ class QueryPerformanceMonitor:
         track: Track = lambda _type, _seconds, _success: None,
         slow_query_threshold: float = 1.0,
         clock: Callable[[], float] = time.perf_counter,
+        *,
+        logs_failures: bool = True,
     ) -> None:
+        self._logs_failures = logs_failures
         self.slow_query_threshold = slow_query_threshold
         self.query_stats: defaultdict[str, deque[float]] = defaultdict(
             lambda: deque(maxlen=HISTORY)
@@ -51,9 +56,9 @@ class QueryPerformanceMonitor:
     def monitor_query(
         self, query: str, operation_type: str = "unknown"
     ) -> Iterator[None]:
-        """Time the block; a failure is logged and counted, but not timed.
+        """Time the block; a failure is counted, but not timed.
 
-        A cancellation is neither: it was meant.
+        A cancellation is no failure: it was meant.
         """
         started = self._clock()
         try:
@@ -63,7 +68,7 @@ class QueryPerformanceMonitor:
             self._track(operation_type, duration, False)
             self._log(query, operation_type, duration).bind(
                 error=getattr(exc, "error_code", type(exc).__name__)
-            ).error("Query failed")
+            ).log("ERROR" if self._logs_failures else "DEBUG", "Query failed")
             raise
         except BaseException:
             duration = self._clock() - started

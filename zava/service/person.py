@@ -10,6 +10,7 @@ from zava.errors import (
     AuthorizationError,
     BusyError,
     ConfigurationError,
+    ConnectionSettingsError,
     UnavailableError,
     ValidationError,
 )
@@ -35,7 +36,9 @@ def served_user_id(text: str) -> str:
 def meet_served_user(provider: PostgreSQLProvider, user_id: str) -> None:
     """See that the database knows `user_id`, and log who that is.
 
-    A database that cannot be reached is a warning: it may come later.
+    A database that cannot be reached is a warning: it may come later. One that
+    takes no connection with these settings is an error that is logged here, and
+    that every call is answered with.
 
     Raises:
         ConfigurationError: Nobody, or not for this login.
@@ -47,6 +50,10 @@ def meet_served_user(provider: PostgreSQLProvider, user_id: str) -> None:
         raise ConfigurationError(exc.message) from exc
     except (UnavailableError, BusyError) as exc:
         logger.warning("{}", exc.message)
+        return
+    except ConnectionSettingsError as exc:
+        # A call is answered with the same line, which its client shows.
+        logger.error("{}", exc.message)
         return
     count = len(identity.store_ids)
     stores = "1 store" if count == 1 else f"{count} stores"

@@ -5,18 +5,25 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
 from pydantic_settings import SettingsConfigDict
 
 from zava.errors import ConfigurationError
 from zava.settings.embedding import EmbeddingSettings
 from zava.settings.sources import (
-    DOTENV,
     PREFIX,
     explain,
     origins,
     refuse_unknown_names,
 )
+from zava.settings.values import expanded, none_if_empty
 
 CONNECTION_SETTINGS = (
     "database_url",
@@ -32,17 +39,11 @@ CONNECTION_SETTINGS = (
 _COPIES = 8
 
 
-def _none_if_empty(value: Any) -> Any:
-    return None if value == "" else value
-
-
 class Settings(EmbeddingSettings):
     """The settings; each is documented in the README under its variable's name."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,
-        env_file=DOTENV,
-        env_file_encoding="utf-8",
         extra="ignore",  # unknown names are refused by load(), with a better message
         frozen=True,
     )
@@ -53,7 +54,7 @@ class Settings(EmbeddingSettings):
         " empty for the embedded PostgreSQL",
     )
     db_host: str = Field("", description="Host, where database_url is not used")
-    db_port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+    db_port: Annotated[int | None, BeforeValidator(none_if_empty)] = Field(
         None, ge=1, le=65535, description="Port, likewise"
     )
     db_name: str = Field("", description="Database, likewise")
@@ -74,7 +75,9 @@ class Settings(EmbeddingSettings):
         description="Checks of `zava doctor` that may fail, separated by commas",
     )
 
-    data_dir: Annotated[Path | None, BeforeValidator(_none_if_empty)] = Field(
+    data_dir: Annotated[
+        Path | None, BeforeValidator(none_if_empty), AfterValidator(expanded)
+    ] = Field(
         None, description="Where the embedded PostgreSQL lives; empty for the default"
     )
     embedded_version: Annotated[Literal[16, 18], BeforeValidator(int)] = Field(
@@ -142,13 +145,13 @@ class Settings(EmbeddingSettings):
     slow_query_threshold: float = Field(
         1.0, ge=0, description="Seconds; a query that takes longer is logged as slow"
     )
-    metrics_port: Annotated[int | None, BeforeValidator(_none_if_empty)] = Field(
+    metrics_port: Annotated[int | None, BeforeValidator(none_if_empty)] = Field(
         None,
         ge=0,
         le=65535,
         description="Loopback port of Prometheus metrics; 0 for any, empty for none",
     )
-    audit_file: str = Field(
+    audit_file: Annotated[str, AfterValidator(expanded)] = Field(
         "", description="File of one JSON line per call; empty for none"
     )
     audit_required: bool = Field(
@@ -163,7 +166,7 @@ class Settings(EmbeddingSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="Lines to read, or one JSON object a line"
     )
-    log_file: str = Field(
+    log_file: Annotated[str, AfterValidator(expanded)] = Field(
         "",
         description="Log file, rotated at 10 MB; `none` for none;"
         " empty for mcp_server.log in the user's log folder",

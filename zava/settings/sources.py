@@ -1,10 +1,12 @@
-"""Where settings come from: the environment and a `.env` file."""
+"""Where settings come from: the environment, and a file if one is named."""
 
 from __future__ import annotations
 
 import difflib
+import io
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
@@ -13,12 +15,44 @@ from pydantic import ValidationError
 from zava.errors import ConfigurationError
 
 PREFIX = "ZAVA_"
-DOTENV = ".env"
+
+# The variables that a file has set, and the file's name.
+_from_file: dict[str, str] = {}
+
+
+def read_env_file(path: Path) -> str:
+    """Take from a file the variables that the environment does not set.
+
+    What it holds is taken as it is written: `${NAME}` is no reference, which could
+    put a secret into a file's name.
+
+    Returns:
+        Why nothing was taken, "" where something was.
+    """
+    try:
+        if not path.is_file():
+            return "it is not a file" if path.exists() else "there is no such file"
+        text = path.read_text("utf-8-sig")
+    except OSError as exc:
+        return exc.strerror or "it cannot be read"
+    except UnicodeDecodeError:
+        return "it is not UTF-8"
+    values = dotenv_values(stream=io.StringIO(text), interpolate=False)
+    for name, value in values.items():
+        if value is not None and name not in os.environ:
+            os.environ[name] = value
+            _from_file[name.upper()] = path.name
+    return ""
+
+
+def variables(*names: str) -> dict[str, str]:
+    """Return the variables of these names that are set, in whatever case they are."""
+    wanted = {name.upper() for name in names}
+    return {name: value for name, value in os.environ.items() if name.upper() in wanted}
 
 
 def origins(fields: Iterable[str], flags: Mapping[str, Any]) -> dict[str, str]:
     """Return for each of `fields` where its value comes from."""
-    in_file = {name.upper() for name in dotenv_names()}
     in_environment = {name.upper() for name in os.environ}
     found = {}
     for name in fields:
@@ -26,9 +60,9 @@ def origins(fields: Iterable[str], flags: Mapping[str, Any]) -> dict[str, str]:
         if flags.get(name) is not None:
             found[name] = "flag"
         elif variable in in_environment:
-            found[name] = "environment"
+            found[name] = _from_file.get(variable, "environment")
         else:
-            found[name] = DOTENV if variable in in_file else "default"
+            found[name] = "default"
     return found
 
 
@@ -39,7 +73,7 @@ def refuse_unknown_names(fields: Iterable[str]) -> None:
         ConfigurationError: There is one; the nearest valid name is said.
     """
     known = {PREFIX + name.upper() for name in fields}
-    given = {name.upper() for name in (*os.environ, *dotenv_names())}
+    given = {name.upper() for name in os.environ}
     for name in sorted(given):
         if name.startswith(PREFIX) and name not in known:
             # Compared without what every name begins with, which makes all alike.
@@ -47,18 +81,6 @@ def refuse_unknown_names(fields: Iterable[str]) -> None:
             near = difflib.get_close_matches(name.removeprefix(PREFIX), bare, n=1)
             advice = f"; did you mean {PREFIX}{near[0]}?" if near else ""
             raise ConfigurationError(f"unknown setting {name}{advice}")
-
-
-def dotenv_names() -> list[str]:
-    """Return the names that the `.env` file of the working directory sets.
-
-    Raises:
-        ConfigurationError: It cannot be read.
-    """
-    try:
-        return list(dotenv_values(DOTENV, encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigurationError("the .env file here cannot be read") from exc
 
 
 def explain(exc: ValidationError) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from loguru import logger
 
+from zava.infra.log_file import SharedLogFile
 from zava.infra.logs import set_up_logging
 
 SECRET = "hunter2"
@@ -134,6 +136,55 @@ def test_a_long_file_is_rotated_and_the_oldest_are_removed(
     files = list(file.parent.iterdir())
     assert file in files
     assert len(files) == 6
+    assert {stat.S_IMODE(file.stat().st_mode)} == {0o600}
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_nothing_that_is_logged_passes_for_a_line_of_its_own(
+    capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    set_up_logging("INFO", "json" if form == "json" else "text", None)
+    forged = "x\n2026-11-26 02:00:00.000 - zava - INFO - all is well\x1b[31m\u2028"
+    try:
+        raise LookupError(forged)
+    except LookupError as exc:
+        logger.bind(**{forged: forged, "long": "y" * 3_000_000}).opt(
+            exception=exc
+        ).info("{}", forged)
+    text = capsys.readouterr().err
+    assert "\x1b" not in text
+    assert len(text) < 10_000
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith("2026-11-26 02:00")] == []
+    assert len([line for line in lines if not line.startswith("    ")]) == 1
+
+
+def test_two_processes_share_a_file_and_rotate_it_once(tmp_path: Path) -> None:
+    file = tmp_path / "mcp_server.log"
+    writers = [SharedLogFile(file, rotate_at=1000) for _ in range(2)]
+    for number in range(60):
+        record = logging.LogRecord(
+            "x", 20, "", 0, f"{number:04} {'z' * 40}\n", (), None
+        )
+        writers[number % 2].emit(record)
+    for writer in writers:
+        writer.close()
+    kept = sorted(tmp_path.iterdir())
+    lines = [line for path in kept for line in path.read_text().splitlines()]
+    assert sorted(line[:4] for line in lines) == [f"{n:04}" for n in range(60)]
+    assert [path.name for path in kept] == [
+        "mcp_server.log",
+        "mcp_server.log.1",
+        "mcp_server.log.2",
+    ]
+
+
+def test_braces_in_the_name_of_the_file_are_braces(tmp_path: Path) -> None:
+    file = tmp_path / "{store}{}.log"
+    set_up_logging("INFO", "text", file)
+    logger.info("here")
+    logger.remove()
+    assert "here" in file.read_text()
 
 
 @pytest.mark.parametrize("where", ["parent", "itself"])
