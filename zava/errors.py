@@ -5,6 +5,7 @@
     ├── AuthorizationError        AUTHORIZATION_ERROR   the caller may not see that
     ├── BusyError                 BUSY                  nothing came free in time
     ├── ConfigurationError        CONFIGURATION_ERROR   for the operator to mend
+    │   └── ConnectionSettingsError    (the same)         the database lets nobody in
     ├── DatabaseError             DATABASE_ERROR        PostgreSQL refused or failed
     │   ├── QueryError            (by SQLSTATE)         the SQL text is at fault
     │   ├── QueryTimeoutError     QUERY_TIMEOUT         statement_timeout ended it
@@ -14,7 +15,8 @@
     └── ValidationError           VALIDATION_ERROR      an argument is at fault
 
 The code is what a program matches on; the message says how to mend it and is
-safe to show: no host, role, file name or traceback is ever put into it.
+safe to show: no password, traceback or row of the data is ever put into it. Where no
+connection can be made it is libpq's own reason, with host, database and login.
 """
 
 from __future__ import annotations

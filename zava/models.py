@@ -75,7 +75,7 @@ class ColumnSchema(_Frozen):
         key: `primary key`, `foreign key` or `unique`, where it is one by itself
             or as part of a composite key.
         values: Every value, where they are few and listed by a check constraint
-            or found in a small reference table; else None.
+            or by the type; else None.
     """
 
     name: str
@@ -96,13 +96,18 @@ class ForeignKey(_Frozen):
 
 
 class TableSchema(_Frozen):
-    """What a query writer needs to know of one table."""
+    """What a query writer needs to know of one table.
+
+    Attributes:
+        note: Why there are no sample rows, where they could not be read.
+    """
 
     table: str
     description: str | None
     columns: tuple[ColumnSchema, ...]
     foreign_keys: tuple[ForeignKey, ...]
     sample_rows: tuple[Mapping[str, Any], ...]
+    note: str | None = None
 
 
 class ServedUser(_Frozen):

@@ -45,6 +45,7 @@ def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
             *,
             handshake: bool = True,
             redirection: str = "",
+            options: tuple[str, ...] = (),
             **variables: str,
         ) -> StdioProcess:
             settings = {"database_url": server_conninfo, **variables}
@@ -53,6 +54,7 @@ def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
                 tmp_path,
                 {f"ZAVA_{name.upper()}": value for name, value in settings.items()},
                 redirection,
+                options,
             )
             stack.enter_context(process)
             if handshake:

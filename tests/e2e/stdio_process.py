@@ -87,6 +87,7 @@ class StdioProcess:
         user: The user id to serve; None gives no `--user`.
         folder: The working directory, where no `.env` is.
         variables: `ZAVA_…` settings.
+        options: More of the command line.
         redirection: What a shell does with the process's descriptors, if anything.
     """
 
@@ -96,8 +97,9 @@ class StdioProcess:
         folder: Path,
         variables: dict[str, str],
         redirection: str = "",
+        options: tuple[str, ...] = (),
     ) -> None:
-        arguments = [] if user is None else ["--user", user]
+        arguments = [*([] if user is None else ["--user", user]), *options]
         shell = ["sh", "-c", f'exec "$0" "$@" {redirection}'] if redirection else []
         self.process = subprocess.Popen(
             [*shell, sys.executable, "-m", "zava", "serve", *arguments],

@@ -196,10 +196,12 @@ def test_a_database_without_the_schema_is_refused(
     assert "zava init" in line
 
 
-def test_everything_may_come_from_a_dotenv_file(start: Start, tmp_path: Path) -> None:
+def test_everything_may_come_from_a_file_that_is_named(
+    start: Start, tmp_path: Path
+) -> None:
     lines = (f"ZAVA_RLS_USER_ID={SEATTLE}", "ZAVA_MAX_ROWS=33", "ZAVA_LOG_LEVEL=ERROR")
-    (tmp_path / ".env").write_text("\n".join(lines), encoding="utf-8")
-    process = start(None)
+    (tmp_path / "my.env").write_text("\n".join(lines), encoding="utf-8")
+    process = start(None, options=("--env-file", "my.env"))
     rows = process.query("SELECT name FROM retail.stores").structured["rows"]
     assert rows == [["Zava Retail Seattle"]]
     assert process.query("SELECT 1", max_rows=34).error["field"] == "max_rows"

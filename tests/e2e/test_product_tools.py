@@ -53,7 +53,6 @@ def test_what_is_not_sold_is_said(shop: StdioProcess) -> None:
             "similarity_threshold",
         ),
         ({"query_description": "paint", "category": "Toys"}, "category"),
-        ({"query_description": "paint", "store_id": "x"}, "store_id"),
     ],
 )
 def test_an_argument_that_does_not_fit_is_named(

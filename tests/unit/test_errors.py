@@ -13,6 +13,7 @@ from zava.errors import (
     AuthorizationError,
     BusyError,
     ConfigurationError,
+    ConnectionSettingsError,
     DatabaseError,
     EmbeddingError,
     MCPError,
@@ -32,6 +33,9 @@ EXAMPLES = [
     pytest.param(AuthorizationError("m"), "AUTHORIZATION_ERROR", id="authorization"),
     pytest.param(BusyError("m"), "BUSY", id="busy"),
     pytest.param(ConfigurationError("m"), "CONFIGURATION_ERROR", id="configuration"),
+    pytest.param(
+        ConnectionSettingsError("m"), "CONFIGURATION_ERROR", id="connection-settings"
+    ),
     pytest.param(DatabaseError("m", "q"), "DATABASE_ERROR", id="database"),
     pytest.param(
         QueryError("m", "SYNTAX_ERROR", "q", FACTS), "SYNTAX_ERROR", id="query"

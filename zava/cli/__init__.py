@@ -16,7 +16,8 @@ from zava.cli.showing import demo, print_client_config, settings
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zava.__version__, prog_name="zava")
-def main() -> None:
+@click.pass_context
+def main(context: click.Context) -> None:
     """Let an AI assistant ask questions of a retail chain's PostgreSQL.
 
     \b
@@ -26,7 +27,7 @@ def main() -> None:
       zava doctor --user ID              whether the database keeps stores apart
       zava client-config vscode --user ID    connect your assistant
     """
-    prepare_streams()
+    prepare_streams(is_serving=context.invoked_subcommand == "serve")
 
 
 for command in (

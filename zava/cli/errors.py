@@ -44,15 +44,19 @@ def explain_errors(command: Callable[..., T]) -> Callable[..., T]:
     return wrapper
 
 
-def prepare_streams() -> None:
+def prepare_streams(*, is_serving: bool) -> None:
     """Let nothing but a command's own lines appear, on whatever console there is.
 
     A character that the console's encoding lacks is replaced. Until the server sets
     up its log, only its own lines go to stderr: the default logger would print
     values of variables.
+
+    Args:
+        is_serving: Then nothing is printed, and what others have printed stays where
+            it is until the wire is claimed.
     """
     for stream in (sys.stdout, sys.stderr):  # noqa: TID251 - nothing is written
-        if hasattr(stream, "reconfigure"):
+        if hasattr(stream, "reconfigure") and not is_serving:
             stream.reconfigure(errors="replace")
     logger.remove()
     logging.getLogger().addHandler(logging.NullHandler())

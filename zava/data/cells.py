@@ -1,8 +1,9 @@
 """PostgreSQL's text for a value becomes a JSON value, without loss.
 
 Numbers are JSON numbers where a double holds them exactly, else text; so are
-NaN and the infinities. Dates and times are ISO 8601. Arrays are lists, json is
-itself, and every type not named here is PostgreSQL's own text.
+NaN and the infinities. A column is all numbers or all text. Dates and times are
+ISO 8601. Arrays are lists, json is itself, and every type not named here is
+PostgreSQL's own text.
 """
 
 from __future__ import annotations
@@ -47,7 +48,9 @@ def decimal(text: str) -> int | float | str:
     if text.lstrip("-").isdigit():
         return integer(text)
     digits = text.replace("-", "").replace(".", "")
-    if not digits.isdigit() or len(digits.lstrip("0")) > _EXACT_DIGITS:
+    # avg() and a quotient come with zeros at the end that say nothing.
+    told = digits.strip("0") if "." in text else digits.lstrip("0")
+    if not digits.isdigit() or len(told) > _EXACT_DIGITS:
         return text
     if len(digits) > _FRACTION_DIGITS:
         return text
@@ -128,10 +131,43 @@ def _json_context() -> _Context:
 
 
 _JSON = _json_context()
+# The types whose values may be numbers or text.
+_NUMBERS = frozenset(
+    psycopg.adapters.types[name].oid
+    for name in ("int8", "oid", "numeric", "float4", "float8")
+)
+
+
+def know_array(array: int, element: int, base: int) -> None:
+    """Load arrays of a type that the database has made itself, as lists.
+
+    Args:
+        array: OID of the array's type.
+        element: OID of its elements'.
+        base: The same, or what a domain is made of.
+    """
+    adapters = _JSON.adapters
+    loader = adapters.get_loader(base, psycopg.pq.Format.TEXT)
+    if loader is not None:
+        adapters.register_loader(element, loader)
+    psycopg.types.TypeInfo(str(element), element, array).register(_JSON)
 
 
 def load_rows(result: PGresult, stop: int) -> list[tuple[Any, ...]]:
     """Return the first `stop` rows of a text-format result, of JSON values."""
     transformer = Transformer(_JSON)
     transformer.set_pgresult(result)
-    return transformer.load_rows(0, stop, tuple)
+    rows = transformer.load_rows(0, stop, tuple)
+    mixed = [
+        number
+        for number in range(result.nfields)
+        if result.ftype(number) in _NUMBERS
+        and any(isinstance(row[number], str) for row in rows)
+    ]
+    if not mixed:
+        return rows
+    columns = list(map(list, zip(*rows, strict=True)))
+    for number in mixed:
+        texts = (result.get_value(row, number) for row in range(stop))
+        columns[number] = [text and text.decode() for text in texts]
+    return list(zip(*columns, strict=True))

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import psycopg
-from pydantic_core import to_json
 
+from zava.data.ceilings import cut
 from zava.data.connections import CLOSE_SECONDS, Pool
 from zava.data.failures import is_missing_object, translate
 from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
@@ -24,7 +23,7 @@ from zava.errors import (
     UnavailableError,
     ValidationError,
 )
-from zava.models import Identity, PostureCheck, ResultSet, Truncation
+from zava.models import Identity, PostureCheck, ResultSet
 
 if TYPE_CHECKING:
     from zava.data.cancellation import CancellableConnection
@@ -179,7 +178,7 @@ class PostgreSQLProvider:
             raise translate(exc, text, offset) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
-        return [_cut(rows, max_rows, max_bytes) for rows in read]
+        return [cut(rows, max_rows, max_bytes) for rows in read]
 
     def execute_query(self, query: str, rls_user_id: str) -> list[dict[str, Any]]:
         """Run one query as `rls_user_id` and return its rows as dicts.
@@ -229,32 +228,3 @@ class PostgreSQLProvider:
     def pool_stats(self) -> Mapping[str, float]:
         """Return the pool's sizes and counts, by psycopg_pool's names."""
         return self.connection_pool.get_stats() if self.connection_pool else {}
-
-
-def _cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
-    """Keep what fits under both ceilings."""
-    columns, rows, is_cut = read
-    truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
-    if is_cut and len(rows) <= max_rows:
-        truncated = "max_bytes"
-    texts: list[str] = []
-    size = 0
-    for row in rows[:max_rows]:
-        text = to_json(row)
-        size += len(text) + 1
-        if max_bytes is not None and size > max_bytes:
-            truncated = "max_bytes"
-            break
-        texts.append(text.decode())
-    if truncated == "max_bytes" and not texts:
-        raise ResultTooLargeError(
-            f"the first row alone takes more than the {max_bytes} bytes that a whole"
-            " result may take; select fewer columns, or cut long ones with left()"
-        )
-    return ResultSet(
-        columns=columns,
-        rows=tuple(rows[: len(texts)]),
-        row_texts=tuple(texts),
-        truncated=truncated,
-        as_of=datetime.now(timezone.utc),
-    )

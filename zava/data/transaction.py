@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from zava.data.cancellation import CancellableConnection, transaction_settings
-from zava.data.cells import load_rows
+from zava.data.cells import know_array, load_rows
 from zava.data.pipeline import Bound, Statement, exchange
 from zava.data.statements import statement
 from zava.models import Column, Identity
@@ -178,6 +178,8 @@ def _type_name(conn: psycopg.Connection[Any], oid: int) -> str:
         return known.name if known.oid == oid else f"{known.name}[]"
     # A type of an extension or of the database's own; remembered by the connection.
     row = conn.execute(statement("type_name"), {"oid": oid}).fetchone()
-    name = row[0] if row else "unknown"
+    name, element, base = row or ("unknown", None, 0)
+    if element is not None:
+        know_array(oid, element, base)
     conn.adapters.types.add(psycopg.types.TypeInfo(name, oid, 0))
-    return name
+    return str(name)

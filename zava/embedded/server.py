@@ -1,7 +1,4 @@
-"""The server itself: started for its first user, stopped after its last.
-
-Owns the cluster's settings, its socket, and what is true of its process.
-"""
+"""The server itself: started for its first user, stopped after its last."""
 
 from __future__ import annotations
 

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from mcp_types import CallToolResult, TextContent
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
-from zava.errors import MCPError
+from zava.errors import MCPError, ValidationError
 from zava.models import TableSchema
 from zava.service.queries import QueryAnswer
 
 ERROR_META = "zava/error"
+
+MAX_BYTES = 256 * 1024
+"""Of an answer that is not rows, whose ceiling is the operator's."""
+
+_LONGEST_TEXT = 1000
+_MOST_ITEMS = 1000
 
 
 class ColumnOutput(TypedDict):
@@ -95,16 +102,29 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
 
 
 def schemas_result(tables: tuple[TableSchema, ...]) -> CallToolResult:
-    """Return table descriptions; what is null or empty is left out."""
-    structured = {
-        "tables": [_without_blanks(table.model_dump(mode="json")) for table in tables]
-    }
-    return _success(_compact(structured), structured)
+    """Return table descriptions; what is null or empty is left out.
+
+    Raises:
+        ValidationError: They are longer than an answer may be, also without samples.
+    """
+    described = [table.model_dump(mode="json") for table in tables]
+    structured = {"tables": [_without_blanks(table) for table in described]}
+    text = _compact(structured)
+    if len(text) > MAX_BYTES:
+        for table in structured["tables"]:
+            table.pop("sample_rows", None)
+        text = _compact(structured)
+    if len(text) > MAX_BYTES:
+        raise ValidationError(
+            "table_names", len(tables), "the descriptions are too long: ask for fewer"
+        )
+    return _success(text, structured)
 
 
 def structured_result(structured: dict[str, Any]) -> CallToolResult:
-    """Return a small structure as it is."""
-    return _success(_compact(structured), structured)
+    """Return a small structure; a text in it that is long is cut."""
+    bounded = _bounded(structured)
+    return _success(_compact(bounded), bounded)
 
 
 def error_result(error: MCPError) -> CallToolResult:
@@ -113,8 +133,8 @@ def error_result(error: MCPError) -> CallToolResult:
     The details go into `_meta`, not into the structured content: clients check
     that against the tool's output schema even when it is an error.
     """
-    details = error.details()
-    lines = [f"[{error.error_code}] {error.message}"]
+    details = {name: _bounded(value) for name, value in error.details().items()}
+    lines = [f"[{error.error_code}] {_cut(error.message)}"]
     lines += [
         f"{name}: {', '.join(value) if isinstance(value, list) else value}"
         for name, value in details.items()
@@ -123,6 +143,21 @@ def error_result(error: MCPError) -> CallToolResult:
     meta = {ERROR_META: {"code": error.error_code, **details}}
     content = TextContent(type="text", text=_clean("\n".join(lines)))
     return CallToolResult(content=[content], is_error=True, _meta=meta)
+
+
+def _bounded(value: Any) -> Any:
+    """A value with every text in it cut, and every list."""
+    if isinstance(value, str):
+        return _cut(value)
+    if isinstance(value, Mapping):
+        return {_cut(str(name)): _bounded(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_bounded(item) for item in value[:_MOST_ITEMS]]
+    return value
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
 def _success(text: str, structured: dict[str, Any]) -> CallToolResult:

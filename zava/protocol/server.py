@@ -9,13 +9,17 @@ from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 import anyio
+from loguru import logger
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.shared.exceptions import MCPError as SdkError
+from mcp_types import Tool as ToolDeclaration
 from mcp_types import ToolAnnotations
 
 import zava
 from zava.errors import MCPError, ValidationError
 from zava.infra.monitor import query_hash
+from zava.protocol.arguments import meant_arguments, plain_schema
 from zava.protocol.auditing import Auditor
 from zava.protocol.outlet import Outlet
 from zava.protocol.results import error_result
@@ -24,6 +28,10 @@ from zava.protocol.stdio import serve_stdio
 Tool = TypeVar("Tool", bound=Callable[..., Any])
 
 Watch = Callable[[str], AbstractContextManager[dict[str, Any]]]
+
+_FEW = 5
+INVALID_PARAMS = -32602
+"""JSON-RPC 2.0, section 5.1."""
 
 SERVER_NAME = "Zava Retail Analytics"
 
@@ -70,7 +78,7 @@ class RetailServer(MCPServer[Any]):
         self._watch = watch
         self._outlet = outlet or Outlet()
         self._auditor = auditor
-        self._arguments: dict[str, tuple[str, ...]] = {}
+        self._input_schemas: dict[str, Mapping[str, Any]] = {}
 
     def read_only_tool(self, title: str) -> Callable[[Tool], Tool]:
         """Return the decorator that declares a tool, described by its docstring."""
@@ -92,7 +100,7 @@ class RetailServer(MCPServer[Any]):
     ) -> Any:
         """Call a tool; whatever goes wrong comes back as an error result."""
         # A name that does not exist must not become a label of the metrics.
-        operation = name if name in await self._known_arguments() else "unknown_tool"
+        operation = name if name in await self._schemas() else "unknown_tool"
         answer = functools.partial(self._answer, operation, name, arguments, context)
         if self._auditor is None:
             return await answer()
@@ -117,33 +125,49 @@ class RetailServer(MCPServer[Any]):
         self, name: str, arguments: dict[str, Any], context: Context[Any, Any] | None
     ) -> Any:
         """Call a tool; raises what it raised, without the SDK's wrapping."""
-        await self._refuse_unknown(name, arguments)
+        tools = await self._schemas()
+        if name not in tools:
+            raise ValidationError("name", name, f"must be one of {', '.join(tools)}")
+        meant, unknown = meant_arguments(tools[name], arguments)
+        if unknown:
+            logger.info("{} does not take {}", name, ", ".join(unknown[:_FEW])[:500])
         try:
-            return await super().call_tool(name, arguments, context)
+            return await super().call_tool(name, meant, context)
         except ToolError as exc:
             if exc.__cause__ is not None:
                 raise exc.__cause__ from None
             raise
 
-    async def _known_arguments(self) -> Mapping[str, tuple[str, ...]]:
-        if not self._arguments:
-            self._arguments = {
-                tool.name: tuple(tool.input_schema.get("properties", {}))
-                for tool in await self.list_tools()
+    async def _schemas(self) -> Mapping[str, Mapping[str, Any]]:
+        """What each tool takes, by its name."""
+        if not self._input_schemas:
+            self._input_schemas = {
+                tool.name: tool.input_schema for tool in await self.list_tools()
             }
-        return self._arguments
+        return self._input_schemas
 
-    async def _refuse_unknown(self, name: str, arguments: Mapping[str, Any]) -> None:
-        """The SDK ignores arguments that a tool does not have; a model should know."""
-        tools = await self._known_arguments()
-        known = tools.get(name)
-        if known is None:
-            valid = ", ".join(tools)
-            raise ValidationError("name", name, f"must be one of {valid}")
-        for argument, value in arguments.items():
-            if argument not in known:
-                accepted = ", ".join(known) or "no arguments"
-                raise ValidationError(argument, value, f"{name} takes {accepted}")
+    async def list_tools(self) -> list[ToolDeclaration]:
+        """Return the tools, their schemas in the plainest form."""
+        for tool in (tools := await super().list_tools()):
+            tool.input_schema = plain_schema(tool.input_schema)
+            if tool.output_schema is not None:
+                tool.output_schema = plain_schema(tool.output_schema, of_output=True)
+        return tools
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Any, Any] | None = None,
+    ) -> Any:
+        """There is no prompt; the SDK would answer with a code of its own."""
+        raise SdkError(INVALID_PARAMS, "there is no such prompt")
+
+    async def _handle_list_tools(self, ctx: Any, params: Any) -> Any:
+        # All tools are one page, so no cursor was ever given out.
+        if params is not None and params.cursor is not None:
+            raise SdkError(INVALID_PARAMS, "there is no such cursor")
+        return await super()._handle_list_tools(ctx, params)
 
     def serve(self) -> int:
         """Serve this process's stdin and stdout; return the exit status."""

@@ -23,7 +23,7 @@ import anyio
 from loguru import logger
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import jsonrpc_message_adapter
+from mcp_types import JSONRPCNotification, jsonrpc_message_adapter
 from pydantic import ValidationError
 from typing_extensions import Self
 
@@ -69,14 +69,15 @@ class _Reader(_Stream):
         if line is None:
             raise StopAsyncIteration
         try:
-            text = line.decode("utf-8", "replace")
+            text = line.decode("utf-8", "replace").removeprefix("\ufeff")
             message = jsonrpc_message_adapter.validate_json(text, by_name=False)
         except ValidationError as exc:
             # The SDK drops it, and whoever asked would wait for ever.
-            unread = Unread()
-            unread.feed(line)
-            await self._refuse(unread.no_message(exc))
+            await self._refuse(_no_message(line, exc))
             return exc
+        if isinstance(message, JSONRPCNotification) and b'"id"' in line:
+            # With an id that is none, such as 2.5, a request passes for one.
+            await self._refuse(_no_message(line, None))
         return SessionMessage(message)
 
     async def receive(self) -> SessionMessage | Exception:
@@ -116,6 +117,12 @@ class _Reader(_Stream):
     async def _refuse(self, answer: str | None) -> None:
         if answer is not None:
             await self._writer.write(answer)
+
+
+def _no_message(line: bytes, failure: ValidationError | None) -> str | None:
+    unread = Unread()
+    unread.feed(line)
+    return unread.no_message(failure)
 
 
 class _Input(asyncio.StreamReaderProtocol):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -52,21 +53,48 @@ class Unread:
             "the message is too large to be read; ask for less at once",
         )
 
-    def no_message(self, failure: ValidationError) -> str | None:
-        """Return the answer to a message that `failure` was met in.
+    def no_message(self, failure: ValidationError | None) -> str | None:
+        """Return the answer to a message that is none.
 
-        None too if it is not a request: a result is not answered.
+        Its id is null where the message has none that can be told (JSON-RPC 2.0,
+        section 5). None if it is a notification or a result: those are not answered.
+
+        Args:
+            failure: What it was met with; None where it passes for a notification,
+                with an id that is none.
         """
+        first: dict[str, Any] = {"type": ""}
+        if failure is not None:
+            first |= failure.errors(include_url=False, include_input=False)[0]
+        try:
+            message = json.loads(self._head) if self.length <= _KEPT else None
+        except (ValueError, RecursionError):
+            message = None
+        if first["type"] == "json_invalid":
+            return self._answer(_PARSE_ERROR, first["msg"]) or _error(
+                None, _PARSE_ERROR, first["msg"]
+            )
+        if isinstance(message, list):
+            what = "a batch is not read: send one message a line"
+            return _error(None, _INVALID_REQUEST, what)
+        what = (
+            'the message is no JSON-RPC 2.0 request: its `jsonrpc` is "2.0", its `id` a'
+            " text or a whole number, its `method` is a text and its `params` are an"
+            " object"
+        )
+        if isinstance(message, dict):
+            if "method" not in message and ("result" in message or "error" in message):
+                return None
+            if "method" in message and "id" not in message:
+                return None
+            request_id = message.get("id")
+            is_id = isinstance(request_id, str | int | float)
+            return _error(request_id if is_id else None, _INVALID_REQUEST, what)
+        if message is not None:
+            return _error(None, _INVALID_REQUEST, what)
         if not any(b'"method"' in part for part in (self._head, self._tail)):
             return None
-        first = failure.errors(include_url=False, include_input=False)[0]
-        if first["type"] == "json_invalid":
-            return self._answer(_PARSE_ERROR, first["msg"])
-        return self._answer(
-            _INVALID_REQUEST,
-            "the message is no JSON-RPC 2.0 request: its `method` is a text and its"
-            " `params` are an object",
-        )
+        return self._answer(_INVALID_REQUEST, what)
 
     def _answer(self, code: int, message: str) -> str | None:
         """Return a JSON-RPC error, or None if the message has no known id."""
@@ -77,5 +105,9 @@ class Unread:
             request_id = json.loads(found[1])
         except ValueError:
             return None
-        error = {"code": code, "message": message}
-        return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})
+        return _error(request_id, code, message)
+
+
+def _error(request_id: object, code: int, message: str) -> str:
+    error = {"code": code, "message": message}
+    return json.dumps({"jsonrpc": "2.0", "id": request_id, "error": error})

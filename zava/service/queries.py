@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 import re
 import time
+import unicodedata
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from zava.data.provider import PostgreSQLProvider
@@ -21,6 +23,12 @@ _MAX_COMMENTS = 1000
 
 _QUOTED = re.compile(r'"([^"]+)"|column ([\w.]+)')
 _MISSING = {"UNDEFINED_TABLE", "UNDEFINED_COLUMN"}
+_NEAR = 5
+# A block of Markdown, with or without the name of a language.
+_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n?(.*?)\n?\s*```\s*", re.DOTALL)
+# Format and control characters, and spaces that are not SQL's.
+_INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"}
+_ODD_QUOTES = re.compile("[\u2018-\u201f\u00ab\u00bb\u200b-\u200f\u2060\ufeff\u00a0]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +91,7 @@ class QueryExecutor:
             ValidationError: As for `execute`.
         """
         started = time.perf_counter()
-        self._check(postgresql_query, max_rows)
+        postgresql_query = self._checked(postgresql_query, max_rows)
         identity = None if fresh else self._provider.known_identity(rls_user_id)
         if identity is None:
             return None
@@ -115,7 +123,7 @@ class QueryExecutor:
             MCPError: As for `PostgreSQLProvider.fetch`.
         """
         started = time.perf_counter()
-        self._check(postgresql_query, max_rows)
+        postgresql_query = self._checked(postgresql_query, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
         key = self._key(postgresql_query, identity, max_rows)
 
@@ -127,11 +135,15 @@ class QueryExecutor:
         try:
             result, cached = self._cache.obtain(key, run, fresh=fresh)
         except QueryError as exc:
-            self._suggest(exc, rls_user_id)
+            self._suggest(exc, postgresql_query, rls_user_id)
             raise
         return QueryAnswer(result, cached, _milliseconds_since(started))
 
-    def _check(self, query: str, max_rows: int) -> None:
+    def _checked(self, query: str, max_rows: int) -> str:
+        """Return the text to run: without the fence of a code block."""
+        fenced = _FENCE.fullmatch(query)
+        if fenced:
+            query = fenced[1]
         if not query.strip():
             raise ValidationError("postgresql_query", query, "must not be empty")
         if len(query) > self._max_query_length:
@@ -152,29 +164,56 @@ class QueryExecutor:
             raise ValidationError(
                 "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
             )
+        first = query.lstrip(" \t\r\n\f\v")[:1]
+        if unicodedata.category(first) in _INVISIBLE:
+            raise ValidationError(
+                "postgresql_query", query, f"begins with {_named(first)}: leave it out"
+            )
+        return query
 
     def _key(self, query: str, identity: Identity, max_rows: int) -> str:
         return self._cache.key("execute_sales_query", query, identity, max_rows)
 
-    def _suggest(self, error: QueryError, rls_user_id: str) -> None:
-        """Add near names from the catalogue, so that the next try succeeds."""
+    def _suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
+        """Add what makes the next try succeed: near names, a character's name."""
+        odd = _ODD_QUOTES.search(query)
+        if odd is not None and error.error_code in {"SYNTAX_ERROR", *_MISSING}:
+            error.facts["hint"] = (
+                f"the text holds {_named(odd[0])}: SQL quotes with ' and names with \""
+            )
         found = _QUOTED.search(error.message)
         if error.error_code not in _MISSING or found is None:
             return
         missing = (found[1] or found[2]).rpartition(".")[2]
         try:
-            names = self._catalog.names(rls_user_id)
+            if error.error_code == "UNDEFINED_TABLE":
+                near = self._catalog.near_tables(missing, rls_user_id)
+            else:
+                near = _near_columns(
+                    missing, self._catalog.columns_of(query, rls_user_id)
+                )
         except MCPError:
             return  # the first error says more than this one
-        tables = error.error_code == "UNDEFINED_TABLE"
-        candidates = (
-            list(names) if tables else sorted({c for cs in names.values() for c in cs})
-        )
-        near = difflib.get_close_matches(missing, candidates, n=5, cutoff=0.5)
-        if tables:
-            near = [f"retail.{name}" for name in near or candidates]
         if near:
             error.facts["suggestions"] = near
+
+
+def _near_columns(missing: str, tables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return columns of the query's own tables with near names, each with its table."""
+    names = sorted({column for columns in tables.values() for column in columns})
+    near = difflib.get_close_matches(missing[:63], names, n=_NEAR, cutoff=0.5)
+    qualified = [
+        f"{table}.{column}"
+        for column in near
+        for table, columns in tables.items()
+        if column in columns
+    ]
+    return qualified[:_NEAR]
+
+
+def _named(character: str) -> str:
+    name = unicodedata.name(character, "a control character")
+    return f"U+{ord(character):04X} ({name})"
 
 
 def _milliseconds_since(started: float) -> float:

@@ -124,7 +124,7 @@ def test_a_query_is_handed_on_as_it_is_for_the_person_who_is_served() -> None:
     ("arguments", "field"),
     [
         ({}, "postgresql_query"),
-        ({"postgresql_query": 5}, "postgresql_query"),
+        ({"postgresql_query": {}}, "postgresql_query"),
         ({"postgresql_query": "SELECT 1", "max_rows": "many"}, "max_rows"),
     ],
 )

@@ -1,0 +1,266 @@
+"""What clients and models send, and what they understand."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.e2e.conftest import Start
+from tests.e2e.stdio_process import StdioProcess
+from zava.embedded import EmbeddedServer
+
+CEILING = 256 * 1024 + 64 * 1024
+
+
+def test_an_argument_that_a_tool_has_not_is_ignored(server: StdioProcess) -> None:
+    answer = server.query("SELECT 1", toolCallId="x", user_id="y", ctx="z", limit=5)
+    assert answer.structured["rows"] == [[1]]
+    assert not server.call("get_current_utc_date", zone="CET").is_error
+
+
+def test_null_is_the_default(server: StdioProcess) -> None:
+    answer = server.query("SELECT generate_series(1, 30)", max_rows=None, fresh=None)
+    assert answer.structured["row_count"] == 20
+    answer = server.call(
+        "semantic_search_products",
+        query_description="paint",
+        category=None,
+        max_price=None,
+        mode=None,
+    )
+    assert not answer.is_error
+
+
+def test_a_number_is_its_text_where_a_text_is_meant(server: StdioProcess) -> None:
+    for year in (2026, 2026.0):
+        answer = server.call(
+            "get_store_performance", store_id="Seattle", time_period=year
+        )
+        assert not answer.is_error, answer.text
+    assert server.query("SELECT 1", max_rows="5", fresh="false").structured
+    one = server.call("get_multiple_table_schemas", table_names="orders")
+    assert one.structured["tables"][0]["table"] == "retail.orders"
+
+
+def test_schemas_hold_nothing_that_gateways_refuse(server: StdioProcess) -> None:
+    tools = server.request("tools/list")["tools"]
+    assert len(tools) >= 9
+    for tool in tools:
+        for schema in (tool["inputSchema"], tool["outputSchema"]):
+            text = json.dumps(schema)
+            for word in ("anyOf", "oneOf", "$ref", "$defs", '"null"'):
+                assert word not in text, (tool["name"], word)
+
+
+@pytest.mark.parametrize(
+    ("sql", "rows"),
+    [
+        ("SELECT 10.0/4", [[2.5]]),
+        ("SELECT avg(x) FROM (VALUES (1), (2)) AS v (x)", [[1.5]]),
+        ("SELECT 12.00::numeric", [[12.0]]),
+        (
+            "SELECT x FROM (VALUES (0.5), (0.1234567890123456789)) AS v (x)",
+            [["0.5000000000000000000"], ["0.1234567890123456789"]],
+        ),
+        (
+            "SELECT x FROM (VALUES (1::bigint), (9007199254740993)) AS v (x)",
+            [["1"], ["9007199254740993"]],
+        ),
+        ("SELECT x FROM (VALUES (1.5::float8), ('NaN')) AS v (x)", [["1.5"], ["NaN"]]),
+        ("SELECT x FROM (VALUES (1.5), (NULL)) AS v (x)", [[1.5], [None]]),
+    ],
+)
+def test_a_column_is_all_numbers_or_all_text(
+    server: StdioProcess, sql: str, rows: list[Any]
+) -> None:
+    answer = server.query(sql).structured["rows"]
+    if rows[0] == ["0.5000000000000000000"]:
+        assert answer in ([["0.5"], rows[1]], rows)
+    else:
+        assert answer == rows
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "```sql\nSELECT 1\n```",
+        "```\nSELECT 1;\n```",
+        "  ```postgresql\nSELECT 1```  ",
+        "```SQL SELECT 1```".replace("SQL ", "SQL\n"),
+    ],
+)
+def test_the_fence_of_a_code_block_is_dropped(server: StdioProcess, sql: str) -> None:
+    answer = server.query(sql.replace(";", ""))
+    assert answer.structured["rows"] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("character", "name"),
+    [
+        ("\u200b", "U+200B"),
+        ("\ufeff", "U+FEFF"),
+        ("\u2060", "U+2060"),
+        ("\u00a0", "U+00A0"),
+        ("\u202e", "U+202E"),
+    ],
+)
+def test_an_invisible_character_is_named(
+    server: StdioProcess, character: str, name: str
+) -> None:
+    answer = server.query(f"{character}SELECT 1")
+    assert answer.error["code"] == "VALIDATION_ERROR"
+    assert name in answer.text
+
+
+def test_a_typographic_quote_is_named(server: StdioProcess) -> None:
+    answer = server.query("SELECT \u2018a\u2019")
+    assert "U+2018" in answer.text
+
+
+def test_a_column_is_looked_for_in_the_query_s_own_tables(server: StdioProcess) -> None:
+    answer = server.query("SELECT unit_prise FROM retail.order_items")
+    assert answer.error["suggestions"][0] == "order_items.unit_price"
+    answer = server.query("SELECT unit_price FROM retail.orders")
+    assert not [s for s in answer.error.get("suggestions", []) if "unit_price" in s]
+
+
+@pytest.mark.parametrize(
+    ("line", "request_id"),
+    [
+        ('[{"jsonrpc":"2.0","id":1,"method":"ping"}]', None),
+        ('{"jsonrpc":"2.0","id":2.5,"method":"ping"}', 2.5),
+        ('{"jsonrpc":"1.0","id":7,"method":"ping"}', 7),
+        ('{"id":8,"method":"ping"}', 8),
+        ('{"jsonrpc":"2.0","id":null,"method":"ping"}', None),
+        ('{"jsonrpc":"2.0","id":{},"method":"ping"}', None),
+        ("this is no JSON", None),
+        ("5", None),
+    ],
+)
+def test_what_is_no_request_is_answered_under_its_id_or_null(
+    start: Start, line: str, request_id: object
+) -> None:
+    process = start()
+    process.write(line.encode() + b"\n")
+    answer = json.loads(process.lines.get(timeout=60) or b"")
+    assert answer["id"] == request_id
+    assert answer["error"]["code"] in (-32600, -32700)
+    assert process.query("SELECT 1").structured["rows"] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("prompts/get", {"name": "nothing"}),
+        ("tools/list", {"cursor": "wrong"}),
+        ("resources/read", {"uri": "zava://nothing"}),
+    ],
+)
+def test_what_is_not_there_is_an_invalid_parameter(
+    server: StdioProcess, method: str, params: dict[str, Any]
+) -> None:
+    answer = server.receive(server.ask(method, params))
+    assert answer["error"]["code"] == -32602
+    assert "Traceback" not in server.stderr
+
+
+HOSTILE = [
+    "SELECT repeat('x', 20000000)::int",
+    "SELECT repeat(chr(27) || '[31m\"', 2000000)::int",
+    "SELECT repeat('g', 10000000)::uuid",
+    "SELECT " + ", ".join(f'1 AS "{"c" * 58}{n:04}"' for n in range(1600)),
+    f'SELECT "{"x" * 60}" FROM retail.orders',
+    "SELECT " + "x" * 50_000,
+    "SELECT * FROM retail." + "t" * 60,
+    "SELECT repeat('x', 300000), repeat('y', 300000)",
+]
+
+
+@pytest.mark.parametrize("sql", HOSTILE, ids=range(len(HOSTILE)))
+def test_every_answer_of_a_query_has_a_ceiling(server: StdioProcess, sql: str) -> None:
+    answer = server.query(sql)
+    size = len(json.dumps(answer.result))
+    assert size < (8_000 if answer.is_error else 2 * CEILING)
+
+
+SHOP = """
+    CREATE TYPE retail.level AS ENUM ('low', 'high');
+    CREATE DOMAIN retail.score AS integer;
+    CREATE TABLE retail."MixedCase" (id int, "Odd Name" text, l retail.level);
+    INSERT INTO retail."MixedCase" VALUES (1, repeat('long', 200000), 'low'),
+        (2, repeat('long', 200000), 'high'), (3, 'x', 'low');
+    COMMENT ON TABLE retail."MixedCase" IS 'a table';
+    CREATE VIEW retail.divides WITH (security_invoker) AS SELECT 1 / (id - 1) AS x FROM retail."MixedCase";
+    CREATE VIEW retail.closed WITH (security_invoker) AS SELECT key FROM retail.identity_key;
+    GRANT SELECT ON retail."MixedCase", retail.divides, retail.closed TO store_managers;
+    INSERT INTO retail.shared_objects VALUES ('retail."MixedCase"', 'test');
+    DO $$ BEGIN FOR n IN 0..4999 LOOP
+        EXECUTE format('CREATE TABLE retail.t_%s (a int, b int, c int)', n);
+        IF n % 2 = 1 THEN EXECUTE format('GRANT SELECT ON retail.t_%s TO store_managers', n); END IF;
+    END LOOP; END $$;
+    UPDATE retail.products SET description = repeat('paint ', 80000)
+    WHERE product_id IN (SELECT product_id FROM retail.products WHERE name ILIKE '%paint%' LIMIT 5);
+"""
+
+
+@pytest.fixture
+def odd(start: Start, cluster: EmbeddedServer, database: str) -> StdioProcess:
+    admin = cluster.conninfo(dbname=database, user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        for statement in SHOP.split(";\n"):
+            if "DO $$" in statement:
+                break
+            conn.execute(statement.encode())
+        conn.execute(SHOP[SHOP.index("DO $$") : SHOP.index("UPDATE")].encode())
+        conn.execute(SHOP[SHOP.index("UPDATE") :].encode())
+    return start(
+        database_url=cluster.conninfo(dbname=database, user="zava_server"),
+        allow="relations",
+        log_level="ERROR",
+    )
+
+
+@pytest.mark.thorough
+def test_odd_tables_are_described_and_cost_no_other_its_description(
+    odd: StdioProcess,
+) -> None:
+    def described(*names: str) -> dict[str, Any]:
+        answer = odd.call("get_multiple_table_schemas", table_names=list(names))
+        assert not answer.is_error, answer.text
+        assert len(answer.text) < CEILING
+        return {table["table"]: table for table in answer.structured["tables"]}
+
+    assert "sample_rows" in described("orders")["retail.orders"]
+    assert len(described("t_4999")["retail.t_4999"]["columns"]) == 3
+    for name in ('"MixedCase"', "MixedCase", 'retail."MixedCase"', "mixedcase"):
+        (table,) = described(name).values()
+        assert table["table"] == 'retail."MixedCase"'
+        assert table["columns"][2]["values"] == ["low", "high"]
+        assert len(table["sample_rows"][0]["Odd Name"]) <= 201
+    for name in ("divides", "closed"):
+        (table,) = described(name).values()
+        assert "sample_rows" not in table
+        assert "cannot be read" in table["note"]
+    answer = odd.call("get_multiple_table_schemas", table_names=["t_unknown"])
+    assert len(answer.text) < 500
+    answer = odd.query('SELECT * FROM retail."MixedCas"')
+    assert 'retail."MixedCase"' in answer.error["suggestions"]
+
+
+@pytest.mark.thorough
+def test_arrays_of_the_database_s_own_types_are_lists(odd: StdioProcess) -> None:
+    rows = odd.query(
+        "SELECT ARRAY['low', 'high']::retail.level[], ARRAY[1, 2]::retail.score[],"
+        " ARRAY[ROW(1, 2, 3)::retail.t_1, NULL]"
+    ).structured["rows"]
+    assert rows == [[["low", "high"], [1, 2], ["(1,2,3)", None]]]
+
+
+@pytest.mark.thorough
+def test_descriptions_are_cut_in_a_search(odd: StdioProcess) -> None:
+    answer = odd.call("semantic_search_products", query_description="paint")
+    assert not answer.is_error
+    assert len(answer.text) < CEILING
