@@ -13,6 +13,18 @@ BEGIN;
 
 SET LOCAL client_min_messages = warning;
 
+-- Whoever reads or sells meanwhile does not wait for this file: it gives up soon, and what is as
+-- it should be already is not touched. Two loads at once take turns.
+DO $$
+BEGIN
+    IF has_function_privilege('pg_catalog.pg_advisory_xact_lock(bigint)', 'EXECUTE') THEN
+        PERFORM pg_advisory_xact_lock(8042377203211093361);
+    END IF;
+END
+$$;
+
+SET LOCAL lock_timeout = '2s';
+
 
 -- Roles ----------------------------------------------------------------------
 -- zava_owner owns the schema. store_managers and regional_managers may only
@@ -71,12 +83,44 @@ BEGIN
         RAISE EXCEPTION 'the extension "vector" must be in the schema "public"'
             USING HINT = 'ALTER EXTENSION vector SET SCHEMA public;';
     END IF;
+    -- Functions below set parameters of pgvector's, which it has to be loaded for.
+    PERFORM '[1]'::public.vector;
 END
 $$;
 
 CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
 
 SET LOCAL ROLE zava_owner;
+
+-- For this session only: what makes an index, a column and a trigger that are not there. The IF NOT EXISTS and OR
+-- REPLACE of PostgreSQL's own lock the table before they look.
+CREATE OR REPLACE FUNCTION pg_temp.make_index(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_regclass('retail.' || name) IS NULL THEN
+        EXECUTE format('CREATE INDEX %I ON %s', name, definition);
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.make_column(relation regclass, name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = name AND NOT attisdropped) THEN
+        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', relation, name, definition);
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.make_trigger(name text, event text, relation regclass, rest text, function text) RETURNS void
+LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = relation AND tgname = name AND tgenabled = 'O' AND tgfoid = to_regproc('retail.' || function)::oid
+    ) THEN
+        EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION retail.%I()', name, event, relation, rest, function);
+    END IF;
+END
+$$;
 
 COMMENT ON SCHEMA retail IS
     'A retail chain: stores, customers, orders, stock and products. Row level security shows each caller the rows of their own stores only';
@@ -146,7 +190,7 @@ COMMENT ON COLUMN retail.regional_manager_stores.user_id IS 'The regional manage
 COMMENT ON COLUMN retail.regional_manager_stores.store_id IS 'A store that they may see';
 COMMENT ON COLUMN retail.regional_manager_stores.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.regional_manager_stores.updated_at IS 'When the row last changed, UTC';
-CREATE INDEX IF NOT EXISTS regional_manager_stores_store_id_idx ON retail.regional_manager_stores (store_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('regional_manager_stores_store_id_idx', $i$retail.regional_manager_stores (store_id)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.login_identities (
     login       name        NOT NULL,
@@ -426,8 +470,8 @@ COMMENT ON COLUMN retail.products.cost IS 'What the chain pays for one unit, USD
 COMMENT ON COLUMN retail.products.base_price IS 'List price of one unit, USD; order_items.unit_price is what was charged';
 COMMENT ON COLUMN retail.products.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.products.updated_at IS 'When the row last changed, UTC';
-CREATE INDEX IF NOT EXISTS products_category_id_idx ON retail.products (category_id);
-CREATE INDEX IF NOT EXISTS products_type_id_category_id_idx ON retail.products (type_id, category_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('products_category_id_idx', $i$retail.products (category_id)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('products_type_id_category_id_idx', $i$retail.products (type_id, category_id)$i$); END $$;
 
 
 -- Tables with a store --------------------------------------------------------
@@ -472,8 +516,8 @@ CREATE TABLE IF NOT EXISTS retail.orders (
     CONSTRAINT orders_order_id_store_id_key UNIQUE (order_id, store_id)
 );
 -- A database of an earlier version gets the column here; it stands last in both.
-ALTER TABLE retail.orders ADD COLUMN IF NOT EXISTS sold_on date GENERATED ALWAYS AS
-    (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED;
+DO $$ BEGIN PERFORM pg_temp.make_column('retail.orders', 'sold_on', $c$date GENERATED ALWAYS AS
+    (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED$c$); END $$;
 COMMENT ON TABLE retail.orders IS 'Purchases; total_amount is the sum of the order''s items';
 COMMENT ON COLUMN retail.orders.order_id IS 'Key of the order';
 COMMENT ON COLUMN retail.orders.customer_id IS 'Who bought; a customer of the same store';
@@ -484,8 +528,8 @@ COMMENT ON COLUMN retail.orders.status IS 'pending, shipped, completed, cancelle
 COMMENT ON COLUMN retail.orders.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.orders.updated_at IS 'When the row last changed, UTC';
 COMMENT ON COLUMN retail.orders.sold_on IS 'Day of order_date in UTC, empty if cancelled or returned: where it is not null, the order is revenue';
-CREATE INDEX IF NOT EXISTS orders_store_id_order_date_idx ON retail.orders (store_id, order_date);
-CREATE INDEX IF NOT EXISTS orders_customer_id_store_id_idx ON retail.orders (customer_id, store_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('orders_store_id_order_date_idx', $i$retail.orders (store_id, order_date)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('orders_customer_id_store_id_idx', $i$retail.orders (customer_id, store_id)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.order_items (
     order_item_id    uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -506,7 +550,7 @@ CREATE TABLE IF NOT EXISTS retail.order_items (
     CONSTRAINT order_items_order_id_store_id_fkey FOREIGN KEY (order_id, store_id)
         REFERENCES retail.orders (order_id, store_id) ON DELETE CASCADE
 );
-ALTER TABLE retail.order_items ADD COLUMN IF NOT EXISTS sold_on date;
+DO $$ BEGIN PERFORM pg_temp.make_column('retail.order_items', 'sold_on', 'date'); END $$;
 COMMENT ON TABLE retail.order_items IS 'The lines of the orders, one product each';
 COMMENT ON COLUMN retail.order_items.order_item_id IS 'Key of the line';
 COMMENT ON COLUMN retail.order_items.order_id IS 'The order that it belongs to';
@@ -520,8 +564,8 @@ COMMENT ON COLUMN retail.order_items.total_amount IS 'quantity * unit_price - di
 COMMENT ON COLUMN retail.order_items.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.order_items.updated_at IS 'When the row last changed, UTC';
 COMMENT ON COLUMN retail.order_items.sold_on IS 'The order''s sold_on, kept by trigger: where it is not null, the line is revenue of that day';
-CREATE INDEX IF NOT EXISTS order_items_order_id_store_id_idx ON retail.order_items (order_id, store_id);
-CREATE INDEX IF NOT EXISTS order_items_product_id_store_id_idx ON retail.order_items (product_id, store_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('order_items_order_id_store_id_idx', $i$retail.order_items (order_id, store_id)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('order_items_product_id_store_id_idx', $i$retail.order_items (product_id, store_id)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.inventory (
     store_id    uuid        NOT NULL REFERENCES retail.stores,
@@ -537,7 +581,7 @@ COMMENT ON COLUMN retail.inventory.product_id IS 'The product';
 COMMENT ON COLUMN retail.inventory.stock_level IS 'Units on hand; 0 is out of stock';
 COMMENT ON COLUMN retail.inventory.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.inventory.updated_at IS 'When the row last changed, UTC';
-CREATE INDEX IF NOT EXISTS inventory_product_id_idx ON retail.inventory (product_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('inventory_product_id_idx', $i$retail.inventory (product_id)$i$); END $$;
 
 
 -- Sales totals ---------------------------------------------------------------
@@ -670,9 +714,9 @@ COMMENT ON COLUMN retail.customer_purchases.days IS 'Days in UTC with an order t
 COMMENT ON COLUMN retail.customer_purchases.orders IS 'Orders that count';
 COMMENT ON COLUMN retail.customer_purchases.spent IS 'Total of the orders that count, USD';
 COMMENT ON COLUMN retail.customer_purchases.baskets IS 'The products of each order that counts, once each, and a null after every order';
-CREATE INDEX IF NOT EXISTS customer_purchases_store_id_idx ON retail.customer_purchases (store_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('customer_purchases_store_id_idx', $i$retail.customer_purchases (store_id)$i$); END $$;
 -- Who has spent most, over all of a caller's stores, is read from here.
-CREATE INDEX IF NOT EXISTS customer_purchases_spent_idx ON retail.customer_purchases (spent) INCLUDE (store_id);
+DO $$ BEGIN PERFORM pg_temp.make_index('customer_purchases_spent_idx', $i$retail.customer_purchases (spent) INCLUDE (store_id)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.product_pairs (
     store_id         uuid    NOT NULL REFERENCES retail.stores,
@@ -682,8 +726,7 @@ CREATE TABLE IF NOT EXISTS retail.product_pairs (
     PRIMARY KEY (store_id, product_id, other_product_id)
 );
 -- How often a product sells at all, of every product or of some.
-CREATE INDEX IF NOT EXISTS product_pairs_own_idx ON retail.product_pairs (product_id, store_id)
-    WHERE product_id = other_product_id;
+DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_own_idx', $i$retail.product_pairs (product_id, store_id) WHERE product_id = other_product_id$i$); END $$;
 COMMENT ON TABLE retail.product_pairs IS 'How many orders hold two products, cancelled and returned ones left out: the cheapest source of what is bought together';
 COMMENT ON COLUMN retail.product_pairs.store_id IS 'The store';
 COMMENT ON COLUMN retail.product_pairs.product_id IS 'A product, of retail.products';
@@ -1155,7 +1198,14 @@ CREATE TABLE IF NOT EXISTS retail.product_description_embeddings (
 );
 -- In the row: set aside, a vector is put together from four pieces whenever a
 -- distance is computed, which takes three times as long as the distance.
-ALTER TABLE retail.product_description_embeddings ALTER COLUMN description_embedding SET STORAGE MAIN;
+DO $$
+BEGIN
+    IF (SELECT attstorage <> 'm' FROM pg_attribute
+        WHERE attrelid = 'retail.product_description_embeddings'::regclass AND attname = 'description_embedding') THEN
+        ALTER TABLE retail.product_description_embeddings ALTER COLUMN description_embedding SET STORAGE MAIN;
+    END IF;
+END
+$$;
 COMMENT ON TABLE retail.product_description_embeddings IS 'One vector per product, for search by meaning';
 COMMENT ON COLUMN retail.product_description_embeddings.product_id IS 'The product';
 COMMENT ON COLUMN retail.product_description_embeddings.description_embedding IS 'The embedded text; shorter vectors are padded with zeros, which leaves cosine unchanged';
@@ -1167,8 +1217,9 @@ COMMENT ON COLUMN retail.product_description_embeddings.last_updated IS 'When th
 -- builds it anew after a large load.
 DO $$
 BEGIN
-    IF to_regclass('retail.idx_product_embeddings_short') IS NULL THEN
-        CREATE INDEX IF NOT EXISTS idx_product_embeddings_vector ON retail.product_description_embeddings
+    IF to_regclass('retail.idx_product_embeddings_short') IS NULL
+        AND to_regclass('retail.idx_product_embeddings_vector') IS NULL THEN
+        CREATE INDEX idx_product_embeddings_vector ON retail.product_description_embeddings
             USING hnsw (description_embedding public.vector_cosine_ops);
     END IF;
 END
@@ -1183,7 +1234,7 @@ COMMENT ON TABLE retail.product_search_words IS 'Internal: the words of every pr
 COMMENT ON COLUMN retail.product_search_words.product_id IS 'The product';
 COMMENT ON COLUMN retail.product_search_words.words IS 'English stems: A of name and SKU, B of the type, C of the category, D of the description';
 COMMENT ON COLUMN retail.product_search_words.last_updated IS 'When the words last changed, UTC';
-CREATE INDEX IF NOT EXISTS product_search_words_words_idx ON retail.product_search_words USING gin (words);
+DO $$ BEGIN PERFORM pg_temp.make_index('product_search_words_words_idx', $i$retail.product_search_words USING gin (words)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.search_vocabulary (
     word     text         PRIMARY KEY,
@@ -1196,9 +1247,9 @@ COMMENT ON COLUMN retail.search_vocabulary.word IS 'In lower case, as it is writ
 COMMENT ON COLUMN retail.search_vocabulary.stem IS 'Its English stem, as in product_search_words';
 COMMENT ON COLUMN retail.search_vocabulary.products IS 'How many products have the stem';
 COMMENT ON COLUMN retail.search_vocabulary.rarity IS 'Inverse document frequency of the stem, ln(1 + (N - n + 0.5) / (n + 0.5))';
-CREATE INDEX IF NOT EXISTS search_vocabulary_stem_idx ON retail.search_vocabulary (stem);
-CREATE INDEX IF NOT EXISTS search_vocabulary_rarity_idx ON retail.search_vocabulary (rarity);
-CREATE INDEX IF NOT EXISTS search_vocabulary_products_idx ON retail.search_vocabulary (products);
+DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_stem_idx', $i$retail.search_vocabulary (stem)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_rarity_idx', $i$retail.search_vocabulary (rarity)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_products_idx', $i$retail.search_vocabulary (products)$i$); END $$;
 
 CREATE OR REPLACE FUNCTION retail.keep_search_words(product_ids uuid[]) RETURNS void
     LANGUAGE sql
@@ -1291,16 +1342,18 @@ COMMENT ON FUNCTION retail.product_group_renamed() IS
     'Trigger: brings the words of the products of a renamed type or category up to date';
 
 -- A trigger with a transition table serves one event only.
-CREATE OR REPLACE TRIGGER products_search_words_insert AFTER INSERT ON retail.products
-    REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION retail.products_changed();
-CREATE OR REPLACE TRIGGER products_search_words_update AFTER UPDATE ON retail.products
-    REFERENCING NEW TABLE AS changed
-    FOR EACH STATEMENT EXECUTE FUNCTION retail.products_changed();
-CREATE OR REPLACE TRIGGER product_types_search_words AFTER UPDATE OF name ON retail.product_types
-    FOR EACH ROW EXECUTE FUNCTION retail.product_group_renamed();
-CREATE OR REPLACE TRIGGER categories_search_words AFTER UPDATE OF name ON retail.categories
-    FOR EACH ROW EXECUTE FUNCTION retail.product_group_renamed();
+DO $$
+BEGIN
+    PERFORM pg_temp.make_trigger('products_search_words_insert', 'AFTER INSERT', 'retail.products',
+        'REFERENCING NEW TABLE AS changed FOR EACH STATEMENT', 'products_changed');
+    PERFORM pg_temp.make_trigger('products_search_words_update', 'AFTER UPDATE', 'retail.products',
+        'REFERENCING NEW TABLE AS changed FOR EACH STATEMENT', 'products_changed');
+    PERFORM pg_temp.make_trigger('product_types_search_words', 'AFTER UPDATE OF name', 'retail.product_types',
+        'FOR EACH ROW', 'product_group_renamed');
+    PERFORM pg_temp.make_trigger('categories_search_words', 'AFTER UPDATE OF name', 'retail.categories',
+        'FOR EACH ROW', 'product_group_renamed');
+END
+$$;
 
 -- Products from before these triggers.
 DO $$
@@ -1707,96 +1760,47 @@ BEGIN
 END
 $$;
 
-ALTER TABLE retail.stores ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.stores FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_stores ON retail.stores;
-CREATE POLICY store_manager_stores ON retail.stores FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_stores ON retail.stores;
-CREATE POLICY regional_manager_stores ON retail.stores FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_stores ON retail.stores;
-CREATE POLICY owner_stores ON retail.stores TO zava_owner USING (true) WITH CHECK (true);
-
-ALTER TABLE retail.customers ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.customers FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_customers ON retail.customers;
-CREATE POLICY store_manager_customers ON retail.customers FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_customers ON retail.customers;
-CREATE POLICY regional_manager_customers ON retail.customers FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_customers ON retail.customers;
-CREATE POLICY owner_customers ON retail.customers TO zava_owner USING (true) WITH CHECK (true);
-
-ALTER TABLE retail.orders ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.orders FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_orders ON retail.orders;
-CREATE POLICY store_manager_orders ON retail.orders FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_orders ON retail.orders;
-CREATE POLICY regional_manager_orders ON retail.orders FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_orders ON retail.orders;
-CREATE POLICY owner_orders ON retail.orders TO zava_owner USING (true) WITH CHECK (true);
-
-ALTER TABLE retail.order_items ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.order_items FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_order_items ON retail.order_items;
-CREATE POLICY store_manager_order_items ON retail.order_items FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_order_items ON retail.order_items;
-CREATE POLICY regional_manager_order_items ON retail.order_items FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_order_items ON retail.order_items;
-CREATE POLICY owner_order_items ON retail.order_items TO zava_owner USING (true) WITH CHECK (true);
-
-ALTER TABLE retail.inventory ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.inventory FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_inventory ON retail.inventory;
-CREATE POLICY store_manager_inventory ON retail.inventory FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_inventory ON retail.inventory;
-CREATE POLICY regional_manager_inventory ON retail.inventory FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_inventory ON retail.inventory;
-CREATE POLICY owner_inventory ON retail.inventory TO zava_owner USING (true) WITH CHECK (true);
-
+-- Of regional_manager_stores managers have no grant; the policies bind whoever is given one later.
+-- A policy that is as it should be is left alone: to make it anew would lock the table. Names print in full.
+SET LOCAL search_path = pg_catalog;
 DO $$
 DECLARE
     target text;
+    policy record;
+    relation regclass;
 BEGIN
     FOREACH target IN ARRAY ARRAY[
+        'stores', 'customers', 'orders', 'order_items', 'inventory', 'regional_manager_stores',
         'daily_sales', 'daily_product_sales', 'monthly_product_sales',
         'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'
     ] LOOP
-        EXECUTE format('ALTER TABLE retail.%I ENABLE ROW LEVEL SECURITY', target);
-        EXECUTE format('ALTER TABLE retail.%I FORCE ROW LEVEL SECURITY', target);
-        EXECUTE format('DROP POLICY IF EXISTS store_manager_%s ON retail.%1$I', target);
-        EXECUTE format(
-            'CREATE POLICY store_manager_%s ON retail.%1$I FOR SELECT TO store_managers '
-            'USING (store_id = (SELECT retail.get_current_user_store()))', target);
-        EXECUTE format('DROP POLICY IF EXISTS regional_manager_%s ON retail.%1$I', target);
-        EXECUTE format(
-            'CREATE POLICY regional_manager_%s ON retail.%1$I FOR SELECT TO regional_managers '
-            'USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]))', target);
-        EXECUTE format('DROP POLICY IF EXISTS owner_%s ON retail.%1$I', target);
-        EXECUTE format('CREATE POLICY owner_%s ON retail.%1$I TO zava_owner USING (true) WITH CHECK (true)', target);
+        relation := format('retail.%I', target)::regclass;
+        IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
+            EXECUTE format('ALTER TABLE %s ENABLE ROW LEVEL SECURITY', relation);
+        END IF;
+        IF NOT (SELECT relforcerowsecurity FROM pg_class WHERE oid = relation) THEN
+            EXECUTE format('ALTER TABLE %s FORCE ROW LEVEL SECURITY', relation);
+        END IF;
+        FOR policy IN SELECT * FROM (VALUES
+            ('store_manager_', 'r', 'SELECT', 'store_managers',
+             '(store_id = ( SELECT retail.get_current_user_store() AS get_current_user_store))', ''),
+            ('regional_manager_', 'r', 'SELECT', 'regional_managers',
+             '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))', ''),
+            ('owner_', '*', 'ALL', 'zava_owner', 'true', ' WITH CHECK (true)')
+        ) AS p (prefix, command, operation, role_name, shows, rest) LOOP
+            CONTINUE WHEN EXISTS (
+                SELECT FROM pg_policy AS k
+                WHERE k.polrelid = relation AND k.polname = policy.prefix || target AND k.polpermissive
+                    AND k.polcmd = policy.command::"char" AND k.polroles = ARRAY[policy.role_name::regrole::oid]
+                    AND pg_get_expr(k.polqual, k.polrelid) = policy.shows);
+            EXECUTE format('DROP POLICY IF EXISTS %I ON %s', policy.prefix || target, relation);
+            EXECUTE format('CREATE POLICY %I ON %s FOR %s TO %I USING (%s)%s', policy.prefix || target, relation,
+                           policy.operation, policy.role_name, policy.shows, policy.rest);
+        END LOOP;
     END LOOP;
 END
 $$;
-
--- Managers have no grant here; the policies bind whoever is given one later.
-ALTER TABLE retail.regional_manager_stores ENABLE ROW LEVEL SECURITY;
-ALTER TABLE retail.regional_manager_stores FORCE ROW LEVEL SECURITY;
-DROP POLICY IF EXISTS store_manager_regional_manager_stores ON retail.regional_manager_stores;
-CREATE POLICY store_manager_regional_manager_stores ON retail.regional_manager_stores FOR SELECT TO store_managers
-    USING (store_id = (SELECT retail.get_current_user_store()));
-DROP POLICY IF EXISTS regional_manager_regional_manager_stores ON retail.regional_manager_stores;
-CREATE POLICY regional_manager_regional_manager_stores ON retail.regional_manager_stores FOR SELECT TO regional_managers
-    USING (store_id = ANY ((SELECT retail.get_user_store_list())::uuid[]));
-DROP POLICY IF EXISTS owner_regional_manager_stores ON retail.regional_manager_stores;
-CREATE POLICY owner_regional_manager_stores ON retail.regional_manager_stores TO zava_owner USING (true) WITH CHECK (true);
+RESET search_path;
 
 DO $$
 DECLARE
@@ -1810,23 +1814,20 @@ BEGIN
             AND c.relowner = 'zava_owner'::regrole  -- not what the operator has added
             AND a.attname = 'updated_at' AND NOT a.attisdropped
     LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER set_updated_at BEFORE UPDATE ON %s '
-            'FOR EACH ROW EXECUTE FUNCTION retail.set_updated_at()', stamped);
+        PERFORM pg_temp.make_trigger('set_updated_at', 'BEFORE UPDATE', stamped, 'FOR EACH ROW', 'set_updated_at');
     END LOOP;
 END
 $$;
 
 -- The totals: which statement on which table calls what. A trigger with transition
 -- tables serves one kind of statement only.
-CREATE OR REPLACE TRIGGER set_sold_on BEFORE INSERT OR UPDATE OF order_id, store_id, sold_on ON retail.order_items
-    FOR EACH ROW EXECUTE FUNCTION retail.set_sold_on();
-
 DO $$
 DECLARE
     source record;
     target text;
 BEGIN
+    PERFORM pg_temp.make_trigger('set_sold_on', 'BEFORE INSERT OR UPDATE OF order_id, store_id, sold_on',
+        'retail.order_items', 'FOR EACH ROW', 'set_sold_on');
     FOR source IN SELECT * FROM (VALUES
         ('orders', 'INSERT', 'total_orders'), ('orders', 'UPDATE', 'total_orders'), ('orders', 'DELETE', 'total_orders'),
         ('order_items', 'INSERT', 'total_order_items'), ('order_items', 'UPDATE', 'total_order_items'),
@@ -1834,25 +1835,22 @@ BEGIN
         -- Rows come without days and baskets, so their insertion adds nothing.
         ('customer_purchases', 'UPDATE', 'total_purchases'), ('customer_purchases', 'DELETE', 'total_purchases')
     ) AS sources (name, operation, function) LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER total_%s AFTER %s ON retail.%I REFERENCING %s FOR EACH STATEMENT EXECUTE FUNCTION retail.%I()',
-            lower(source.operation), source.operation, source.name,
-            concat_ws(' ', CASE WHEN source.operation <> 'DELETE' THEN 'NEW TABLE AS new_rows' END,
-                           CASE WHEN source.operation <> 'INSERT' THEN 'OLD TABLE AS old_rows' END),
+        PERFORM pg_temp.make_trigger(
+            'total_' || lower(source.operation), 'AFTER ' || source.operation, format('retail.%I', source.name)::regclass,
+            concat_ws(' ', 'REFERENCING', CASE WHEN source.operation <> 'DELETE' THEN 'NEW TABLE AS new_rows' END,
+                      CASE WHEN source.operation <> 'INSERT' THEN 'OLD TABLE AS old_rows' END, 'FOR EACH STATEMENT'),
             source.function);
     END LOOP;
     FOREACH target IN ARRAY ARRAY['orders', 'order_items'] LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER total_truncate AFTER TRUNCATE ON retail.%I '
-            'FOR EACH STATEMENT EXECUTE FUNCTION retail.empty_sales_totals()', target);
+        PERFORM pg_temp.make_trigger('total_truncate', 'AFTER TRUNCATE', format('retail.%I', target)::regclass,
+            'FOR EACH STATEMENT', 'empty_sales_totals');
     END LOOP;
     FOREACH target IN ARRAY ARRAY[
         'daily_sales', 'daily_product_sales', 'monthly_product_sales',
         'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'
     ] LOOP
-        EXECUTE format(
-            'CREATE OR REPLACE TRIGGER refuse_direct_write BEFORE INSERT OR UPDATE OR DELETE ON retail.%I '
-            'FOR EACH STATEMENT EXECUTE FUNCTION retail.refuse_direct_write()', target);
+        PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE',
+            format('retail.%I', target)::regclass, 'FOR EACH STATEMENT', 'refuse_direct_write');
     END LOOP;
 
     -- A database of an earlier version: its orders have never been added up, or not so.

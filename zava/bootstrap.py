@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,7 +15,7 @@ from zava.data.cancellation import sleep
 from zava.data.connections import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
-from zava.infra.ai import AIClient, AISettings, create_ai_client
+from zava.infra.ai import AIClient, AISettings, client_of_model, create_ai_client
 from zava.infra.audit import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
@@ -207,7 +208,9 @@ class MCPServerManager:
             max_result_bytes=settings.max_result_bytes,
             max_query_length=settings.max_query_length,
         )
-        product_search = ProductSearch(provider, cache, self.ai_client)
+        product_search = ProductSearch(
+            provider, cache, self.ai_client, partial(client_of_model, settings)
+        )
         services = Services(
             query_executor=executor,
             catalog=catalog,

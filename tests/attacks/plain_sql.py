@@ -17,6 +17,7 @@ SESSION = (
     "-c search_path=retail,public -c TimeZone=UTC -c DateStyle=ISO"
     " -c IntervalStyle=postgres -c jit=off"
 )
+_NUMBERS = {"int8", "oid", "numeric", "float4", "float8"}
 _ROLES = {True: "store_managers", False: "regional_managers"}
 
 
@@ -56,6 +57,14 @@ def ask(
             ]
             for row in range(result.ntuples)
         ]
+        for number, oid in enumerate(oids):
+            known = conn.adapters.types.get(oid)
+            if known is None or known.oid != oid or known.name not in _NUMBERS:
+                continue
+            if any(isinstance(row[number], str) for row in rows):
+                for position, row in enumerate(rows):
+                    raw = result.get_value(position, number)
+                    row[number] = raw if raw is None else raw.decode()
         return names, rows
 
 
@@ -100,4 +109,4 @@ def _scalar(name: str, text: str) -> Any:
 def _exact(number: Decimal, text: str) -> int | float | str:
     if number == number.to_integral_value() and "." not in text:
         return int(text) if abs(number) <= 2**53 else text
-    return float(text) if len(number.as_tuple().digits) <= 15 else text
+    return float(text) if len(number.normalize().as_tuple().digits) <= 15 else text

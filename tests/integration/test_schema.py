@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
 import pytest
 
-from tests.conftest import RunPsql
+from tests.conftest import ROOT, RunPsql
+from zava.data.loading import DatabaseLoader
 from zava.embedded import EmbeddedServer
 
 Owner = psycopg.Connection
@@ -305,6 +308,52 @@ def test_loading_the_schema_again_changes_nothing(
     again = run_psql(empty_database, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert catalogue(empty_database) == before
+
+
+def test_loading_the_schema_again_locks_nobody_out(
+    admin_of_clone: psycopg.Connection,
+) -> None:
+    text = (ROOT / "schema.sql").read_text(encoding="utf-8")
+    body = text.partition("\nBEGIN;")[2].rpartition("COMMIT;")[0]
+    with admin_of_clone.transaction(force_rollback=True):
+        admin_of_clone.execute(body.encode())
+        locks = rows(
+            admin_of_clone,
+            """
+            SELECT DISTINCT c.relname, l.mode
+            FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation
+            WHERE l.pid = pg_backend_pid() AND c.relnamespace = 'retail'::regnamespace
+                AND l.mode NOT IN ('AccessShareLock', 'RowShareLock', 'RowExclusiveLock', 'ShareUpdateExclusiveLock')
+            """,
+        )
+    assert locks == []
+
+
+def test_a_load_that_needs_a_lock_gives_up_soon_and_is_taken_up_again(
+    cluster: EmbeddedServer, database: str
+) -> None:
+    admin = cluster.conninfo(dbname=database, user="postgres")
+    with (
+        psycopg.connect(admin) as holder,
+        psycopg.connect(admin, autocommit=True) as other,
+    ):
+        other.execute("DROP POLICY owner_orders ON retail.orders")
+        holder.execute("SELECT count(*) FROM retail.orders")
+        released = threading.Timer(3, holder.rollback)
+        released.start()
+        # While it waits, at most two seconds, others wait behind it; then not.
+        DatabaseLoader(admin).load_schema()
+        released.join()
+        assert rows(other, "SELECT FROM pg_policy WHERE polname = 'owner_orders'")
+
+
+@pytest.fixture
+def admin_of_clone(
+    cluster: EmbeddedServer, database: str
+) -> Iterator[psycopg.Connection]:
+    conninfo = cluster.conninfo(dbname=database, user="postgres")
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        yield conn
 
 
 def catalogue(conninfo: str) -> list[list[tuple[Any, ...]]]:

@@ -16,7 +16,7 @@ from tests.conftest import ROOT
 
 PACKAGE = Path(zava.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
-MAX_LINES = 260
+MAX_LINES = 300
 
 # What a module may not do while it is imported; open() is for reading only.
 IMPORT_ALL = """

@@ -63,7 +63,7 @@ def add_login(
     Example:
       zava login add seattle --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
-    with _open_logins(admin_url) as (logins, loader, embedded):
+    with _open_logins(admin_url) as (logins, loader, embedded), loader.alone():
         is_new = name not in {entry.name for entry in logins.list_all()}
         if password is None and is_new:
             password = secrets.token_urlsafe(24)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import secrets
 import shlex
 from datetime import date, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +17,23 @@ from zava.settings import Settings
 
 if TYPE_CHECKING:
     from zava.data.loading import DatabaseLoader
+
+
+class Scale(click.FloatRange):
+    """Of the seed: from twenty orders on, and a number."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0.0001, max=10_000)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; refuse what is none."""
+        scale = float(super().convert(value, param, ctx))
+        if math.isnan(scale):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return scale
+
 
 admin_url_option = click.option(
     "--admin-url",
@@ -29,7 +47,7 @@ admin_url_option = click.option(
 @admin_url_option
 @click.option(
     "--scale",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Scale(),
     default=1.0,
     show_default=True,
     help="Size of the seed; 1 is 50,000 customers and 200,000 orders.",
@@ -72,14 +90,15 @@ def init(
             " database of yours with --admin-url"
         )
     with open_loader(settings, create=True) as (loader, embedded):
-        is_new_login = not loader.has_server_login()
-        warnings = loader.load_schema()
-        if warnings:
-            click.echo(warnings, err=True)
-        click.echo("schema: loaded")
-        if not no_seed:
-            load_seed(loader, scale, as_of.date() if as_of else None)
-            embed_locally(settings, loader)
+        with loader.alone():
+            is_new_login = not loader.has_server_login()
+            warnings = loader.load_schema()
+            if warnings:
+                click.echo(warnings, err=True)
+            click.echo("schema: loaded")
+            if not no_seed:
+                load_seed(loader, scale, as_of.date() if as_of else None)
+                embed_locally(settings, loader)
         if embedded:
             click.echo("login: zava_server, through the embedded server's own socket")
         elif not (password or is_new_login):

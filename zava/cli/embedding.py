@@ -22,12 +22,18 @@ if TYPE_CHECKING:
     " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
 )
 @click.option("--all", "is_full", is_flag=True, help="Embed every product again.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Also embed again what another service's model has embedded.",
+)
 @click.option("--dry-run", is_flag=True, help="Say how many need it, and stop.")
 @explain_errors
-def embed(admin_url: str | None, is_full: bool, dry_run: bool) -> None:
+def embed(admin_url: str | None, is_full: bool, replace: bool, dry_run: bool) -> None:
     """Embed the products that are new, changed, or embedded by another model.
 
-    A run that ends early loses nothing: the next one goes on where it stopped.
+    A run that ends early loses nothing: the next one goes on where it stopped. Vectors
+    of another service, which somebody paid for, are replaced with --replace only.
 
     \b
     Examples:
@@ -49,7 +55,10 @@ def embed(admin_url: str | None, is_full: bool, dry_run: bool) -> None:
             pending, products = table.count_pending()
             click.echo(f"{pending} of {products} products need {client.model}")
             return
-        run_embedding(settings, loader, is_full=is_full)
+        if not (replace or is_full):
+            _keep_paid_vectors(loader, client.model)
+        with loader.alone():
+            run_embedding(settings, loader, is_full=is_full)
 
 
 def run_embedding(
@@ -81,12 +90,38 @@ def run_embedding(
     )
 
 
-def embed_locally(settings: Settings, loader: DatabaseLoader) -> None:
-    """Embed with the local model; a service that is paid for is not asked unbidden."""
-    from zava.infra.ai import AISettings, provider_of
+def _keep_paid_vectors(loader: DatabaseLoader, model: str) -> None:
+    """Refuse to replace what another service than the local model has made."""
+    from zava.infra.local_ai import LocalClient
 
+    paid = _models(loader) - {model, LocalClient.model}
+    if paid:
+        raise ConfigurationError(
+            f"products were embedded by {', '.join(sorted(paid))}: --replace embeds"
+            f" them again by {model}, or set ZAVA_EMBEDDING_PROVIDER and"
+            " ZAVA_EMBEDDING_MODEL as they were then"
+        )
+
+
+def _models(loader: DatabaseLoader) -> set[str]:
+    from zava.data.embeddings import EmbeddingTable
+
+    return EmbeddingTable(loader.as_owner, "").models()
+
+
+def embed_locally(settings: Settings, loader: DatabaseLoader) -> None:
+    """Embed with the local model what has no vector at all.
+
+    A service that is paid for is not asked unbidden, and what it has made is kept.
+    """
+    from zava.infra.ai import AISettings, provider_of
+    from zava.infra.local_ai import LocalClient
+
+    others = _models(loader) - {LocalClient.model}
     provider = provider_of(settings, AISettings())
-    if provider == "local":
+    if others:
+        click.echo(f"embeddings: left alone, they are by {', '.join(sorted(others))}")
+    elif provider == "local":
         run_embedding(settings, loader)
     elif provider != "none":
         click.echo("embeddings: none yet; `zava embed` makes them")

@@ -75,8 +75,9 @@ def _end_on_signals() -> None:
         deadline.start(128 + number)
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, end)
+    for name in ("SIGTERM", "SIGINT", "SIGHUP"):
+        if number := getattr(signal, name, None):
+            signal.signal(number, end)
 
 
 def _keep_descriptor_2() -> None:

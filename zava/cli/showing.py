@@ -6,8 +6,8 @@ import json
 
 import click
 
-from zava.cli.database import load_seed
-from zava.cli.embedding import run_embedding
+from zava.cli.database import Scale, load_seed
+from zava.cli.embedding import embed_locally
 from zava.cli.errors import explain_errors
 from zava.client_config import CONFIG_FILES, client_config
 from zava.errors import ConfigurationError
@@ -17,7 +17,7 @@ from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
 @click.command()
 @click.option(
     "--scale",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Scale(),
     default=1.0,
     show_default=True,
     help="Size of the seed, if it is not loaded yet.",
@@ -39,10 +39,11 @@ def demo(scale: float) -> None:
     nothing = dict.fromkeys((*CONNECTION_SETTINGS, "admin_url"), "")
     settings = with_local_embedding(Settings.load(**nothing))
     with open_loader(settings, create=True) as (loader, _):
-        loader.load_schema()  # also brings that of an earlier version up to date
-        if not loader.has_data():
-            load_seed(loader, scale, None)
-        run_embedding(settings, loader)
+        with loader.alone():
+            loader.load_schema()  # also brings that of an earlier version up to date
+            if not loader.has_data():
+                load_seed(loader, scale, None)
+            embed_locally(settings, loader)
         run_demo(settings, loader.list_users(), BoundLogins(loader))
 
 

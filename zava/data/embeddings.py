@@ -54,6 +54,12 @@ class EmbeddingTable:
         self._connect = connect
         self._parameters = {"model": model, "all": is_full}
 
+    def models(self) -> set[str]:
+        """Return what has made the vectors that there are."""
+        with self._connect() as conn:
+            rows = conn.execute(statement("embedding_models")).fetchall()
+        return {row["model"] for row in rows}
+
     def count_pending(self) -> tuple[int, int]:
         """Return how many products need a vector, and how many there are."""
         with self._connect() as conn:

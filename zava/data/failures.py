@@ -38,6 +38,10 @@ NO_DISK = (
     "the query sorts, joins or returns more than its temporary space holds: filter or"
     " aggregate earlier, or select less"
 )
+NO_ROOM = (
+    "the query takes more memory than PostgreSQL has for one: work on fewer or shorter"
+    " values at once, and aggregate earlier"
+)
 SIMPLER = "write it shorter and less nested"
 
 # A schema, function, table or column is not there.
@@ -95,6 +99,8 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
 
 
 def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:
+    if isinstance(exc, pg.OutOfMemory):
+        return QueryError(NO_ROOM, "OUT_OF_MEMORY", query, {"sqlstate": exc.sqlstate})
     if isinstance(exc, pg.ConfigurationLimitExceeded):
         facts = {"sqlstate": exc.sqlstate}
         return QueryError(NO_DISK, "TEMPORARY_SPACE_EXCEEDED", query, facts)

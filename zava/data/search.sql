@@ -1,5 +1,9 @@
 -- The statements behind product search and `zava embed`, by name.
 
+-- name: embedding_models
+-- What has made the vectors that there are.
+SELECT DISTINCT embedding_model AS model FROM retail.product_description_embeddings
+
 -- name: embedding_model
 -- The model that made the products' vectors, or NULL where there are none.
 SELECT (SELECT e.embedding_model FROM retail.product_description_embeddings AS e LIMIT 1) AS embedding_model

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _LOG_BYTES: Final = 10_000_000
+_WATCHER: Final = Path(__file__).with_name("watcher.py")
 
 
 class DataFolder:
@@ -195,7 +196,13 @@ class DataFolder:
             os.chown(folder, self._account.pw_uid, self._account.pw_gid)
         return folder
 
-    def run(self, *argv: str, cwd: Path | None = None, logged: bool = False) -> int:
+    def run(
+        self,
+        *argv: str,
+        cwd: Path | None = None,
+        logged: bool = False,
+        before: tuple[str, ...] = (),
+    ) -> int:
         """Run one of the binaries as whom the cluster belongs to.
 
         No pipes, which PostgreSQL would keep open; a session of its own, so that
@@ -209,7 +216,8 @@ class DataFolder:
             output = self._open(".log", os.O_WRONLY | os.O_APPEND)
         try:
             return subprocess.run(  # noqa: S603
-                (self._binaries / argv[0], *argv[1:]),  # an absolute name stays
+                # An absolute name stays.
+                (*before, self._binaries / argv[0], *argv[1:]),
                 cwd=cwd or self.path,
                 env={"LC_ALL": "C", "PATH": os.defpath},
                 stdin=subprocess.DEVNULL,
@@ -224,6 +232,26 @@ class DataFolder:
         finally:
             if logged:
                 os.close(output)
+
+    def watch(self) -> None:
+        """Start what stops the server when nobody holds a share any more.
+
+        Whoever gives up the last share stops it; a killed process does not.
+        """
+        # In the background of a shell that ends: it is nobody's child to wait for.
+        subprocess.run(  # noqa: S603
+            (
+                *("/bin/sh", "-c", '"$0" "$@" &'),
+                *(sys.executable, "-I", "-S", str(_WATCHER), str(self.cluster)),
+            ),
+            env={"LC_ALL": "C", "PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+            check=False,
+        )
 
     # The log.
 

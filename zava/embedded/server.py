@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from loguru import logger
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import Conninfo
 
 from zava.embedded.folder import DataFolder, unusable
 from zava.embedded.installation import DEFAULT_VERSION
@@ -28,6 +29,8 @@ _SOCKET: Final = f".s.PGSQL.{_PORT}"
 _SOCKET_PATH_BYTES: Final = 103  # what fits into sockaddr_un everywhere
 _PATIENCE: Final = 60  # seconds
 _WAIT: Final = ("-w", "-t", str(_PATIENCE))
+_STOP_SECONDS: Final = "10"
+_MEMORY_KB: Final = 1024 * 1024
 _ACCEPTING, _SILENT = 0, 2  # pg_isready; 1 is starting up or shutting down
 
 # Text sorts by code point, the same on every machine, whatever its C library.
@@ -77,6 +80,7 @@ class EmbeddedServer:
             ConfigurationError: The folder or the system user is not usable.
             UnavailableError: The server did not start.
         """
+        _forget_libpq_variables()
         try:
             self._folder.prepare()
             with self._folder.turn():
@@ -185,8 +189,12 @@ class EmbeddedServer:
         }
         words = [w for item in settings.items() for w in ("-c", "=".join(item))]
         options = shlex.join(words)  # pg_ctl hands them to a shell
-        code = self._pg_ctl("start", *_WAIT, "-o", options, logged=True)
+        # Each of its processes may take so much memory of its own, and no more: one
+        # query that takes it all ends with an error, and nothing else ends.
+        limit = ("/bin/sh", "-c", f'ulimit -d {_MEMORY_KB}; exec "$0" "$@"')
+        code = self._pg_ctl("start", *_WAIT, "-o", options, logged=True, before=limit)
         if code == 0 or self._is_alive():
+            self._folder.watch()
             return
         # A killed server's backends first finish what they are at, which takes
         # seconds; until then the new one refuses its shared memory.
@@ -195,8 +203,14 @@ class EmbeddedServer:
         time.sleep(0.5)
 
     def _shut_down(self) -> None:
-        stop = ("stop", *_WAIT, "-m", "fast")
-        if self._is_alive() and self._pg_ctl(*stop, logged=True) != 0:
+        # Fast waits for a function that looks for no cancellation, at once does not.
+        stops = (
+            ("-t", _STOP_SECONDS, "-m", "fast"),
+            ("-t", _STOP_SECONDS, "-m", "immediate"),
+        )
+        if self._is_alive() and all(
+            self._pg_ctl("stop", "-w", *how, logged=True) != 0 for how in stops
+        ):
             logger.error("the embedded PostgreSQL {} did not stop", self._version)
         elif self._socket_folder not in (None, self._cluster):
             with suppress(OSError):
@@ -244,10 +258,16 @@ class EmbeddedServer:
         folder = tempfile.mkdtemp(prefix="zava-", dir="/tmp")
         return self._folder.hand_over(Path(folder))
 
-    def _pg_ctl(self, action: str, *args: str, logged: bool = False) -> int:
+    def _pg_ctl(
+        self,
+        action: str,
+        *args: str,
+        logged: bool = False,
+        before: tuple[str, ...] = (),
+    ) -> int:
         # Relative, because pg_ctl does not quote the path for its shell.
         argv = ("pg_ctl", action, "-D", ".", "-s", *args)
-        return self._folder.run(*argv, cwd=self._cluster, logged=logged)
+        return self._folder.run(*argv, cwd=self._cluster, logged=logged, before=before)
 
     def _failure(self) -> UnavailableError:
         text = self._folder.said()
@@ -258,3 +278,16 @@ class EmbeddedServer:
         return UnavailableError(
             f"the embedded PostgreSQL {self._version} did not start: {reason}"
         )
+
+
+def _forget_libpq_variables() -> None:
+    """Let nothing but our own words say where the server is.
+
+    libpq takes what a connection string does not name from the environment:
+    PGHOSTADDR and PGSERVICE would lead to another server.
+    """
+    for option in Conninfo.get_defaults():
+        if option.envvar:
+            os.environ.pop(option.envvar.decode(), None)  # noqa: TID251 - taken away
+    for name in ("PGSERVICEFILE", "PGSYSCONFDIR"):
+        os.environ.pop(name, None)  # noqa: TID251 - likewise

@@ -154,6 +154,17 @@ def provider_of(settings: Settings, ai: AISettings) -> str:
     return "local" if _has_local() else "none"
 
 
+def client_of_model(settings: Settings, model: str) -> AIClient | None:
+    """Return the client of the model that the products were embedded with.
+
+    None where another provider is set than `auto`, or where it takes more than is
+    installed: a service is asked by its own settings only.
+    """
+    if settings.embedding_provider != "auto" or model != LocalClient.model:
+        return None
+    return LocalClient() if _has_local() else None
+
+
 def with_local_embedding(settings: Settings) -> Settings:
     """Return the settings with the local model, or with none if it is not there."""
     provider = "local" if _has_local() else "none"

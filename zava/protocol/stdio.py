@@ -171,7 +171,7 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
     """Run `session` over this process's stdin and stdout until it ends.
 
     It ends when stdin closes, when the client stops reading for good, and at
-    SIGTERM or SIGINT.
+    SIGTERM, SIGINT or SIGHUP.
 
     Args:
         session: What is served.
@@ -191,7 +191,7 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
 
         async def watch_signals() -> None:
             nonlocal status
-            watched = (signal.SIGTERM, signal.SIGINT)
+            watched = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
             with anyio.open_signal_receiver(*watched) as signals:
                 async for number in signals:
                     status = 128 + number

@@ -12,6 +12,7 @@ much. A product's own SKU is a 1.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from zava.data.products import (
     vector_text,
 )
 from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError, ValidationError
 from zava.infra.ai import AIClient
 from zava.infra.cache import QueryCache
@@ -59,6 +61,11 @@ class ProductSearch:
         provider: Where the rows come from.
         cache: Where answers are kept, and, for a day, vectors of questions.
         ai_client: What embeds a question; None to search by words alone.
+        client_of: Gives the client of the model that the products were embedded with,
+            None to keep to `ai_client`.
+
+    Attributes:
+        ai_client: What embeds a question now.
     """
 
     def __init__(
@@ -66,10 +73,13 @@ class ProductSearch:
         provider: PostgreSQLProvider,
         cache: QueryCache,
         ai_client: AIClient | None,
+        client_of: Callable[[str], AIClient | None] = lambda _model: None,
     ) -> None:
         self._provider = provider
         self._cache = cache
-        self._ai_client = ai_client
+        self.ai_client = ai_client
+        self._client_of = client_of
+        self._is_settled = False
         self._spelling = QuestionSpelling(provider, ai_client)
 
     def recall(
@@ -130,7 +140,7 @@ class ProductSearch:
         return {**answer, "cached": not ran}
 
     def _key(self, question: str, options: Options, identity: Identity) -> str:
-        model = self._ai_client.model if self._ai_client else None
+        model = self.ai_client.model if self.ai_client else None
         asked = (question, replace(options, fresh=False), model)
         return self._cache.key("semantic_search_products", *asked, identity)
 
@@ -138,9 +148,10 @@ class ProductSearch:
         self, question: str, options: Options, identity: Identity
     ) -> dict[str, Any]:
         mode, filters = options.mode, options.filters
+        self._settle(identity)
         spelt = self._spelling.mend(question, identity)
         alone: list[str] = []
-        client = self._ai_client
+        client = self.ai_client
         typed = question if client and client.reads_misspellings else spelt
         vector = None if mode == "keyword" else self._vector(typed, mode, alone)
         wanted = Wanted(
@@ -171,6 +182,17 @@ class ProductSearch:
             raise _PassingAnswer(answer)
         return answer
 
+    def _settle(self, identity: Identity) -> None:
+        """Take the model that the products were embedded with, if it is there."""
+        if self._is_settled:
+            return
+        text = statement("embedding_model")
+        model = self._provider.fetch(text, identity, 1, operation="search").rows[0][0]
+        if model is not None and (client := self._client_of(model)) is not None:
+            self.ai_client = client
+            self._spelling = QuestionSpelling(self._provider, client)
+        self._is_settled = True
+
     def _vector(self, text: str, mode: Mode, notes: list[str]) -> str | None:
         """The question's vector; None, and a note, where words have to do."""
         try:
@@ -185,7 +207,7 @@ class ProductSearch:
         return vector
 
     def _embedded(self, text: str) -> str:
-        client = self._ai_client
+        client = self.ai_client
         if client is None:
             raise EmbeddingError(
                 "no embedding provider is set: set ZAVA_EMBEDDING_PROVIDER"
@@ -213,14 +235,14 @@ class ProductSearch:
         found = find_products(fetch_all, wanted, identity, max_rows)
         if wanted.vector is None:
             return found
-        assert self._ai_client is not None  # noqa: S101 - it made the vector
-        others = found.embedding_models - {self._ai_client.model}
+        assert self.ai_client is not None  # noqa: S101 - it made the vector
+        others = found.embedding_models - {self.ai_client.model}
         if not found.embedding_models:
             advice = "the products have no vectors yet: run `zava embed`"
         elif others:
             advice = (
                 f"the products were embedded by {', '.join(sorted(others))} and"
-                f" questions are by {self._ai_client.model}: run `zava embed`, or set"
+                f" questions are by {self.ai_client.model}: run `zava embed`, or set"
                 " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then"
             )
         else:

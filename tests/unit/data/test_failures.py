@@ -88,7 +88,7 @@ def test_every_error_of_the_driver_has_a_place(
         (psycopg_pool.PoolClosed, UnavailableError),
         (psycopg_pool.PoolTimeout, BusyError),
         (pg.TooManyConnections, BusyError),
-        (pg.OutOfMemory, BusyError),
+        (pg.OutOfMemory, QueryError),
         (pg.DiskFull, BusyError),
         (pg.InvalidPassword, ConfigurationError),
         (pg.InvalidAuthorizationSpecification, ConfigurationError),
@@ -161,8 +161,9 @@ def test_a_result_that_libpq_has_no_memory_for_is_too_large(words: str) -> None:
         assert isinstance(translate(error_class(words), QUERY), ResultTooLargeError)
 
 
-def test_memory_that_the_database_lacks_is_no_fault_of_the_result() -> None:
-    assert isinstance(translate(pg.OutOfMemory("out of memory"), QUERY), BusyError)
+def test_memory_that_the_database_lacks_is_the_query_s_to_mend() -> None:
+    error = translate(pg.OutOfMemory("out of memory"), QUERY)
+    assert error.error_code == "OUT_OF_MEMORY"
 
 
 def test_what_is_too_complex_is_to_be_written_simpler() -> None:
