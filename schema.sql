@@ -1902,6 +1902,7 @@ DECLARE
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
         'pg\_get\_loaded\_modules',                 -- file names
         'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot', 'pg\_xact\_status', 'mxid\_age',
+        'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id',
         'pg\_tablespace\_databases'
     ];
     monitoring_views CONSTANT text[] := ARRAY[
@@ -1920,7 +1921,9 @@ BEGIN
     END IF;
 
     FOR target, watched IN
-        SELECT p.oid::regprocedure::text, NOT p.proname LIKE ANY (misused_functions)
+        -- pg_monitor gets what everybody had, nothing that PostgreSQL keeps to superusers.
+        SELECT p.oid::regprocedure::text, NOT p.proname LIKE ANY (misused_functions) AND NOT EXISTS (
+            SELECT FROM pg_init_privs AS i WHERE i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid)
         FROM pg_proc AS p
         WHERE (p.proname LIKE ANY (misused_functions || monitoring_functions)
                 OR p.oid = 'pg_catalog.age(xid)'::regprocedure)  -- age('3') is the count of transactions
@@ -1931,6 +1934,17 @@ BEGIN
         IF watched THEN
             EXECUTE format('GRANT EXECUTE ON ROUTINE %s TO pg_monitor', target);
         END IF;
+    END LOOP;
+    -- An earlier version of this file gave pg_monitor these too.
+    FOR target IN
+        SELECT p.oid::regprocedure::text
+        FROM pg_proc AS p
+        JOIN pg_init_privs AS i ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid
+        WHERE p.proname LIKE ANY (monitoring_functions)
+            AND NOT EXISTS (SELECT FROM aclexplode(i.initprivs) AS a WHERE a.grantee = 'pg_monitor'::regrole)
+            AND EXISTS (SELECT FROM aclexplode(p.proacl) AS a WHERE a.grantee = 'pg_monitor'::regrole)
+    LOOP
+        EXECUTE format('REVOKE EXECUTE ON ROUTINE %s FROM pg_monitor', target);
     END LOOP;
     -- The identity functions write and read the two settings.
     GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean),
@@ -1948,16 +1962,23 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %s TO pg_monitor', target);
     END LOOP;
 
-    -- Of pg_class only the columns with row and page counts, so that catalogue
-    -- queries keep working.
-    SELECT string_agg(quote_ident(attname), ', ' ORDER BY attnum)
-    INTO open_columns
-    FROM pg_attribute
-    WHERE attrelid = 'pg_catalog.pg_class'::regclass AND NOT attisdropped
-        AND attname NOT IN ('reltuples', 'relpages', 'relallvisible', 'relallfrozen');
-    REVOKE SELECT ON pg_catalog.pg_class FROM PUBLIC;
-    EXECUTE format('GRANT SELECT (%s) ON pg_catalog.pg_class TO PUBLIC', open_columns);
-    GRANT SELECT ON pg_catalog.pg_class TO pg_monitor;
+    -- Of the catalogue's own relations only the columns with counts of rows, pages and transactions, and other
+    -- logins' settings, so that catalogue queries keep working.
+    FOR target, open_columns IN
+        SELECT c.oid::regclass::text, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
+        FROM pg_class AS c
+        JOIN pg_attribute AS a ON a.attrelid = c.oid AND (a.attnum > 0 OR a.attname = 'tableoid') AND NOT a.attisdropped
+        WHERE c.oid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_database'::regclass,
+                        'pg_catalog.pg_roles'::regclass, 'pg_catalog.pg_user'::regclass)
+            AND a.attname NOT IN (
+                'reltuples', 'relpages', 'relallvisible', 'relallfrozen', 'relfrozenxid', 'relminmxid', 'relfilenode',
+                'datfrozenxid', 'datminmxid', 'rolconfig', 'useconfig')
+        GROUP BY c.oid
+    LOOP
+        EXECUTE format('REVOKE SELECT ON %s FROM PUBLIC', target);
+        EXECUTE format('GRANT SELECT (%s) ON %s TO PUBLIC', open_columns, target);
+        EXECUTE format('GRANT SELECT ON %s TO pg_monitor', target);
+    END LOOP;
 
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 

@@ -269,6 +269,13 @@ def test_a_manager_cannot_call_what_a_query_could_misuse(
         "pg_stat_activity", "pg_stat_user_tables", "pg_statio_all_tables", "pg_locks",
         "pg_settings", "pg_db_role_setting", "pg_foreign_server", "pg_cursors", "pg_prepared_statements",
         "(SELECT reltuples FROM pg_class) AS c", "(SELECT relpages FROM pg_class) AS c",
+        "(SELECT relfrozenxid FROM pg_class) AS c", "(SELECT relminmxid FROM pg_class) AS c",
+        "(SELECT relfilenode FROM pg_class) AS c", "(SELECT xmin FROM pg_class) AS c",
+        "(SELECT datfrozenxid FROM pg_database) AS c", "(SELECT rolconfig FROM pg_roles) AS c",
+        "(SELECT useconfig FROM pg_user) AS c", "(SELECT xmin FROM retail.search_vocabulary) AS c",
+        "(SELECT xmin FROM retail.categories) AS c", "(SELECT max(ctid) FROM retail.products) AS c",
+        "(SELECT cmin FROM retail.product_types) AS c", "(SELECT tableoid FROM retail.products) AS c",
+        "pg_get_multixact_members('1'::xid)",
     ],
 )  # fmt: skip
 def test_a_manager_cannot_read_statistics_of_the_whole_chain(
@@ -289,6 +296,33 @@ def test_catalogue_queries_keep_working_for_a_manager(owner: Owner) -> None:
         assert rows(owner, "SELECT relname, relkind, oid FROM pg_class") != []
         assert rows(owner, "SELECT * FROM pg_tables") != []
         assert rows(owner, "SELECT age(timestamptz '2026-01-01')") != []
+
+
+def test_monitoring_is_given_nothing_that_was_a_superuser_s(owner: Owner) -> None:
+    given = rows(
+        owner,
+        "SELECT p.oid::regprocedure::text FROM pg_proc AS p JOIN pg_init_privs AS i"
+        " ON i.classoid = 'pg_proc'::regclass AND i.objoid = p.oid"
+        " WHERE has_function_privilege('pg_monitor', p.oid, 'EXECUTE') AND NOT EXISTS ("
+        " SELECT FROM aclexplode(i.initprivs) AS a WHERE a.grantee = 0 OR pg_has_role('pg_monitor', a.grantee, 'USAGE'))",
+    )
+    assert given == []
+
+
+def test_introspection_of_tools_keeps_working(owner: Owner) -> None:
+    with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL ROLE store_managers")
+        for query in (
+            "SELECT oid, relname, relkind, relnamespace, tableoid::regclass FROM pg_class",
+            "SELECT rolname, rolsuper, rolcanlogin FROM pg_roles",
+            "SELECT datname, datcollate, encoding FROM pg_database",
+            "SELECT usename, usesuper FROM pg_user",
+            "SELECT t FROM retail.products AS t LIMIT 1",
+            "SELECT to_jsonb(t) FROM retail.categories AS t LIMIT 1",
+            "TABLE retail.product_types",
+            "SELECT count(*) FROM retail.products",
+        ):
+            assert rows(owner, query) != []
 
 
 def test_monitoring_keeps_the_statistics(owner: Owner) -> None:

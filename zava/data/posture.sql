@@ -503,7 +503,7 @@ WHERE (p.proname LIKE ANY (ARRAY[
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
         'pg\_get\_loaded\_modules', 'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot',
-        'pg\_xact\_status', 'mxid\_age', 'pg\_tablespace\_databases'
+        'pg\_xact\_status', 'mxid\_age', 'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id', 'pg\_tablespace\_databases'
     ]) OR p.oid = 'pg_catalog.age(xid)'::regprocedure)
     AND p.pronamespace <> 'retail'::regnamespace
     AND EXISTS (
@@ -522,10 +522,13 @@ WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AN
         SELECT FROM pg_roles AS r
         WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
 UNION ALL
-SELECT 'row and page counts in pg_class', 'load schema.sql once more as a superuser'
+SELECT format('%s of %s', k.name, k.relation), 'load schema.sql again, as a superuser'
+FROM (VALUES ('pg_class', 'reltuples'), ('pg_class', 'relfrozenxid'), ('pg_class', 'relfilenode'), ('pg_database', 'datfrozenxid'),
+             ('pg_roles', 'rolconfig'), ('pg_user', 'useconfig')) AS k (relation, name)
 WHERE EXISTS (
     SELECT FROM pg_roles AS r
-    WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_column_privilege(r.oid, 'pg_class', 'reltuples', 'SELECT'))
+    WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER')
+        AND has_column_privilege(r.oid, k.relation, k.name, 'SELECT'))
 ORDER BY 1
 
 -- name: posture_login
