@@ -250,24 +250,33 @@ WHERE NOT EXISTS (SELECT FROM retail.identity_key);
 -- the login may no longer act as, is an error: an empty answer would pass for a truth.
 
 CREATE OR REPLACE FUNCTION retail.identity_seal(user_id uuid) RETURNS text
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
     -- Keyed twice, as HMAC does, so that a longer message cannot be forged
-    -- from a shorter one. The login is part of it: a seal is worth nothing elsewhere.
-    SELECT encode(sha256(k.key || sha256(k.key || convert_to(session_user || ':' || identity_seal.user_id, 'UTF8'))), 'hex')
-    FROM retail.identity_key AS k
+    -- from a shorter one. The login is part of the message: a seal is worth nothing to another login.
+    -- plpgsql keeps the plan for the session; PostgreSQL would plan a function in SQL for each query.
+    RETURN (
+        SELECT encode(sha256(k.key || sha256(k.key || convert_to(session_user || ':' || identity_seal.user_id, 'UTF8'))), 'hex')
+        FROM retail.identity_key AS k);
+END
 $$;
 COMMENT ON FUNCTION retail.identity_seal(uuid) IS
     'The proof that this login may act as a user id; for the functions of this section only';
 
 CREATE OR REPLACE FUNCTION retail.login_may_act_as(user_id uuid) RETURNS boolean
-    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
     SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT session_user = 'zava_server' OR EXISTS (
+BEGIN
+    IF session_user = 'zava_server' THEN
+        RETURN true;
+    END IF;
+    RETURN EXISTS (
         SELECT FROM retail.login_identities AS l
-        WHERE l.login = session_user AND l.user_id = login_may_act_as.user_id)
+        WHERE l.login = session_user AND l.user_id = login_may_act_as.user_id);
+END
 $$;
 COMMENT ON FUNCTION retail.login_may_act_as(uuid) IS
     'Whether this login may act as a user id at this moment; for the functions of this section only';
@@ -341,10 +350,14 @@ AS $$
 BEGIN
     -- Queries of other people's making run in transactions that only read. A seal is given in none of
     -- them, so a query that gets back to its login can seal nothing. On a standby every transaction only
-    -- reads; there the closed set_config keeps a query from its login.
+    -- reads; there the closed set_config keeps a query from its login. The query runs as a group of the
+    -- login, so the groups' privileges count as well.
     IF current_setting('transaction_read_only')::boolean AND NOT (
         pg_is_in_recovery()
-        AND NOT has_function_privilege(session_user, 'pg_catalog.set_config(text,text,boolean)', 'EXECUTE')
+        AND NOT EXISTS (
+            SELECT FROM pg_roles AS r
+            WHERE pg_has_role(session_user, r.oid, 'MEMBER')
+                AND has_function_privilege(r.oid, 'pg_catalog.set_config(text,text,boolean)', 'EXECUTE'))
     ) THEN
         RAISE read_only_sql_transaction USING
             MESSAGE = 'an identity is given in a read-write transaction only',
@@ -1993,6 +2006,15 @@ BEGIN
                 WHERE s.setrole = r.oid AND setting LIKE 'temp\_file\_limit=%')
     LOOP
         EXECUTE format('ALTER ROLE %I SET temp_file_limit = %L', target, '2GB');
+    END LOOP;
+    -- User ids and seals are bound parameters. The server's log leaves parameters out for these logins.
+    FOR target IN
+        SELECT r.rolname
+        FROM pg_roles AS r
+        WHERE r.rolname = 'zava_server' OR r.rolname IN (SELECT l.login FROM retail.login_identities AS l)
+    LOOP
+        EXECUTE format('ALTER ROLE %I SET log_parameter_max_length = 0', target);
+        EXECUTE format('ALTER ROLE %I SET log_parameter_max_length_on_error = 0', target);
     END LOOP;
 END
 $$;

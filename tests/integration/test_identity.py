@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -196,6 +197,77 @@ def test_nothing_secret_stands_in_the_text_of_a_statement(
     assert seattle.seal not in texts
 
 
+def test_nothing_secret_stands_in_the_server_s_log(
+    cluster: EmbeddedServer,
+    database: str,
+    superuser: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    for setting in ("log_statement = 'all'", "log_min_duration_statement = 0"):
+        superuser.execute(f"ALTER DATABASE {database} SET {setting}".encode())
+    superuser.execute(
+        f"ALTER DATABASE {database} SET log_parameter_max_length_on_error = -1".encode()
+    )
+    ((folder,),) = all_rows(superuser, "SHOW data_directory")
+    log = Path(folder).with_suffix(".log")
+    before = log.stat().st_size
+    for login in (name, "zava_server"):
+        for served in serve(cluster.conninfo(dbname=database, user=login)):
+            seattle = served.resolve_identity(SEATTLE)
+            names(served, seattle)
+            with pytest.raises(QueryError):
+                served.fetch("SELECT 1 / 0", seattle, 1)
+            logged = log.read_bytes()[before:].decode()
+            assert "retail.set_identity" in logged
+            assert SEATTLE not in logged
+            assert seattle.seal not in logged
+
+
+def test_the_messages_of_a_person_s_own_session_name_no_key_and_nobody_else(
+    session: psycopg.Connection[Any], superuser: psycopg.Connection[Any]
+) -> None:
+    secrets = {
+        row[0]
+        for row in superuser.execute(
+            "SELECT encode(key, 'hex') FROM retail.identity_key"
+            " UNION ALL SELECT manager_id::text FROM retail.stores"
+            " WHERE manager_id <> %(own)s UNION ALL SELECT store_id::text"
+            " FROM retail.stores WHERE manager_id <> %(own)s",
+            {"own": SEATTLE},
+        )
+    }
+    messages: list[str] = []
+    session.add_notice_handler(
+        lambda notice: messages.append(
+            f"{notice.message_primary} {notice.message_detail} {notice.context}"
+        )
+    )
+    with session.transaction():
+        for tree in ("parse", "rewritten", "plan"):
+            session.execute(f"SET LOCAL debug_print_{tree} = on".encode())
+        session.execute("SET LOCAL client_min_messages = debug5")
+        assert all_rows(session, STORES) == [("Zava Retail Seattle",)]
+    text = " ".join(messages)
+    # A plan shows the bytes of a constant, as signed numbers.
+    signed = {
+        " ".join(str(b - 256 * (b > 127)) for b in bytes.fromhex(s.replace("-", "")))
+        for s in secrets
+    }
+    assert "PLANNEDSTMT" in text
+    assert len(secrets) > 2
+    assert not [secret for secret in secrets | signed if secret in text]
+
+
+def test_a_plan_that_was_made_as_the_group_reads_nothing_as_the_login(
+    session: psycopg.Connection[Any],
+) -> None:
+    session.execute("PREPARE p AS SELECT count(*) FROM retail.orders")
+    assert all_rows(session, "EXECUTE p")[0][0] > 0
+    session.execute("SET ROLE NONE")
+    with pytest.raises(pg.InsufficientPrivilege):
+        all_rows(session, "EXECUTE p")
+
+
 # How it ends -----------------------------------------------------------------------
 
 
@@ -385,3 +457,47 @@ def test_a_login_made_before_it_could_tell_is_given_that_by_the_schema(
         posture(conninfo, SEATTLE)
     DatabaseLoader(cluster.conninfo(dbname=database, user="postgres")).load_schema()
     assert failures(posture(conninfo, SEATTLE)) == set()
+
+
+def test_a_result_in_another_encoding_is_an_error_and_the_next_is_right(
+    cluster: EmbeddedServer,
+    database: str,
+    superuser: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    superuser.execute(WITHOUT_LOCKS)
+    for served in serve(cluster.conninfo(dbname=database, user=name)):
+        seattle = served.resolve_identity(SEATTLE)
+        for encoding in ("LATIN1", "EUC_JP"):
+            text = f"SELECT set_config('client_encoding', '{encoding}', true), 'Zoë'"
+            with pytest.raises(QueryError) as refusal:
+                served.fetch(text, seattle, 5)
+            assert refusal.value.error_code == "CHARACTER_NOT_IN_REPERTOIRE"
+        assert served.fetch("SELECT 'Zoë'", seattle, 5).rows == (("Zoë",),)
+
+
+def test_the_doctor_s_remedies_close_a_database_that_no_superuser_loaded(
+    cluster: EmbeddedServer,
+    database: str,
+    superuser: psycopg.Connection[Any],
+    name: str,
+) -> None:
+    superuser.execute(WITHOUT_LOCKS)
+    superuser.execute(
+        "REVOKE EXECUTE ON FUNCTION set_config(text, text, boolean),"
+        " current_setting(text), current_setting(text, boolean) FROM zava_owner"
+    )
+    for login in (name, "zava_server"):
+        conninfo = cluster.conninfo(dbname=database, user=login)
+        # A remedy names the first few objects only.
+        for _ in range(9):
+            checks = posture(conninfo, SEATTLE, frozenset())
+            if not failures(checks):
+                break
+            for check in checks:
+                if check.status == "fail":
+                    superuser.execute(check.remedy.partition(" and ")[0].encode())
+        assert failures(checks) == set()
+        for served in serve(conninfo):
+            seattle = served.resolve_identity(SEATTLE)
+            assert names(served, seattle) == ["Zava Retail Seattle"]

@@ -435,7 +435,10 @@ def test_a_ceiling_of_temporary_files_that_the_operator_chose_stays(
     cluster: EmbeddedServer, database: str, owner: Owner, run_psql: RunPsql
 ) -> None:
     def ceiling() -> list[tuple[Any, ...]]:
-        query = "SELECT unnest(setconfig) FROM pg_db_role_setting WHERE setrole = 'zava_server'::regrole"
+        query = (
+            "SELECT setting FROM pg_db_role_setting, unnest(setconfig) AS setting"
+            " WHERE setrole = 'zava_server'::regrole AND setting LIKE 'temp%'"
+        )
         return rows(owner, query)
 
     before = ceiling()

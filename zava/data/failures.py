@@ -149,6 +149,16 @@ def _without_sqlstate(exc: psycopg.Error, query: str) -> MCPError:
     return DatabaseError("the database driver failed", query)
 
 
+def not_utf8(query: str) -> QueryError:
+    """Return the error of a query whose result is not in UTF-8."""
+    return QueryError(
+        "the result is not in UTF-8: leave client_encoding as it is",
+        "CHARACTER_NOT_IN_REPERTOIRE",
+        query,
+        {},
+    )
+
+
 def _query_error(exc: psycopg.Error, query: str, offset: int) -> QueryError:
     diagnosis = exc.diag
     facts: dict[str, Any] = {"sqlstate": exc.sqlstate}

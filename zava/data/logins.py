@@ -204,10 +204,12 @@ def _become_administrator(conn: Connection) -> None:
 
 
 def _limit(conn: Connection, login: sql.Identifier) -> None:
-    """Give a login the ceiling that only a superuser can give."""
+    """Give a login the settings that only a superuser can give."""
     row = conn.execute(statement("may_limit_logins")).fetchone()
     if row is not None and row["allowed"]:
         _run(conn, "limit_login", login=login)
+        _run(conn, "hide_parameters", login=login)
+        _run(conn, "hide_parameters_of_errors", login=login)
 
 
 def _run(conn: Connection, name: str, **parts: sql.Composable) -> None:

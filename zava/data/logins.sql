@@ -24,6 +24,14 @@ SELECT rolsuper AS allowed FROM pg_catalog.pg_roles WHERE rolname = current_user
 -- The ceiling of temporary files that schema.sql gives every login.
 ALTER ROLE {login} SET temp_file_limit = '2GB'
 
+-- name: hide_parameters
+-- User ids and seals are bound parameters; the server's log leaves parameters out.
+ALTER ROLE {login} SET log_parameter_max_length = 0
+
+-- name: hide_parameters_of_errors
+-- The same for the parameters of a statement that fails.
+ALTER ROLE {login} SET log_parameter_max_length_on_error = 0
+
 -- name: grant_group
 -- The login may become the group for a transaction, and has nothing of it before.
 GRANT {role_name} TO {login} WITH INHERIT FALSE, SET TRUE

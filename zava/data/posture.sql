@@ -438,6 +438,7 @@ ORDER BY 1
 
 -- name: posture_set_config
 -- A query could change the session's settings; the seal alone then guards the identity.
+-- The owner's identity functions call set_config: they keep it.
 WITH who AS (
     SELECT string_agg(quote_ident(rolname), ', ') AS roles
     FROM pg_roles
@@ -445,7 +446,8 @@ WITH who AS (
         AND NOT rolsuper
 )
 SELECT p.oid::regprocedure::text AS object,
-       format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
+       format('GRANT EXECUTE ON FUNCTION %s TO zava_owner; REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC, %s;',
+              p.oid::regprocedure, p.oid::regprocedure, w.roles) AS remedy
 FROM pg_proc AS p
 CROSS JOIN who AS w
 WHERE p.proname = 'set_config' AND p.pronamespace = 'pg_catalog'::regnamespace
@@ -455,6 +457,7 @@ WHERE p.proname = 'set_config' AND p.pronamespace = 'pg_catalog'::regnamespace
 
 -- name: posture_server_functions
 -- Functions with effects that outlive a query, or that run text as SQL; the list is schema.sql's.
+-- The owner's identity functions call current_setting: they keep it.
 WITH who AS (
     SELECT string_agg(quote_ident(rolname), ', ') AS roles
     FROM pg_roles
@@ -462,7 +465,8 @@ WITH who AS (
         AND NOT rolsuper
 )
 SELECT p.oid::regprocedure::text AS object,
-       format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
+       CASE WHEN p.proname = 'current_setting' THEN format('GRANT EXECUTE ON FUNCTION %s TO zava_owner; ', p.oid::regprocedure) ELSE '' END
+           || format('REVOKE EXECUTE ON ROUTINE %s FROM PUBLIC, %s;', p.oid::regprocedure, w.roles) AS remedy
 FROM pg_proc AS p
 CROSS JOIN who AS w
 WHERE p.proname LIKE ANY (ARRAY[

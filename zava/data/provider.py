@@ -11,7 +11,7 @@ import psycopg
 
 from zava.data.ceilings import cut
 from zava.data.connections import CLOSE_SECONDS, Pool
-from zava.data.failures import is_missing_object, translate
+from zava.data.failures import is_missing_object, not_utf8, translate
 from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
 from zava.data.pool import ConnectionPoolManager
 from zava.data.posture import check_posture
@@ -176,6 +176,8 @@ class PostgreSQLProvider:
                     " with: run `zava init`, which keeps its rows"
                 ) from exc
             raise translate(exc, text, offset) from exc
+        except UnicodeDecodeError as exc:
+            raise not_utf8(text) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
         return [cut(rows, max_rows, max_bytes) for rows in read]
