@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, plant
+from tests.attacks.twins import Twin, twins
 from tests.e2e.stdio_process import StdioProcess
 from zava.embedded import EmbeddedServer
 
@@ -122,3 +123,10 @@ def fleet(
 def servers(fleet: Fleet, target: Target) -> Servers:
     """A server for each person."""
     return fleet.of(target)
+
+
+@pytest.fixture(scope="session")
+def both(cluster: EmbeddedServer, template: str) -> Iterator[tuple[Twin, Twin]]:
+    """Two databases that differ in other stores' rows only; the second is the busy one."""
+    with twins(cluster, template) as pair:
+        yield pair

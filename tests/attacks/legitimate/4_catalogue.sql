@@ -86,3 +86,19 @@ SELECT count(*) > 0 FROM pg_depend WHERE refobjid = 'retail.orders'::regclass
 SELECT * FROM pg_inherits WHERE inhparent = 'retail.orders'::regclass
 -- name: sequences
 SELECT * FROM information_schema.sequences
+-- name: roles
+SELECT rolname, rolsuper, rolcanlogin, rolinherit FROM pg_roles WHERE rolname IN ('store_managers', 'regional_managers') ORDER BY 1
+-- name: databases-like-psql
+SELECT d.datname, pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype, d.datistemplate, d.datallowconn FROM pg_catalog.pg_database AS d WHERE d.datname = current_database()
+-- name: list-of-relations-like-psql
+SELECT n.nspname, c.relname, c.relkind, pg_get_userbyid(c.relowner), c.relpersistence, am.amname, obj_description(c.oid, 'pg_class') FROM pg_catalog.pg_class AS c LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam WHERE c.relkind IN ('r', 'p', 'v') AND n.nspname = 'retail' ORDER BY 1, 2
+-- name: columns-like-sqlalchemy
+SELECT a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attgenerated, a.attidentity, c.relname FROM pg_class AS c LEFT JOIN pg_attribute AS a ON c.oid = a.attrelid AND a.attnum > 0 AND NOT a.attisdropped WHERE c.relkind IN ('r', 'p', 'f', 'v', 'm') AND c.relnamespace = 'retail'::regnamespace AND c.relname IN ('products', 'orders') ORDER BY c.relname, a.attnum
+-- name: whole-rows-of-the-shared-tables
+SELECT p, to_jsonb(t.*), c.* FROM retail.products AS p JOIN retail.product_types AS t USING (type_id) JOIN retail.categories AS c ON c.category_id = p.category_id ORDER BY p.sku LIMIT 3
+-- name: table-of-products
+TABLE retail.categories
+-- name: rows-as-json
+SELECT row_to_json(t) FROM retail.stores AS t
+-- name: natural-join
+SELECT count(*) FROM retail.orders NATURAL JOIN retail.order_items

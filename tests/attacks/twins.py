@@ -1,0 +1,140 @@
+"""Two databases that differ in other stores' rows only, and one person in both."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from uuid import uuid4
+
+import psycopg
+from psycopg.pq import ExecStatus
+from psycopg.pq.abc import PGresult
+
+from tests.attacks import plain_sql
+from tests.people import REDMOND, SEATTLE
+from zava.embedded import EmbeddedServer
+
+ROLE = "store_managers"
+_NAME = re.compile(r"twin_[0-9a-f]{32}")
+BUSY = (
+    "INSERT INTO retail.stores (name, location, manager_id)"
+    " VALUES ('Zava Retail Walla Walla', 'Walla Walla', gen_random_uuid())",
+    "INSERT INTO retail.customers (store_id, first_name, last_name, email)"
+    " SELECT s.store_id, 'N' || g, 'M' || g, g || '@busy.example'"
+    f" FROM retail.stores AS s, generate_series(1, 200) AS g WHERE s.manager_id = '{REDMOND}'",
+    "INSERT INTO retail.orders (customer_id, store_id, order_date, total_amount)"
+    " SELECT c.customer_id, c.store_id, '2026-02-03', 5 FROM retail.customers AS c"
+    " WHERE c.email LIKE '%@busy.example'",
+    "UPDATE retail.inventory SET stock_level = stock_level + 7"
+    f" WHERE store_id <> (SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')",
+    "UPDATE retail.orders SET status = 'returned' WHERE store_id ="
+    " (SELECT store_id FROM retail.stores WHERE name = 'Zava Retail Spokane')",
+    "DELETE FROM retail.order_items WHERE store_id ="
+    " (SELECT store_id FROM retail.stores WHERE name = 'Zava Retail Tacoma')",
+    "DELETE FROM retail.order_items WHERE order_id IN (SELECT order_id FROM retail.orders"
+    " WHERE store_id = (SELECT store_id FROM retail.stores WHERE name = 'Zava Retail Everett'))",
+    "VACUUM (FREEZE) retail.inventory",
+)
+"""What happens in one of them: rows come, change and go in every store but Seattle."""
+
+OWN = (
+    "INSERT INTO retail.customers (customer_id, store_id, first_name, last_name, email, created_at, updated_at)"
+    " SELECT md5('customer' || g)::uuid, s.store_id, 'Own', 'Own', g || '@own.example', '2026-04-01', '2026-04-01'"
+    f" FROM retail.stores AS s, generate_series(1, 40) AS g WHERE s.manager_id = '{SEATTLE}'",
+    "INSERT INTO retail.orders (order_id, customer_id, store_id, order_date, total_amount, created_at, updated_at)"
+    " SELECT md5('order' || email)::uuid, customer_id, store_id, '2026-04-02', 9, '2026-04-02', '2026-04-02'"
+    " FROM retail.customers WHERE email LIKE '%@own.example'",
+    "VACUUM",
+)
+"""What happens in both afterwards: Seattle sells the very same."""
+
+
+@dataclass(frozen=True)
+class Twin:
+    """One of the two.
+
+    Attributes:
+        seattle: A session that acts as Seattle's manager.
+        superuser: Bound by nothing.
+    """
+
+    seattle: psycopg.Connection
+    superuser: psycopg.Connection
+
+
+@contextmanager
+def twins(cluster: EmbeddedServer, template: str) -> Iterator[tuple[Twin, Twin]]:
+    """Make both from one template, so that object ids are the same, and let one be busy."""
+    with ExitStack() as stack:
+        admin = stack.enter_context(
+            psycopg.connect(
+                cluster.conninfo(dbname="postgres", user="postgres"), autocommit=True
+            )
+        )
+        names = [f"twin_{uuid4().hex}" for _ in range(2)]
+        for name in names:
+            admin.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+            admin.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+            drop = f"DROP DATABASE {name} WITH (FORCE)"
+            stack.callback(admin.execute, drop.encode())
+        quiet, busy = (_open(stack, cluster, name) for name in names)
+        for text in BUSY:
+            busy.superuser.execute(text.encode())
+        for twin in (quiet, busy):
+            for text in OWN:
+                twin.superuser.execute(text.encode())
+            twin.superuser.execute("ANALYZE")
+        yield quiet, busy
+
+
+def answer(conn: psycopg.Connection, sql: str) -> str:
+    """Return rows or error as text, asked as zava asks: behind a cursor, rolled back.
+
+    Rows are sorted, since without an ORDER BY they come in any order. The twins'
+    names are made alike.
+
+    Args:
+        conn: A session of a twin.
+        sql: One query.
+    """
+    server = conn.pgconn
+    server.exec_(b"BEGIN")
+    told = _told(server.exec_params(b"DECLARE asked CURSOR FOR " + sql.encode(), None))
+    if not told:
+        told = _told(server.exec_(b"FETCH ALL FROM asked"))
+    server.exec_(b"ROLLBACK")
+    return told
+
+
+def _told(result: PGresult) -> str:
+    if result.status == ExecStatus.FATAL_ERROR:
+        return _NAME.sub("twin", result.error_message.decode())
+    if result.status == ExecStatus.COMMAND_OK:
+        return ""
+    rows = (
+        [result.get_value(row, column) for column in range(result.nfields)]
+        for row in range(result.ntuples)
+    )
+    return repr(sorted(_NAME.sub("twin", repr(row)) for row in rows))
+
+
+def _open(stack: ExitStack, cluster: EmbeddedServer, name: str) -> Twin:
+    conninfo = cluster.conninfo(dbname=name, user="zava_server")
+    seattle = stack.enter_context(plain_sql.connect(conninfo))
+    (seal,) = seattle.execute(
+        f"SELECT seal FROM retail.resolve_identity('{SEATTLE}')".encode()
+    ).fetchone() or ("",)
+    for text in (
+        f"SET app.current_rls_user_id = '{SEATTLE}'",
+        f"SET app.current_rls_seal = '{seal}'",
+        "SET default_transaction_read_only = on",
+        "SET statement_timeout = '5s'",
+        f"SET ROLE {ROLE}",
+    ):
+        seattle.execute(text.encode())
+    superuser = stack.enter_context(
+        psycopg.connect(cluster.conninfo(dbname=name, user="postgres"), autocommit=True)
+    )
+    return Twin(seattle, superuser)
