@@ -1915,7 +1915,8 @@ DECLARE
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
         'pg\_get\_loaded\_modules',                 -- file names
         'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot', 'pg\_xact\_status', 'mxid\_age',
-        'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id',
+        'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id', -- counters that all stores' writes move
+        'pg\_isolation\_test\_%',                  -- whether another session waits for a lock
         'pg\_tablespace\_databases'
     ];
     monitoring_views CONSTANT text[] := ARRAY[

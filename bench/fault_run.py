@@ -3,8 +3,9 @@
     python bench/fault_run.py --seconds 60
 
 Three people's servers answer 16 callers at once. Meanwhile connections are killed
-at random, the database refuses new ones for a while, and it is stopped and
-started again, twice. Every answer is held against what was true before: a wrong
+at random, the database refuses new ones for a while, it is stopped and started
+again, twice, and for a while the network is silent: what is sent is taken, and
+nothing comes back. Every answer is held against what was true before: a wrong
 or a foreign row, a call without an answer, and a failure without a code are
 faults of zava, and the exit status is 1.
 """
@@ -15,13 +16,14 @@ import argparse
 import os
 import random
 import shutil
+import socket
 import sys
 import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +33,16 @@ import psycopg
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from zava.data.loading import DatabaseLoader
 from zava.embedded import EmbeddedServer
 
 DATABASE = "faults"
 CALLERS = 16
-STUCK = 30.0  # seconds; the retries of one call take 10 at most
+# Seconds. The retries of one call take 10 at most; the last of them may wait for a
+# connection and then for a statement.
+STUCK = 30.0
 PERIOD = "2025"
 SALES = (
     "SELECT {nonce}, s.name, count(*), sum(o.total_amount) FROM retail.orders AS o"
@@ -49,6 +54,56 @@ PEOPLE = (
     " UNION ALL SELECT name, user_id::text FROM retail.regional_managers"
     " WHERE name = 'Head Office'"
 )
+
+
+class SilentProxy:
+    """A Unix socket before PostgreSQL's; while `silent` is set nothing comes back."""
+
+    def __init__(self, target: str) -> None:
+        given = conninfo_to_dict(target)
+        self._target = f"{given['host']}/.s.PGSQL.{given['port']}"
+        self._folder = tempfile.mkdtemp(prefix="zava-silent-")
+        self.conninfo = make_conninfo(target, host=self._folder, port="5432")
+        self.silent = threading.Event()
+        self._kept: list[socket.socket] = []
+        self._deaf: set[int] = set()
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(f"{self._folder}/.s.PGSQL.5432")
+        self._listener.listen(128)
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self) -> None:
+        """Take no connection any more."""
+        self._listener.close()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                server = socket.socket(socket.AF_UNIX)
+                if self.silent.is_set():
+                    self._kept.append(client)
+                    continue
+                try:
+                    server.connect(self._target)
+                except OSError:
+                    client.close()
+                    continue
+                for ends in ((client, server), (server, client)):
+                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+
+    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                # What is lost is lost: a stream with a gap stays silent for good.
+                if self.silent.is_set():
+                    self._deaf.update((id(source), id(sink)))
+                if id(source) not in self._deaf:
+                    sink.sendall(data)
+        for end in (source, sink):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
 
 
 class Tally:
@@ -77,10 +132,14 @@ class Faults:
 
     Args:
         server: The PostgreSQL; this process is the only one that holds a share.
+        proxy: What the servers' connections go through.
         seconds: How long the whole run takes.
     """
 
-    def __init__(self, server: EmbeddedServer, seconds: float) -> None:
+    def __init__(
+        self, server: EmbeddedServer, proxy: SilentProxy, seconds: float
+    ) -> None:
+        self._proxy = proxy
         self.done: Counter[str] = Counter()
         self._server = server
         self._end = threading.Event()
@@ -90,7 +149,8 @@ class Faults:
         self._schedule = [
             (started + seconds * 0.25, self._restart, 0.0),
             (started + seconds * 0.4, self._refuse, min(3.0, seconds / 10)),
-            (started + seconds * 0.6, self._restart, seconds / 5),
+            (started + seconds * 0.5, self._fall_silent, min(8.0, seconds / 8)),
+            (started + seconds * 0.7, self._restart, seconds / 6),
         ]
         # Calm at the end: everybody must have recovered by then.
         self._calm = started + seconds * 0.9
@@ -132,6 +192,12 @@ class Faults:
         with self._superuser() as conn:
             conn.execute(f"ALTER DATABASE {DATABASE} CONNECTION LIMIT -1".encode())
         self.done["refusals"] += 1
+
+    def _fall_silent(self, pause: float) -> None:
+        self._proxy.silent.set()
+        self._end.wait(pause)
+        self._proxy.silent.clear()
+        self.done["silences"] += 1
 
     @contextmanager
     def _superuser(self) -> Iterator[psycopg.Connection]:
@@ -206,8 +272,11 @@ async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
     with psycopg.connect(superuser) as conn:
         people = conn.execute(PEOPLE).fetchall()
         truth = conn.execute(SALES.format(nonce=0).encode()).fetchall()
+    proxy = SilentProxy(server.conninfo(dbname=DATABASE, user="zava_server"))
     variables = {
-        "ZAVA_DATABASE_URL": server.conninfo(dbname=DATABASE, user="zava_server"),
+        "ZAVA_DATABASE_URL": proxy.conninfo,
+        "ZAVA_STATEMENT_TIMEOUT": "3",
+        "ZAVA_CONNECT_TIMEOUT": "2",
         "ZAVA_LOG_LEVEL": "ERROR",
         "ZAVA_LOG_FILE": "none",
     }
@@ -228,7 +297,7 @@ async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
                         if name in ("Head Office", f"{store} manager")
                     ]
                 )
-            faults = Faults(server, seconds)
+            faults = Faults(server, proxy, seconds)
             until = time.monotonic() + seconds
             async with anyio.create_task_group() as harm:
                 harm.start_soon(anyio.to_thread.run_sync, faults.run)
@@ -242,6 +311,7 @@ async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
                 await person.ask(1, last)
             tally.faults["not recovered at the end"] = len(persons) - last.answered
             tally.faults.update(last.faults)
+    proxy.close()
     return tally, faults
 
 

@@ -55,9 +55,9 @@ def embed(admin_url: str | None, is_full: bool, replace: bool, dry_run: bool) ->
             pending, products = table.count_pending()
             click.echo(f"{pending} of {products} products need {client.model}")
             return
-        if not (replace or is_full):
-            _keep_paid_vectors(loader, client.model)
         with loader.alone():
+            if not replace:
+                _keep_paid_vectors(loader, client.model)
             run_embedding(settings, loader, is_full=is_full)
 
 

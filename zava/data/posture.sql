@@ -507,7 +507,8 @@ WHERE (p.proname LIKE ANY (ARRAY[
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',
         'pg\_xact\_commit\_timestamp%', 'pg\_last\_committed\_xact', 'pg\_notification\_queue\_usage',
         'pg\_get\_loaded\_modules', 'txid\_%', 'pg\_current\_xact\_id%', 'pg\_current\_snapshot',
-        'pg\_xact\_status', 'mxid\_age', 'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id', 'pg\_tablespace\_databases'
+        'pg\_xact\_status', 'mxid\_age', 'pg\_get\_multixact%', 'pg\_column\_toast\_chunk\_id',
+        'pg\_isolation\_test\_%', 'pg\_tablespace\_databases'
     ]) OR p.oid = 'pg_catalog.age(xid)'::regprocedure)
     AND p.pronamespace <> 'retail'::regnamespace
     AND EXISTS (

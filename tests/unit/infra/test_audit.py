@@ -143,3 +143,36 @@ file.write({"n": 2})
     assert (json.loads(first), json.loads(last)) == ({"n": 1}, {"n": 2})
     with pytest.raises(ValueError, match="Unterminated"):
         json.loads(torn)
+
+
+@pytest.mark.parametrize("kind", ["link", "writable-by-all", "writable-by-group"])
+def test_a_file_that_somebody_else_may_have_laid_there_is_refused(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    if kind == "link":
+        (tmp_path / "target").write_text("")
+        path.symlink_to(tmp_path / "target")
+    else:
+        path.write_text("")
+        path.chmod(0o666 if kind == "writable-by-all" else 0o620)
+    with pytest.raises(ConfigurationError, match="ZAVA_AUDIT_FILE"):
+        AuditFile(path).open()
+
+
+def test_a_line_that_another_process_tore_is_ended_by_whoever_appends_next(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "audit.jsonl"
+    first, second = AuditFile(path), AuditFile(path)
+    first.open()
+    second.open()
+    first.write({"who": "A"})
+    with path.open("ab") as torn:
+        torn.write(b'{"who":"A')
+    second.write({"who": "B"})
+    first.write({"who": "A"})
+    first.close()
+    second.close()
+    lines = path.read_text().splitlines()
+    assert lines == ['{"who":"A"}', '{"who":"A', '{"who":"B"}', '{"who":"A"}']
