@@ -9,7 +9,7 @@ import psycopg
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.stdio_process import StdioProcess
+from tests.e2e.stdio_process import INITIALIZE, StdioProcess
 from zava.embedded import EmbeddedServer
 
 CEILING = 256 * 1024 + 64 * 1024
@@ -63,7 +63,7 @@ def test_schemas_hold_nothing_that_gateways_refuse(server: StdioProcess) -> None
         ("SELECT 12.00::numeric", [[12.0]]),
         (
             "SELECT x FROM (VALUES (0.5), (0.1234567890123456789)) AS v (x)",
-            [["0.5000000000000000000"], ["0.1234567890123456789"]],
+            [["0.5"], ["0.1234567890123456789"]],
         ),
         (
             "SELECT x FROM (VALUES (1::bigint), (9007199254740993)) AS v (x)",
@@ -71,16 +71,42 @@ def test_schemas_hold_nothing_that_gateways_refuse(server: StdioProcess) -> None
         ),
         ("SELECT x FROM (VALUES (1.5::float8), ('NaN')) AS v (x)", [["1.5"], ["NaN"]]),
         ("SELECT x FROM (VALUES (1.5), (NULL)) AS v (x)", [[1.5], [None]]),
+        (
+            "SELECT x FROM (VALUES (1.0/3), (NULL)) AS v (x)",
+            [["0.33333333333333333333"], [None]],
+        ),
+        ("SELECT ARRAY[0.5, 0.25, NULL]", [[[0.5, 0.25, None]]]),
+        (
+            "SELECT ARRAY[0.5, 0.1234567890123456789]",
+            [[["0.5", "0.1234567890123456789"]]],
+        ),
+        (
+            "SELECT ARRAY[[1::bigint], [9007199254740993]]",
+            [[[["1"], ["9007199254740993"]]]],
+        ),
+        (
+            "SELECT x FROM (VALUES (ARRAY[1.5]), (ARRAY['NaN'::numeric]), (NULL)) AS v (x)",
+            [[["1.5"]], [["NaN"]], [None]],
+        ),
+        (
+            "SELECT 9007199254740992::bigint, -9007199254740993",
+            [[2**53, "-9007199254740993"]],
+        ),
+        ("SELECT '1.5'::money, interval '1 day 02:00'", [["$1.50", "1 day 02:00:00"]]),
+        (
+            "SELECT 'Infinity'::float8, '-Infinity'::numeric",
+            [["Infinity", "-Infinity"]],
+        ),
     ],
 )
 def test_a_column_is_all_numbers_or_all_text(
     server: StdioProcess, sql: str, rows: list[Any]
 ) -> None:
     answer = server.query(sql).structured["rows"]
-    if rows[0] == ["0.5000000000000000000"]:
-        assert answer in ([["0.5"], rows[1]], rows)
-    else:
-        assert answer == rows
+    assert answer == rows
+    assert [list(map(type, row)) for row in answer] == [
+        list(map(type, row)) for row in rows
+    ]
 
 
 @pytest.mark.parametrize(
@@ -89,12 +115,23 @@ def test_a_column_is_all_numbers_or_all_text(
         "```sql\nSELECT 1\n```",
         "```\nSELECT 1;\n```",
         "  ```postgresql\nSELECT 1```  ",
-        "```SQL SELECT 1```".replace("SQL ", "SQL\n"),
+        "```SQL\nSELECT 1```",
+        "```SELECT 1```",
+        "```SELECT\n1\n```",
+        "```sql SELECT 1```",
+        "```sql\r\nSELECT 1\r\n```\r\n",
+        "~~~sql\nSELECT 1\n~~~",
+        "```pgplsql\nSELECT 1",
+        "`SELECT 1`",
     ],
 )
 def test_the_fence_of_a_code_block_is_dropped(server: StdioProcess, sql: str) -> None:
-    answer = server.query(sql.replace(";", ""))
-    assert answer.structured["rows"] == [[1]]
+    assert server.query(sql).structured["rows"] == [[1]]
+
+
+def test_what_looks_like_a_fence_in_a_text_stays(server: StdioProcess) -> None:
+    answer = server.query("```sql\nSELECT '```', '~~~' -- ```\n```")
+    assert answer.structured["rows"] == [["```", "~~~"]]
 
 
 @pytest.mark.parametrize(
@@ -115,9 +152,34 @@ def test_an_invisible_character_is_named(
     assert name in answer.text
 
 
-def test_a_typographic_quote_is_named(server: StdioProcess) -> None:
-    answer = server.query("SELECT \u2018a\u2019")
-    assert "U+2018" in answer.text
+@pytest.mark.parametrize(
+    ("sql", "name"),
+    [
+        ("SELECT \u2018a\u2019", "U+2018"),
+        ("SELECT 'a\u2019", "U+2019"),
+        ("SELECT \u201ccount\u201d(*) FROM retail.orders", "U+201C"),
+        ("SELECT 1 FROM \u201eretail\u201c.orders", "U+201E"),
+        ("SELECT \u00abname\u00bb FROM retail.stores", "U+00AB"),
+        ("SELECT \u2032a\u2032", "U+2032"),
+        ("SELECT `name` FROM retail.stores", "U+0060"),
+        ("SELECT\u00a01", "U+00A0"),
+        ("SELECT\u30001", "U+3000"),
+        ("SELECT\u00ad 1", "U+00AD"),
+        ("-- a comment\n\u200bSELECT 1", "U+200B"),
+    ],
+)
+def test_a_character_that_is_no_sql_is_named(
+    server: StdioProcess, sql: str, name: str
+) -> None:
+    answer = server.query(sql)
+    assert name in answer.error["hint"]
+    assert "SELECT-like" not in answer.text
+
+
+def test_a_character_in_a_constant_is_not_what_is_wrong(server: StdioProcess) -> None:
+    assert server.query("SELECT 'it\u2019s\u00a0here'").structured["row_count"] == 1
+    answer = server.query("SELECT 'it\u2019s' FROM FROM")
+    assert "U+2019" not in answer.text
 
 
 def test_a_column_is_looked_for_in_the_query_s_own_tables(server: StdioProcess) -> None:
@@ -138,15 +200,37 @@ def test_a_column_is_looked_for_in_the_query_s_own_tables(server: StdioProcess) 
         ('{"jsonrpc":"2.0","id":{},"method":"ping"}', None),
         ("this is no JSON", None),
         ("5", None),
+        ("null", None),
+        ('{"jsonrpc":"2.0","id":NaN,"method":"ping"}', None),
+        ('{"jsonrpc":"2.0","id":1e999,"method":"ping"}', None),
+        ('{"jsonrpc":"2.0","id":true,"method":"ping"}', None),
+        ('{"jsonrpc":"2.0","id":"\\ud800","method":"ping"}', None),
+        (f'{{"jsonrpc":"2.0","id":"{"i" * 100_000}","method":"ping"}}', None),
+        (f'[{"1," * 5000}{{"jsonrpc":"2.0","id":1,"method":"ping"}}]', None),
+        (f'{{"jsonrpc":"1.0","id":7,"method":"m","params":{{"x":"{"x" * 9000}"}}}}', 7),
+        (
+            f'{{"method":"m","params":{{"x":"{"x" * 9000}"}},"id":2.5,"jsonrpc":"2.0"}}',
+            2.5,
+        ),
+        (
+            f'{{"jsonrpc":"2.0","id":null,"method":"m","params":{{"x":"{"x" * 9000}"}}}}',
+            None,
+        ),
+        (f'{{"x":"{"x" * 9000}"}}', None),
+        ("[" * 100_000, None),
+        (f'{{"method":"m","x":"{"x" * 17_000_000}","id":2.5,"y":1}}', None),
     ],
+    ids=range(21),
 )
 def test_what_is_no_request_is_answered_under_its_id_or_null(
     start: Start, line: str, request_id: object
 ) -> None:
     process = start()
     process.write(line.encode() + b"\n")
-    answer = json.loads(process.lines.get(timeout=60) or b"")
+    told = process.lines.get(timeout=60) or b""
+    answer = json.loads(told, parse_constant=pytest.fail)
     assert answer["id"] == request_id
+    assert len(told) < 2000
     assert answer["error"]["code"] in (-32600, -32700)
     assert process.query("SELECT 1").structured["rows"] == [[1]]
 
@@ -156,6 +240,12 @@ def test_what_is_no_request_is_answered_under_its_id_or_null(
     [
         ("prompts/get", {"name": "nothing"}),
         ("tools/list", {"cursor": "wrong"}),
+        ("tools/list", {"cursor": ""}),
+        ("prompts/list", {"cursor": "wrong"}),
+        ("resources/list", {"cursor": "wrong"}),
+        ("resources/templates/list", {"cursor": "wrong"}),
+        ("prompts/get", {"name": "n" * 1_000_000}),
+        ("resources/read", {"uri": "zava://" + "n" * 1_000_000}),
         ("resources/read", {"uri": "zava://nothing"}),
     ],
 )
@@ -164,7 +254,30 @@ def test_what_is_not_there_is_an_invalid_parameter(
 ) -> None:
     answer = server.receive(server.ask(method, params))
     assert answer["error"]["code"] == -32602
+    assert len(json.dumps(answer)) < 4000
     assert "Traceback" not in server.stderr
+
+
+@pytest.mark.parametrize("form", ["2.0", "2", '"2"'])
+def test_a_request_is_answered_under_its_id(start: Start, form: str) -> None:
+    process = start()
+    process.write(b'{"jsonrpc":"2.0","id":%s,"method":"ping"}\n' % form.encode())
+    assert json.loads(process.lines.get(timeout=60) or b"")["id"] == json.loads(form)
+
+
+def test_a_method_that_is_not_there_is_not_repeated_at_length(
+    server: StdioProcess,
+) -> None:
+    answer = server.receive(server.ask("m" * 1_000_000))
+    assert answer["error"]["code"] == -32601
+    assert len(json.dumps(answer)) < 4000
+
+
+def test_a_byte_order_mark_before_the_first_message_is_skipped(start: Start) -> None:
+    process = start(handshake=False)
+    message = {"id": 1, "method": "initialize", "params": INITIALIZE}
+    process.write(b"\xef\xbb\xbf" + process.encode(message))
+    assert process.receive(1)["result"]["serverInfo"]
 
 
 HOSTILE = [
@@ -201,6 +314,14 @@ SHOP = """
         EXECUTE format('CREATE TABLE retail.t_%s (a int, b int, c int)', n);
         IF n % 2 = 1 THEN EXECUTE format('GRANT SELECT ON retail.t_%s TO store_managers', n); END IF;
     END LOOP; END $$;
+    DO $$ BEGIN
+        EXECUTE 'CREATE TYPE retail.many AS ENUM (' || (SELECT string_agg(quote_literal('label ' || g), ',') FROM generate_series(1, 300) g) || ')';
+        EXECUTE 'CREATE TABLE retail.chosen ("CODE" text CHECK ("CODE" IN (' || (SELECT string_agg(quote_literal(repeat('v', 50) || g), ',') FROM generate_series(1, 9000) g) || ')), m retail.many, d text DEFAULT ' || quote_literal(repeat('d', 500000)) || ')';
+        EXECUTE 'CREATE TABLE retail.wide (' || (SELECT string_agg(format('c_%s text', g), ',') FROM generate_series(1, 1000) g) || ')';
+        FOR n IN 1..1000 LOOP EXECUTE format('COMMENT ON COLUMN retail.wide.c_%s IS %L', n, repeat('大', 2000)); END LOOP;
+        CREATE TABLE retail."Odd Table" ("UNIT_PRICE" int);
+        GRANT SELECT ON retail.chosen, retail.wide, retail."Odd Table" TO store_managers;
+    END $$;
     UPDATE retail.products SET description = repeat('paint ', 80000)
     WHERE product_id IN (SELECT product_id FROM retail.products WHERE name ILIKE '%paint%' LIMIT 5);
 """
@@ -248,6 +369,37 @@ def test_odd_tables_are_described_and_cost_no_other_its_description(
     assert len(answer.text) < 500
     answer = odd.query('SELECT * FROM retail."MixedCas"')
     assert 'retail."MixedCase"' in answer.error["suggestions"]
+
+
+@pytest.mark.thorough
+def test_a_description_has_a_ceiling_in_bytes(odd: StdioProcess) -> None:
+    for names in (["chosen"], ["wide"], ["wide", "orders"], ["MixedCase"] * 20):
+        answer = odd.call("get_multiple_table_schemas", table_names=names)
+        assert len(answer.text.encode()) <= 256 * 1024, names
+        if len(set(names)) == 1:
+            assert answer.structured["tables"][0]["columns"]
+    (wide,) = odd.call("get_multiple_table_schemas", table_names=["wide"]).structured[
+        "tables"
+    ]
+    assert len(wide["columns"]) == 1000
+    assert "comment left out" in wide["note"]
+    (chosen,) = odd.call(
+        "get_multiple_table_schemas", table_names=["chosen"]
+    ).structured["tables"]
+    # Some of the values would pass for all.
+    assert not any("values" in column for column in chosen["columns"])
+
+
+@pytest.mark.thorough
+def test_a_column_is_suggested_as_it_has_to_be_written(odd: StdioProcess) -> None:
+    for sql in (
+        'SELECT unit_price FROM retail."Odd Table"',
+        'SELECT unitprice FROM retail."Odd Table"',
+    ):
+        suggestions = odd.query(sql).error["suggestions"]
+        assert suggestions == ['"Odd Table"."UNIT_PRICE"']
+    suggestions = odd.query("SELECT code FROM retail.chosen").error["suggestions"]
+    assert suggestions[0] == 'chosen."CODE"'
 
 
 @pytest.mark.thorough

@@ -33,6 +33,10 @@ _EXACT_DIGITS = 15
 # So near to zero doubles are still dense.
 _FRACTION_DIGITS = 100
 _EVERY_TYPE = 0
+# The types whose values may be numbers or text, and their arrays.
+_MIXED = ("int8", "oid", "numeric", "float4", "float8")
+_NUMBERS = frozenset(psycopg.adapters.types[name].oid for name in _MIXED)
+_LISTS = frozenset(psycopg.adapters.types[name].array_oid for name in _MIXED)
 
 
 def integer(text: str) -> int | str:
@@ -109,6 +113,16 @@ class _Context(NamedTuple):
     connection: None = None
 
 
+def _text_context() -> _Context:
+    """What the columns are read with in which a number would be text."""
+    context = _Context(AdaptersMap(types=psycopg.adapters.types))
+    context.adapters.register_loader(_EVERY_TYPE, TextLoader)
+    for name in _MIXED:
+        psycopg.adapters.types[name].register(context)
+        context.adapters.register_loader(name, TextLoader)
+    return context
+
+
 def _json_context() -> _Context:
     context = _Context(AdaptersMap(types=psycopg.adapters.types))
     adapters = context.adapters
@@ -131,11 +145,7 @@ def _json_context() -> _Context:
 
 
 _JSON = _json_context()
-# The types whose values may be numbers or text.
-_NUMBERS = frozenset(
-    psycopg.adapters.types[name].oid
-    for name in ("int8", "oid", "numeric", "float4", "float8")
-)
+_TEXT = _text_context()
 
 
 def know_array(array: int, element: int, base: int) -> None:
@@ -161,13 +171,27 @@ def load_rows(result: PGresult, stop: int) -> list[tuple[Any, ...]]:
     mixed = [
         number
         for number in range(result.nfields)
-        if result.ftype(number) in _NUMBERS
-        and any(isinstance(row[number], str) for row in rows)
+        if (
+            result.ftype(number) in _NUMBERS
+            and any(isinstance(row[number], str) for row in rows)
+        )
+        or (
+            result.ftype(number) in _LISTS
+            and any(_has_text(row[number]) for row in rows)
+        )
     ]
     if not mixed:
         return rows
+    as_text = Transformer(_TEXT)
     columns = list(map(list, zip(*rows, strict=True)))
     for number in mixed:
         texts = (result.get_value(row, number) for row in range(stop))
-        columns[number] = [text and text.decode() for text in texts]
+        load = as_text.get_loader(result.ftype(number), psycopg.pq.Format.TEXT).load
+        columns[number] = [None if text is None else load(text) for text in texts]
     return list(zip(*columns, strict=True))
+
+
+def _has_text(value: Any) -> bool:
+    if isinstance(value, list):
+        return any(map(_has_text, value))
+    return isinstance(value, str)

@@ -90,11 +90,11 @@ SELECT c.relname AS table_name,
        quote_ident(a.attname) AS written,
        format_type(a.atttypid, a.atttypmod) AS type,
        NOT a.attnotnull AS nullable,
-       pg_get_expr(d.adbin, d.adrelid) AS "default",
+       left(pg_get_expr(d.adbin, d.adrelid), 1000) AS "default",
        left(col_description(c.oid, a.attnum), 1000) AS comment,
        ARRAY(SELECT l.enumlabel FROM pg_catalog.pg_type AS t
              JOIN pg_catalog.pg_enum AS l ON l.enumtypid = coalesce(nullif(t.typbasetype, 0), nullif(t.typelem, 0), t.oid)
-             WHERE t.oid = a.atttypid ORDER BY l.enumsortorder LIMIT 100)::text[] AS labels,
+             WHERE t.oid = a.atttypid ORDER BY l.enumsortorder LIMIT 101)::text[] AS labels,
        (SELECT CASE min(array_position('{p,f,u}'::"char"[], k.contype))
                    WHEN 1 THEN 'primary key' WHEN 2 THEN 'foreign key' WHEN 3 THEN 'unique' END
         FROM pg_catalog.pg_constraint AS k

@@ -68,11 +68,14 @@ def meant_arguments(
         if name not in properties:
             unknown.append(name[:_LONGEST_NOTE])
         elif value is not None or name in required:
-            meant[name] = _meant(properties[name].get("type"), value)
+            meant[name] = _meant(properties[name], value)
     return meant, unknown
 
 
-def _meant(kind: object, value: Any) -> Any:
+def _meant(schema: Mapping[str, Any], value: Any) -> Any:
+    kind = schema.get("type")
+    if kind == "array" and isinstance(value, list):
+        return [_meant(schema.get("items", {}), item) for item in value]
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if kind == "string" and is_number:
         is_whole = isinstance(value, float) and value.is_integer()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mcp_types import CallToolResult, TextContent
+from mcp_types import CallToolResult, JSONRPCError, JSONRPCMessage, TextContent
 from pydantic_core import to_json
 from typing_extensions import TypedDict
 
@@ -19,7 +19,11 @@ MAX_BYTES = 256 * 1024
 """Of an answer that is not rows, whose ceiling is the operator's."""
 
 _LONGEST_TEXT = 1000
+_SHORTEST_TEXT = 8
 _MOST_ITEMS = 1000
+_MOST_FACTS = 20
+# What a description can do without, the least needed first.
+_DISPENSABLE = ("comment", "default", "values")
 
 
 class ColumnOutput(TypedDict):
@@ -110,21 +114,46 @@ def schemas_result(tables: tuple[TableSchema, ...]) -> CallToolResult:
     described = [table.model_dump(mode="json") for table in tables]
     structured = {"tables": [_without_blanks(table) for table in described]}
     text = _compact(structured)
-    if len(text) > MAX_BYTES:
+    if not _fits(text):
         for table in structured["tables"]:
-            table.pop("sample_rows", None)
+            if table.pop("sample_rows", None) is not None:
+                _leave_out(table, "sample rows")
         text = _compact(structured)
-    if len(text) > MAX_BYTES:
+    if not _fits(text) and len(tables) == 1:
+        (table,) = structured["tables"]
+        for name in _DISPENSABLE:
+            for column in table["columns"]:
+                column.pop(name, None)
+            _leave_out(table, f"each column's {name}")
+            text = _compact(structured)
+            if _fits(text):
+                break
+    if not _fits(text):
         raise ValidationError(
             "table_names", len(tables), "the descriptions are too long: ask for fewer"
         )
     return _success(text, structured)
 
 
+def _leave_out(table: dict[str, Any], what: str) -> None:
+    said = table.get("note")
+    note = f"{what} left out: the answer would be too long"
+    table["note"] = f"{said}; {note}" if said else note
+
+
+def _fits(text: str) -> bool:
+    return len(text) <= MAX_BYTES and len(text.encode()) <= MAX_BYTES
+
+
 def structured_result(structured: dict[str, Any]) -> CallToolResult:
-    """Return a small structure; a text in it that is long is cut."""
-    bounded = _bounded(structured)
-    return _success(_compact(bounded), bounded)
+    """Return a small structure; texts in it are cut until it fits."""
+    longest = _LONGEST_TEXT
+    while True:
+        bounded = _bounded(structured, longest)
+        text = _compact(bounded)
+        if _fits(text) or longest <= _SHORTEST_TEXT:
+            return _success(text, bounded)
+        longest //= 2
 
 
 def error_result(error: MCPError) -> CallToolResult:
@@ -133,7 +162,10 @@ def error_result(error: MCPError) -> CallToolResult:
     The details go into `_meta`, not into the structured content: clients check
     that against the tool's output schema even when it is an error.
     """
-    details = {name: _bounded(value) for name, value in error.details().items()}
+    details = {
+        name: _bounded(value, _LONGEST_TEXT, _MOST_FACTS)
+        for name, value in error.details().items()
+    }
     lines = [f"[{error.error_code}] {_cut(error.message)}"]
     lines += [
         f"{name}: {', '.join(value) if isinstance(value, list) else value}"
@@ -145,19 +177,33 @@ def error_result(error: MCPError) -> CallToolResult:
     return CallToolResult(content=[content], is_error=True, _meta=meta)
 
 
-def _bounded(value: Any) -> Any:
+def bounded_error(message: JSONRPCMessage) -> JSONRPCMessage:
+    """Return a message; of an error, which may repeat any name, what is short."""
+    if not isinstance(message, JSONRPCError):
+        return message
+    error = message.error
+    changes: dict[str, Any] = {"message": _cut(error.message)}
+    if len(str(error.data)) > _LONGEST_TEXT:
+        changes["data"] = None
+    return message.model_copy(update={"error": error.model_copy(update=changes)})
+
+
+def _bounded(value: Any, longest: int, most: int = _MOST_ITEMS) -> Any:
     """A value with every text in it cut, and every list."""
     if isinstance(value, str):
-        return _cut(value)
+        return _cut(value, longest)
     if isinstance(value, Mapping):
-        return {_cut(str(name)): _bounded(item) for name, item in value.items()}
+        return {
+            _cut(str(name), _LONGEST_TEXT): _bounded(item, longest, most)
+            for name, item in value.items()
+        }
     if isinstance(value, list | tuple):
-        return [_bounded(item) for item in value[:_MOST_ITEMS]]
+        return [_bounded(item, longest, most) for item in value[:most]]
     return value
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
+def _cut(text: str, longest: int = _LONGEST_TEXT) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
 
 
 def _success(text: str, structured: dict[str, Any]) -> CallToolResult:

@@ -164,10 +164,20 @@ class RetailServer(MCPServer[Any]):
         raise SdkError(INVALID_PARAMS, "there is no such prompt")
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> Any:
-        # All tools are one page, so no cursor was ever given out.
-        if params is not None and params.cursor is not None:
-            raise SdkError(INVALID_PARAMS, "there is no such cursor")
+        _check_cursor(params)
         return await super()._handle_list_tools(ctx, params)
+
+    async def _handle_list_prompts(self, ctx: Any, params: Any) -> Any:
+        _check_cursor(params)
+        return await super()._handle_list_prompts(ctx, params)
+
+    async def _handle_list_resources(self, ctx: Any, params: Any) -> Any:
+        _check_cursor(params)
+        return await super()._handle_list_resources(ctx, params)
+
+    async def _handle_list_resource_templates(self, ctx: Any, params: Any) -> Any:
+        _check_cursor(params)
+        return await super()._handle_list_resource_templates(ctx, params)
 
     def serve(self) -> int:
         """Serve this process's stdin and stdout; return the exit status."""
@@ -179,6 +189,12 @@ class RetailServer(MCPServer[Any]):
             await low.run(read, write, low.create_initialization_options())
 
         return anyio.run(serve_stdio, session, self._outlet)
+
+
+def _check_cursor(params: Any) -> None:
+    """Refuse a cursor: every list is one page, so none was ever given out."""
+    if params is not None and params.cursor is not None:
+        raise SdkError(INVALID_PARAMS, "there is no such cursor")
 
 
 def _facts(arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:

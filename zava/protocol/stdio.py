@@ -23,13 +23,14 @@ import anyio
 from loguru import logger
 from mcp.server.stdio import stdio_server
 from mcp.shared.message import SessionMessage
-from mcp_types import JSONRPCNotification, jsonrpc_message_adapter
+from mcp_types import JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapter
 from pydantic import ValidationError
 from typing_extensions import Self
 
 from zava.protocol.deadline import Deadline
 from zava.protocol.outlet import Outlet
-from zava.protocol.unread import Unread, is_bloated
+from zava.protocol.results import bounded_error
+from zava.protocol.unread import LONGEST_ID, Unread, is_bloated, no_message
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longest message that is read; a longer one is refused unread."""
@@ -73,11 +74,14 @@ class _Reader(_Stream):
             message = jsonrpc_message_adapter.validate_json(text, by_name=False)
         except ValidationError as exc:
             # The SDK drops it, and whoever asked would wait for ever.
-            await self._refuse(_no_message(line, exc))
+            await self._refuse(no_message(line, exc))
             return exc
+        if isinstance(message, JSONRPCRequest) and len(str(message.id)) > LONGEST_ID:
+            await self._refuse(no_message(line, None))
+            return ValueError("the id of a request is too long")
         if isinstance(message, JSONRPCNotification) and b'"id"' in line:
             # With an id that is none, such as 2.5, a request passes for one.
-            await self._refuse(_no_message(line, None))
+            await self._refuse(no_message(line, None))
         return SessionMessage(message)
 
     async def receive(self) -> SessionMessage | Exception:
@@ -119,12 +123,6 @@ class _Reader(_Stream):
             await self._writer.write(answer)
 
 
-def _no_message(line: bytes, failure: ValidationError | None) -> str | None:
-    unread = Unread()
-    unread.feed(line)
-    return unread.no_message(failure)
-
-
 class _Input(asyncio.StreamReaderProtocol):
     """Tells of the end of the input even while nobody asks for another line."""
 
@@ -153,9 +151,8 @@ class _Writer(_Stream):
         self._outlet = outlet
 
     async def send(self, item: SessionMessage) -> None:
-        await self.write(
-            item.message.model_dump_json(by_alias=True, exclude_unset=True)
-        )
+        message = bounded_error(item.message)
+        await self.write(message.model_dump_json(by_alias=True, exclude_unset=True))
 
     async def write(self, message: str) -> None:
         """Write one line; returns when the client has taken most of what waits."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,6 +12,13 @@ _KEPT = 4096
 # JSON-RPC 2.0, section 5.1.
 _PARSE_ERROR = -32700
 _INVALID_REQUEST = -32600
+LONGEST_ID = 1000
+"""Characters of an id that is a text; every answer repeats it."""
+_NO_REQUEST = (
+    'the message is no JSON-RPC 2.0 request: its `jsonrpc` is "2.0", its `id` is a'
+    f" whole number or a text of {LONGEST_ID} characters at most, its `method` is a"
+    " text and its `params` are an object"
+)
 # Each value takes some ten times as much memory as its few bytes of JSON.
 _SUSPECT_BYTES = 1024 * 1024
 _MAX_VALUES = 250_000
@@ -46,66 +53,74 @@ class Unread:
             self._head = (self._head + piece[:_KEPT])[:_KEPT]
         self._tail = (self._tail + piece[-_KEPT:])[-_KEPT:]
 
-    def too_large(self) -> str | None:
-        """Return the answer to a message that takes too much memory."""
+    def too_large(self) -> str:
+        """Return the answer to a message that takes too much memory.
+
+        Its id is null where it cannot be told without reading the message
+        (JSON-RPC 2.0, section 5).
+        """
         return self._answer(
             _INVALID_REQUEST,
             "the message is too large to be read; ask for less at once",
         )
 
-    def no_message(self, failure: ValidationError | None) -> str | None:
-        """Return the answer to a message that is none.
+    def unparsed(self, reason: str) -> str:
+        """Return the answer to a message that is no JSON."""
+        return self._answer(_PARSE_ERROR, reason)
 
-        Its id is null where the message has none that can be told (JSON-RPC 2.0,
-        section 5). None if it is a notification or a result: those are not answered.
-
-        Args:
-            failure: What it was met with; None where it passes for a notification,
-                with an id that is none.
-        """
-        first: dict[str, Any] = {"type": ""}
-        if failure is not None:
-            first |= failure.errors(include_url=False, include_input=False)[0]
-        try:
-            message = json.loads(self._head) if self.length <= _KEPT else None
-        except (ValueError, RecursionError):
-            message = None
-        if first["type"] == "json_invalid":
-            return self._answer(_PARSE_ERROR, first["msg"]) or _error(
-                None, _PARSE_ERROR, first["msg"]
-            )
-        if isinstance(message, list):
-            what = "a batch is not read: send one message a line"
-            return _error(None, _INVALID_REQUEST, what)
-        what = (
-            'the message is no JSON-RPC 2.0 request: its `jsonrpc` is "2.0", its `id` a'
-            " text or a whole number, its `method` is a text and its `params` are an"
-            " object"
-        )
-        if isinstance(message, dict):
-            if "method" not in message and ("result" in message or "error" in message):
-                return None
-            if "method" in message and "id" not in message:
-                return None
-            request_id = message.get("id")
-            is_id = isinstance(request_id, str | int | float)
-            return _error(request_id if is_id else None, _INVALID_REQUEST, what)
-        if message is not None:
-            return _error(None, _INVALID_REQUEST, what)
-        if not any(b'"method"' in part for part in (self._head, self._tail)):
-            return None
-        return self._answer(_INVALID_REQUEST, what)
-
-    def _answer(self, code: int, message: str) -> str | None:
-        """Return a JSON-RPC error, or None if the message has no known id."""
+    def _answer(self, code: int, message: str) -> str:
+        """Return a JSON-RPC error, under the id that is surely the message's own."""
         found = _FIRST.match(self._head) or _LAST.search(self._tail)
-        if found is None:
-            return None
         try:
-            request_id = json.loads(found[1])
+            request_id = json.loads(found[1]) if found else None
         except ValueError:
-            return None
+            request_id = None
         return _error(request_id, code, message)
+
+
+def no_message(line: bytes, failure: ValidationError | None) -> str | None:
+    """Return the answer to a line that is no message.
+
+    Its id is null where the line has none (JSON-RPC 2.0, section 5).
+
+    Args:
+        line: In full.
+        failure: What it was met with; None where it passes for a notification, with
+            an id that is none, or for a request with an id that is too long.
+
+    Returns:
+        None for a notification and for a result: those are not answered.
+    """
+    if failure is not None:
+        first = failure.errors(include_url=False, include_input=False)[0]
+        if first["type"] == "json_invalid":
+            unread = Unread()
+            unread.feed(line)
+            return unread.unparsed(first["msg"])
+    try:
+        message = json.loads(line.decode("utf-8", "replace").removeprefix("\ufeff"))
+    except (ValueError, RecursionError):
+        return _error(None, _INVALID_REQUEST, _NO_REQUEST)
+    if isinstance(message, list):
+        what = "a batch is not read: send one message a line"
+        return _error(None, _INVALID_REQUEST, what)
+    if not isinstance(message, dict):
+        return _error(None, _INVALID_REQUEST, _NO_REQUEST)
+    is_result = "method" not in message and ("result" in message or "error" in message)
+    if is_result or ("method" in message and "id" not in message):
+        return None
+    return _error(_told(message.get("id")), _INVALID_REQUEST, _NO_REQUEST)
+
+
+def _told(request_id: object) -> str | int | float | None:
+    """Return an id that an answer can carry, else None."""
+    if isinstance(request_id, bool):
+        return None
+    if isinstance(request_id, float) and not math.isfinite(request_id):
+        return None  # JSON has no word for it
+    if isinstance(request_id, str) and len(request_id) > LONGEST_ID:
+        return None
+    return request_id if isinstance(request_id, str | int | float) else None
 
 
 def _error(request_id: object, code: int, message: str) -> str:

@@ -23,6 +23,8 @@ _WHOLE_TABLE_ROWS = 12
 _SAMPLE_ROWS = 3
 _SAMPLE_BYTES = 256 * 1024
 _CELL_LENGTH = 200
+_MOST_VALUES = 100
+_LONGEST_VALUES = 4000
 _CATALOG_ROWS = 100_000
 _NEAR = 5
 _UNSHOWN_TYPES = re.compile(r"^vector\b")
@@ -89,8 +91,14 @@ class SchemaCatalog:
         """Return the columns of the tables that a query names, as they are written."""
         identity = self._provider.resolve_identity(rls_user_id)
         names = self._names(identity)
-        words = {word.lower() for word in re.findall(r"\w+", query)}
-        used = [name for name in names if name.lower() in words][:MAX_TABLES]
+        text = query.lower()
+        words = set(re.findall(r"\w+", text))
+        used = [
+            name
+            for name in names
+            # A name that is no word stands in the query between quotes.
+            if name.lower() in (words if re.fullmatch(r"\w+", name) else text)
+        ][:MAX_TABLES]
         found: dict[str, list[str]] = defaultdict(list)
         for row in self._rows("list_columns", identity, {"tables": used}):
             found[names[row["table_name"]]["written"]].append(row["written"])
@@ -123,9 +131,7 @@ class SchemaCatalog:
             values = tuple(row.pop("labels"))
             if listed:
                 values = tuple(_LITERAL.findall(listed))
-            columns.append(
-                ColumnSchema.model_validate({**row, "values": values or None})
-            )
+            columns.append(ColumnSchema.model_validate({**row, "values": _few(values)}))
         facts = self._names(identity)[name]
         sample, note = self._sample(facts["written"], columns, identity)
         return TableSchema(
@@ -208,6 +214,13 @@ def _plain_name(name: str) -> str:
     if len(bare) > 1 and bare[0] == bare[-1] == '"':
         return bare[1:-1].replace('""', '"')
     return bare
+
+
+def _few(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return every value or, where they are many or long, none."""
+    if len(values) > _MOST_VALUES or sum(map(len, values)) > _LONGEST_VALUES:
+        return None
+    return values or None
 
 
 def _shown(column: ColumnSchema) -> str:

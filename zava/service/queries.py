@@ -24,11 +24,21 @@ _MAX_COMMENTS = 1000
 _QUOTED = re.compile(r'"([^"]+)"|column ([\w.]+)')
 _MISSING = {"UNDEFINED_TABLE", "UNDEFINED_COLUMN"}
 _NEAR = 5
-# A block of Markdown, with or without the name of a language.
-_FENCE = re.compile(r"\s*```[\w+-]*[ \t]*\n?(.*?)\n?\s*```\s*", re.DOTALL)
+# The start of a block of Markdown, with or without the name of a language; a query
+# may begin on the same line.
+_FENCE = re.compile(
+    r"\s*(`+|~{3,})[ \t]*(?:(?:sql|postgres(?:ql)?|pgsql|psql)\b"
+    r"|(?!(?:select|with|values|table)\b)[\w+-]+(?=[ \t]*[\r\n]))?",
+    re.IGNORECASE,
+)
+_WHITE = " \t\r\n\f\v"
 # Format and control characters, and spaces that are not SQL's.
 _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"}
-_ODD_QUOTES = re.compile("[\u2018-\u201f\u00ab\u00bb\u200b-\u200f\u2060\ufeff\u00a0]")
+# Typographic quotes of every language, primes, accents, and what MySQL quotes with.
+_QUOTE_CATEGORIES = {"Pi", "Pf"}
+_QUOTES = frozenset("\u201a\u201e\u2032\u2033\u2035\u2036\u00b4`\uff02\uff07\uff40")
+_CONSTANT = re.compile(r"'(?:[^']|'')*'")
+_MISREAD = {"SYNTAX_ERROR", "UNDEFINED_FUNCTION", "INVALID_SCHEMA_NAME"} | _MISSING
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +151,7 @@ class QueryExecutor:
 
     def _checked(self, query: str, max_rows: int) -> str:
         """Return the text to run: without the fence of a code block."""
-        fenced = _FENCE.fullmatch(query)
-        if fenced:
-            query = fenced[1]
+        query = _unfenced(query)
         if not query.strip():
             raise ValidationError("postgresql_query", query, "must not be empty")
         if len(query) > self._max_query_length:
@@ -164,7 +172,7 @@ class QueryExecutor:
             raise ValidationError(
                 "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
             )
-        first = query.lstrip(" \t\r\n\f\v")[:1]
+        first = query.lstrip(_WHITE)[:1]
         if unicodedata.category(first) in _INVISIBLE:
             raise ValidationError(
                 "postgresql_query", query, f"begins with {_named(first)}: leave it out"
@@ -176,11 +184,8 @@ class QueryExecutor:
 
     def _suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
         """Add what makes the next try succeed: near names, a character's name."""
-        odd = _ODD_QUOTES.search(query)
-        if odd is not None and error.error_code in {"SYNTAX_ERROR", *_MISSING}:
-            error.facts["hint"] = (
-                f"the text holds {_named(odd[0])}: SQL quotes with ' and names with \""
-            )
+        if error.error_code in _MISREAD and (remark := _remark(query)):
+            error.facts["hint"] = remark
         found = _QUOTED.search(error.message)
         if error.error_code not in _MISSING or found is None:
             return
@@ -200,15 +205,43 @@ class QueryExecutor:
 
 def _near_columns(missing: str, tables: Mapping[str, Sequence[str]]) -> list[str]:
     """Return columns of the query's own tables with near names, each with its table."""
-    names = sorted({column for columns in tables.values() for column in columns})
-    near = difflib.get_close_matches(missing[:63], names, n=_NEAR, cutoff=0.5)
+    names = {column.lower() for columns in tables.values() for column in columns}
+    near = difflib.get_close_matches(
+        missing[:63].lower(), sorted(names), n=_NEAR, cutoff=0.5
+    )
     qualified = [
         f"{table}.{column}"
-        for column in near
+        for name in near
         for table, columns in tables.items()
-        if column in columns
+        for column in columns
+        if column.lower() == name
     ]
     return qualified[:_NEAR]
+
+
+def _unfenced(query: str) -> str:
+    """Return a query without the fence of a code block, if it stands in one.
+
+    No query of PostgreSQL's begins with an operator, which is what a fence would be.
+    """
+    opening = _FENCE.match(query)
+    if opening is None:
+        return query
+    return query[opening.end() :].rstrip(_WHITE).removesuffix(opening[1])
+
+
+def _remark(query: str) -> str | None:
+    """Name a character that is no SQL outside of constants, or return None."""
+    for character in _CONSTANT.sub("''", query):
+        category = unicodedata.category(character)
+        if character in _QUOTES or category in _QUOTE_CATEGORIES:
+            return (
+                f"the text holds {_named(character)}: SQL quotes with ' and names"
+                ' with "'
+            )
+        if character not in _WHITE and category in _INVISIBLE:
+            return f"the text holds {_named(character)}: write a plain space, or none"
+    return None
 
 
 def _named(character: str) -> str:
