@@ -21,8 +21,10 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
-from tests.e2e.command_line import refusal, zava
+from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
+from tests.e2e.refusing_server import RefusingServer
+from tests.e2e.stdio_process import environment, poll
 from tests.people import SEATTLE, STRANGER
 from zava.embedded import EmbeddedServer
 
@@ -137,6 +139,124 @@ def test_a_connection_that_cannot_be_made_is_explained_everywhere_alike(
     assert SECRET not in process.stderr + answer.text + doctor
     assert "Traceback" not in process.stderr
     assert sum(one.guests for one in servers.values()) <= 12
+
+
+# What a server answers a login: its word for FATAL, SQLSTATE and reason; zava's code,
+# and the setting that is named.
+REFUSALS = {
+    "password": ("FATAL", "28P01", 'password authentication failed for user "zava_server"', "CONFIGURATION_ERROR", "ZAVA_DB_PASSWORD"),
+    "password-in-Russian": ("ВАЖНО", "28P01", 'пользователь "zava_server" не прошёл проверку подлинности (по паролю)', "CONFIGURATION_ERROR", "ZAVA_DB_PASSWORD"),
+    "database-in-Chinese": ("致命错误", "3D000", '数据库 "retail" 不存在', "CONFIGURATION_ERROR", "ZAVA_DB_NAME"),
+    "may-not-log-in": ("FATAL", "28000", 'role "zava_server" is not permitted to log in', "CONFIGURATION_ERROR", "ZAVA_DB_USER"),
+    "pg-hba": ("FATAL", "28000", 'no pg_hba.conf entry for host "192.0.2.1", user "zava_server", database "retail", no encryption', "CONFIGURATION_ERROR", "pg_hba.conf"),
+    "no-connect-right": ("FATAL", "42501", 'permission denied for database "retail"', "CONFIGURATION_ERROR", "ZAVA_DB_NAME"),
+    "starting": ("FATAL", "57P03", "the database system is starting up", "UNAVAILABLE", "tried again at the next call"),
+    "full": ("FATAL", "53300", "sorry, too many clients already", "UNAVAILABLE", "tried again at the next call"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("cause", REFUSALS)
+def test_a_server_that_refuses_is_asked_once_a_call_and_its_reason_told(
+    start: Start, tmp_path: Path, cause: str
+) -> None:
+    *answer, code, named = REFUSALS[cause]
+    with RefusingServer(*answer) as server:
+        url = f"{server.conninfo} password={SECRET}"
+        # Retries are for a connection that was there and got lost.
+        process = start(database_url=url, retry_attempts="5", log_level="WARNING")
+        poll(lambda: answer[2] in process.stderr, "it is said at the start")
+        at_start = server.logins
+        assert at_start <= 3  # two that the pool keeps open, and the one that asks
+        for number in range(1, 4):
+            refused = process.query("SELECT 1")
+            assert refused.error["code"] == code, refused.text
+            assert server.logins == at_start + number
+        message = refused.text.split("] ", 1)[1]
+        assert answer[2] in message
+        assert named in message
+        assert message in process.stderr
+        doctor = zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url)
+        assert refusal(doctor) == f"zava: {message}"
+        assert SECRET not in process.stderr + refused.text + doctor.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        pytest.param("port=99999999", "ZAVA_DB_PORT", id="port-that-is-none"),
+        pytest.param("sslmode=none", "sslmode", id="sslmode-that-is-none"),
+        pytest.param("service=nothing", "PGSERVICEFILE", id="service"),
+        pytest.param(f"nonsense {SECRET}", "ZAVA_DATABASE_URL", id="no-conninfo"),
+    ],
+)
+def test_a_connection_string_that_is_wrong_is_told_alike(
+    start: Start, tmp_path: Path, url: str, named: str
+) -> None:
+    process = start(handshake=False, database_url=url, log_level="WARNING")
+    doctor = refusal(zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url))
+    assert named in doctor
+    poll(lambda: doctor.removeprefix("zava: ") in process.stderr, "it is said")
+    assert SECRET not in process.stderr + doctor
+
+
+@pytest.mark.parametrize(
+    ("variables", "note"),
+    [
+        pytest.param({"OPENAI_BASE_URL": "http://127.0.0.1:9/v1"}, "words", id="no-network"),
+        pytest.param({"HTTPS_PROXY": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9", "OPENAI_BASE_URL": "http://192.0.2.1/v1"}, "words", id="proxy"),
+        pytest.param({"SSL_CERT_FILE": "/no/such.pem"}, "words", id="certificates"),
+        pytest.param({"ZAVA_EMBEDDING_PROVIDER": "local"}, "zava embed", id="no-vectors"),
+        pytest.param({"ZAVA_EMBEDDING_PROVIDER": "none"}, "words", id="no-model"),
+    ],
+)  # fmt: skip
+def test_what_keeps_from_search_by_meaning_keeps_from_nothing_else(
+    start: Start, variables: dict[str, str], note: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in {
+        "OPENAI_API_KEY": "sk-not-a-key",
+        "ZAVA_EMBEDDING_PROVIDER": "openai",
+        "ZAVA_EMBEDDING_TIMEOUT": "1",
+        **variables,
+    }.items():
+        monkeypatch.setenv(name, value)
+    process = start(
+        embedding_provider=os.environ["ZAVA_EMBEDDING_PROVIDER"], embedding_timeout="1"
+    )
+    found = process.call("semantic_search_products", query_description="hammer")
+    assert found.structured["products"]
+    assert note in " ".join(found.structured["notes"]), found.text
+    assert "sk-not-a-key" not in found.text + process.stderr
+    assert process.query("SELECT 1").structured["rows"] == [[1]]
+
+
+def test_a_locale_of_ascii_keeps_from_nothing(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("LC_ALL", "LANG"):
+        monkeypatch.setenv(name, "C")
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    monkeypatch.setenv("PYTHONCOERCECLOCALE", "0")
+    process = start()
+    assert process.query("SELECT 'Zoë → 店'").structured["rows"] == [["Zoë → 店"]]
+
+
+@pytest.mark.parametrize("obstacle", ["full-disk", "no-folder"])
+def test_a_data_folder_that_takes_nothing_is_named_by_its_setting(
+    tmp_path: Path, obstacle: str
+) -> None:
+    folder = tmp_path / "data" if obstacle == "full-disk" else Path("/proc/nowhere")
+    limit = "ulimit -f 200; " if obstacle == "full-disk" else ""
+    ran = subprocess.run(
+        ["sh", "-c", f'{limit}exec "$0" init --no-seed', ZAVA],
+        cwd=tmp_path,
+        env=environment(ZAVA_DATA_DIR=str(folder)),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=PATIENCE,
+    )
+    assert "ZAVA_DATA_DIR" in refusal(ran)
 
 
 def test_a_folder_without_a_database_is_named_and_nothing_is_made(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -355,11 +356,26 @@ async def test_what_client_config_prints_starts_a_server_that_answers(
 def test_paths_in_a_client_s_configuration_do_not_depend_on_the_folder(
     run_here: Run, tmp_path: Path
 ) -> None:
-    variables = {"ZAVA_DATA_DIR": "data", "ZAVA_LOG_FILE": "zava.log"}
+    variables = {
+        "ZAVA_DATA_DIR": "data",
+        "ZAVA_LOG_FILE": "zava.log",
+        "OPENAI_API_KEY": "a-key",
+        "SSL_CERT_FILE": "chain.pem",
+    }
     ran = run_here("client-config", "cursor", "--user", SEATTLE, **variables)
     environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
     assert environment["ZAVA_DATA_DIR"] == str(tmp_path / "data")
     assert environment["ZAVA_LOG_FILE"] == str(tmp_path / "zava.log")
+    assert environment["SSL_CERT_FILE"] == str(tmp_path / "chain.pem")
+    tls = {"ZAVA_DB_HOST": "db.example", "PGSSLKEY": "my.key"}
+    ran = run_here(
+        *("client-config", "cursor", "--user", SEATTLE),
+        PGSSLROOTCERT="system",
+        **tls,
+    )
+    environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
+    assert environment["PGSSLKEY"] == str(tmp_path / "my.key")
+    assert environment["PGSSLROOTCERT"] == "system"
     ran = run_here("client-config", "cursor", "--user", SEATTLE, ZAVA_LOG_FILE="none")
     environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
     assert environment["ZAVA_LOG_FILE"] == "none"
@@ -443,9 +459,51 @@ def test_a_command_that_is_mistyped_is_told_what_would_do(
 ) -> None:
     shown = CliRunner().invoke(main, [*arguments], prog_name="zava")
     assert shown.exit_code == 2
-    assert "zava" in shown.output
-    assert "Error: " in shown.output
-    assert "Traceback" not in shown.output
+    (line,) = shown.output.splitlines()
+    assert line.startswith("zava: ")
+    assert "--help`" in line
+
+
+def test_the_command_of_a_client_is_the_script_that_was_asked(
+    tmp_path: Path,
+) -> None:
+    own = tmp_path / "own" / "zava"
+    own.parent.mkdir()
+    own.symlink_to(ZAVA)
+    for command, expected in (
+        ([own], [str(own)]),
+        ([sys.executable, "-m", "zava"], [str(ZAVA)]),
+    ):
+        done = subprocess.run(
+            [*command, "client-config", "cursor", "--user", SEATTLE],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            encoding="utf-8",
+            check=True,
+            timeout=60,
+        )
+        server = json.loads(done.stdout)["mcpServers"]["zava"]
+        assert [server["command"], *server["args"]] == [
+            *expected,
+            *("serve", "--user", SEATTLE),
+        ]
+
+
+def test_a_reader_who_goes_away_is_no_fault_of_zava_s(tmp_path: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [ZAVA, "settings"],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
+    )
+    os.close(writer)
+    assert done.stderr == b""
 
 
 def test_python_m_zava_is_the_same_command(tmp_path: Path) -> None:

@@ -48,6 +48,8 @@ def test_a_log_file_that_cannot_be_written_is_said_and_stops_nothing(
     assert process.query("SELECT 1").structured["rows"] == [[1]]
     assert process.query("SELECT 2").structured["rows"] == [[2]]
     poll(lambda: said in process.stderr, "it is said")
+    assert "ZAVA_LOG_FILE" in process.stderr
+    assert "Traceback" not in process.stderr
 
 
 def test_every_call_is_one_json_line_in_the_file(start: Start, tmp_path: Path) -> None:

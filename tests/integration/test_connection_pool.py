@@ -46,11 +46,12 @@ def manager(server_conninfo: str, pauses: Pauses) -> Iterator[ConnectionPoolMana
 
 @pytest.fixture
 def unreachable(pauses: Pauses) -> Iterator[ConnectionPoolManager]:
-    """A manager of a database that is not there."""
+    """A manager of a database that was there once and is no more."""
     made = ConnectionPoolManager(
         {"conninfo": "host=/nonexistent dbname=x", "min_size": 0}, pauses
     )
-    with made.create_pool():
+    with made.create_pool() as pool:
+        pool.has_connected = True
         yield made
 
 
@@ -182,6 +183,16 @@ def test_a_database_that_stays_away_is_tried_so_often_and_no_more(
     first, second = pauses
     assert 0.1 <= first <= 0.2
     assert 0.3 <= second <= 0.4
+
+
+def test_a_database_that_was_never_there_is_tried_once(
+    unreachable: ConnectionPoolManager, identity: Identity, pauses: Pauses
+) -> None:
+    assert unreachable.pool is not None
+    unreachable.pool.has_connected = False
+    with pytest.raises(psycopg.OperationalError):
+        unreachable.execute_with_retry(STORES, identity=identity)
+    assert not pauses
 
 
 @pytest.mark.acceptance("A117", "D13")

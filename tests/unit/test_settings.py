@@ -104,6 +104,26 @@ def test_a_variable_beats_the_file(env_file: Path) -> None:
     assert Settings.load().max_rows == 8
 
 
+def test_a_variable_beats_the_file_in_whatever_case_it_is(env_file: Path) -> None:
+    env_file.write_text("ZAVA_MAX_ROWS=7\n", encoding="utf-8")
+    os.environ["zava_max_rows"] = "8"  # noqa: SIM112
+    read_env_file(env_file)
+    assert Settings.load().max_rows == 8
+
+
+def test_a_tilde_in_the_name_of_the_file_is_the_home_folder(env_file: Path) -> None:
+    env_file.write_text("ZAVA_MAX_ROWS=7\n", encoding="utf-8")
+    os.environ["HOME"] = str(env_file.parent)
+    assert read_env_file(Path("~/my.env")) == ""
+    assert Settings.load().max_rows == 7
+
+
+def test_a_home_folder_of_nobody_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ZAVA_LOG_FILE", "~nobody-of-this-name/x.log")
+    assert refusal().startswith("ZAVA_LOG_FILE: ")
+    assert read_env_file(Path("~nobody-of-this-name/x")) != ""
+
+
 def test_a_reference_in_the_file_is_text(env_file: Path) -> None:
     os.environ["OPENAI_API_KEY"] = SECRET
     env_file.write_text("ZAVA_LOG_FILE=${OPENAI_API_KEY}.log\n", encoding="utf-8")
@@ -111,7 +131,9 @@ def test_a_reference_in_the_file_is_text(env_file: Path) -> None:
     assert Settings.load().log_file == "${OPENAI_API_KEY}.log"
 
 
-@pytest.mark.parametrize("kind", ["latin-1", "utf-16", "folder", "missing", "fifo"])
+@pytest.mark.parametrize(
+    "kind", ["latin-1", "utf-16", "utf-16-le", "folder", "missing", "fifo"]
+)
 def test_a_file_that_cannot_be_read_is_said_and_never_waited_for(
     env_file: Path, kind: str
 ) -> None:
@@ -120,7 +142,8 @@ def test_a_file_that_cannot_be_read_is_said_and_never_waited_for(
     elif kind == "fifo":
         os.mkfifo(env_file)
     elif kind != "missing":
-        env_file.write_bytes("ZAVA_APPLICATION_NAME=é\n".encode(kind))
+        name = "é" if kind == "latin-1" else "e"
+        env_file.write_bytes(f"ZAVA_APPLICATION_NAME={name}\n".encode(kind))
     assert read_env_file(env_file) != ""
     assert Settings.load().max_rows == 1000
 

@@ -9,12 +9,12 @@ from zava.cli.access import login
 from zava.cli.database import init, users
 from zava.cli.doctor import doctor
 from zava.cli.embedding import embed
-from zava.cli.errors import prepare_streams
+from zava.cli.errors import Commands, prepare_streams
 from zava.cli.serving import serve
 from zava.cli.showing import demo, print_client_config, settings
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(zava.__version__, prog_name="zava")
 @click.pass_context
 def main(context: click.Context) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import psycopg
 from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool.base import AttemptWithBackoff
 from typing_extensions import Self
 
 from zava.data.cancellation import POLL_SECONDS, CancellableConnection
@@ -22,9 +23,6 @@ from zava.data.statements import statement
 from zava.errors import BusyError, ConfigurationError
 from zava.infra.cancellation import check_cancelled
 
-# A failed attempt is given up soon: the next call starts another one, so that
-# a database that is back is noticed at once, not after a long backoff.
-_RECONNECT_SECONDS = 0.2
 # What the two waits of a probe take at most, a new connection and an answer.
 _PROBE_SECONDS = 2
 _PING_SECONDS = 1.0
@@ -32,22 +30,35 @@ CLOSE_SECONDS = 0.2
 """How long the end of the process waits for a connection that is being made."""
 
 
+class _SingleAttempt(AttemptWithBackoff):
+    """An attempt that is given up when it has failed once.
+
+    The next call starts another one, so a database that is back is noticed at once,
+    and one that refuses is not asked more often than it is called for.
+    """
+
+    def time_to_give_up(self, now: float) -> bool:
+        return True
+
+
 class Pool(ConnectionPool[CancellableConnection]):
     """A pool that tells a database that is busy from one that is not there.
 
     It remembers the backends that were given up, until they have come to their end.
+
+    Attributes:
+        has_connected: Whether the settings have ever led to a connection.
     """
 
     def __init__(self, conninfo: str, **options: Any) -> None:
-        self._failed_at = float("-inf")
+        self.has_connected = False
         self._failure: tuple[float, ConnectionFailed] | None = None
         self._witnesses: list[int] = []
         self._witnesses_lock = threading.Lock()
         super().__init__(
             conninfo,
-            connection_class=_noting(self._note_refusal),
-            reconnect_timeout=_RECONNECT_SECONDS,
-            reconnect_failed=self._note_failure,
+            connection_class=_noting(self._note_success, self._note_refusal),
+            reconnect_timeout=0.0,
             **options,
         )
 
@@ -133,8 +144,7 @@ class Pool(ConnectionPool[CancellableConnection]):
                     refused = explain_refusal(failure)
                     if isinstance(refused, ConfigurationError):
                         raise refused from None  # another attempt fails as well
-                    if self._failed_at >= started:
-                        raise failure from None
+                    raise failure from None
                 if time.monotonic() - started >= self.timeout:
                     raise
 
@@ -146,24 +156,34 @@ class Pool(ConnectionPool[CancellableConnection]):
         self._pool.rotate(1)
         return super()._get_ready_connection(timeout)
 
-    def _note_failure(self, _pool: Any) -> None:
-        self._failed_at = time.monotonic()
+    def _add_connection(
+        self, attempt: AttemptWithBackoff | None, growing: bool = False
+    ) -> None:
+        attempt = attempt or _SingleAttempt(timeout=self.reconnect_timeout)
+        super()._add_connection(attempt, growing)
+
+    def _note_success(self) -> None:
+        self.has_connected = True
 
     def _note_refusal(self, failure: ConnectionFailed) -> None:
         self._failure = (time.monotonic(), failure)
 
 
-def _noting(note: Callable[[ConnectionFailed], None]) -> type[CancellableConnection]:
+def _noting(
+    note_success: Callable[[], None], note: Callable[[ConnectionFailed], None]
+) -> type[CancellableConnection]:
     """A connection that tells why it was not made, which the pool itself does not."""
 
     class Noting(CancellableConnection):
         @classmethod
         def connect(cls, conninfo: str = "", **options: Any) -> Self:
             try:
-                return super().connect(conninfo, **options)
+                conn = super().connect(conninfo, **options)
             except ConnectionFailed as exc:
                 note(exc)
                 raise
+            note_success()
+            return conn
 
     return Noting
 

@@ -16,6 +16,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from zava.data.cancellation import CancellableConnection, sleep
 from zava.data.connections import Pool
 from zava.data.failures import is_out_of_memory, is_unbound_parameter
+from zava.data.refusals import ConnectionFailed
 from zava.data.sessions import SessionSettings
 from zava.data.transaction import Query, run_queries
 from zava.errors import ConfigurationError, UnavailableError
@@ -136,7 +137,9 @@ class ConnectionPoolManager:
         """Lend a connection to `operation`, again and again while it gets lost.
 
         Only a lost connection, a serialization failure and a deadlock are tried
-        again: a timeout or a cancellation would come again or was meant.
+        again: a timeout or a cancellation would come again or was meant. Where no
+        connection has ever been made the settings are more likely wrong than the
+        database down, and the caller is told at once.
 
         Raises:
             psycopg.Error: What the last attempt failed with, unchanged.
@@ -156,7 +159,8 @@ class ConnectionPoolManager:
             except psycopg.Error as exc:
                 attempts += 1
                 is_last = attempts >= max_retries or time.monotonic() >= deadline
-                if is_last or not is_transient(exc):
+                never = isinstance(exc, ConnectionFailed) and not pool.has_connected
+                if is_last or never or not is_transient(exc):
                     raise
             logger.warning(
                 "Database connection failed, retrying ({}/{})", attempts, max_retries

@@ -272,12 +272,11 @@ class EmbeddedServer:
     def _failure(self) -> UnavailableError:
         text = self._folder.said()
         logger.error("embedded PostgreSQL {}: {}", self._version, text.strip())
-        reasons = re.findall(r"(?:PANIC|FATAL|ERROR): +.+|\berror\b.+", text)
-        reason = reasons[-1] if reasons else "its log gives no reason"
+        told = re.findall(r"(?:PANIC|FATAL|ERROR): +.+|\berror\b.+", text)
+        reason = told[-1] if told else "its log gives no reason"
         reason = re.sub(r'"[^"]*/[^"]*"|\S*/\S*', "(path)", reason)
-        return UnavailableError(
-            f"the embedded PostgreSQL {self._version} did not start: {reason}"
-        )
+        what = f"the embedded PostgreSQL {self._version} did not start: {reason}"
+        return UnavailableError(f"{what}; mend that, or set another ZAVA_DATA_DIR")
 
 
 def _forget_libpq_variables() -> None:

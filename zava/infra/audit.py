@@ -7,8 +7,9 @@ import os
 import stat
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,8 @@ _FLAGS |= getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
 _FLAGS |= getattr(os, "O_NOFOLLOW", 0)
 _WRITABLE_BY_OTHERS = 0o022
 _PRIVATE = 0o600
+# Seconds that a line waits for other writers, and between two looks.
+PATIENCE, _PAUSE = 2.0, 0.001
 
 
 class AuditFile:
@@ -39,10 +42,14 @@ class AuditFile:
     Args:
         path: The file; created for its owner alone if there is none.
         sync: Whether a line is on the disk before `write` returns.
+        patience: Seconds that a line waits for other writers.
     """
 
-    def __init__(self, path: Path, *, sync: bool = False) -> None:
+    def __init__(
+        self, path: Path, *, sync: bool = False, patience: float = PATIENCE
+    ) -> None:
         self.sync = sync
+        self._patience = patience
         self._path = path
         self._descriptor: int | None = None
         self._identity: tuple[int, int] | None = None
@@ -72,7 +79,7 @@ class AuditFile:
         line = to_json(entry) + b"\n"
         with self._lock:
             descriptor = self._follow()
-            with _locked(descriptor):
+            with _locked(descriptor, self._patience):
                 if _is_torn(descriptor):
                     line = b"\n" + line  # what is left of the line before ends here
                 written = os.write(descriptor, line)
@@ -132,13 +139,33 @@ def _is_torn(descriptor: int) -> bool:
 
 
 @contextmanager
-def _locked(descriptor: int) -> Iterator[None]:
-    """Be the only writer, where the system has such a lock."""
+def _locked(descriptor: int, patience: float) -> Iterator[None]:
+    """Be the only writer, where the file system has such a lock.
+
+    Raises:
+        BlockingIOError: Somebody else has held it for too long.
+    """
     if sys.platform == "win32":
         yield
         return
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    deadline = time.monotonic() + patience
+    while not _take(descriptor):
+        if time.monotonic() >= deadline:
+            raise BlockingIOError(errno.EWOULDBLOCK, "another process holds its lock")
+        time.sleep(_PAUSE)
     try:
         yield
     finally:
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _take(descriptor: int) -> bool:
+    """Whether the lock is ours, or there are none here."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # such as a network's file system; a line is one write all the same
+        return True
+    return True

@@ -80,7 +80,10 @@ def set_up_logging(
             file.parent.mkdir(parents=True, exist_ok=True)
             logger.add(SharedLogFile(file), **options)
         except OSError as exc:
-            logger.warning("no log file, it cannot be written: {}", exc.strerror)
+            logger.warning(
+                "no log file, it cannot be written: {}; check ZAVA_LOG_FILE",
+                exc.strerror,
+            )
 
 
 def _mask(record: Record) -> None:

@@ -13,6 +13,7 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from zava.errors import ConfigurationError
+from zava.settings.values import expanded
 
 PREFIX = "ZAVA_"
 
@@ -30,6 +31,7 @@ def read_env_file(path: Path) -> str:
         Why nothing was taken, "" where something was.
     """
     try:
+        path = expanded(path)
         if not path.is_file():
             return "it is not a file" if path.exists() else "there is no such file"
         text = path.read_text("utf-8-sig")
@@ -37,9 +39,14 @@ def read_env_file(path: Path) -> str:
         return exc.strerror or "it cannot be read"
     except UnicodeDecodeError:
         return "it is not UTF-8"
+    except ValueError as exc:
+        return str(exc)
+    if "\0" in text:
+        return "it is not UTF-8"
+    given = {name.upper() for name in os.environ}
     values = dotenv_values(stream=io.StringIO(text), interpolate=False)
     for name, value in values.items():
-        if value is not None and name not in os.environ:
+        if name and value is not None and name.upper() not in given:
             os.environ[name] = value
             _from_file[name.upper()] = path.name
     return ""

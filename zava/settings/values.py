@@ -12,6 +12,14 @@ def none_if_empty(value: Any) -> Any:
 
 
 def expanded(value: Any) -> Any:
-    """`~` is the home folder, as a shell would have written it."""
-    is_path = isinstance(value, str | Path) and str(value).startswith("~")
-    return type(value)(Path(value).expanduser()) if is_path else value
+    """`~` is the home folder, as a shell would have written it.
+
+    Raises:
+        ValueError: `~NAME` is nobody's.
+    """
+    if not isinstance(value, str | Path) or not str(value).startswith("~"):
+        return value
+    try:
+        return type(value)(Path(value).expanduser())
+    except RuntimeError as exc:
+        raise ValueError("~ names nobody who has a home folder here") from exc

@@ -17,6 +17,9 @@ import pytest
 from zava.errors import ConfigurationError
 from zava.infra.audit import AuditFile
 
+if sys.platform != "win32":
+    import fcntl
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -111,12 +114,40 @@ def test_a_path_that_cannot_be_written_is_refused_at_once(
     assert str(path.parent) not in caught.value.message
 
 
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away"
+)
+def test_another_user_s_file_is_refused(path: Path) -> None:
+    path.touch(0o600)
+    os.chown(path, 65534, 65534)
+    with pytest.raises(ConfigurationError, match=r"ZAVA_AUDIT_FILE .* another user"):
+        AuditFile(path).open()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX locks")
+def test_whoever_holds_the_file_s_lock_for_ever_keeps_no_call_waiting(
+    path: Path,
+) -> None:
+    file = AuditFile(path, patience=0.01)
+    with path.open("wb") as other:
+        path.chmod(0o600)
+        fcntl.flock(other, fcntl.LOCK_EX)
+        with pytest.raises(BlockingIOError):
+            file.write({"n": 1})
+    file.write({"n": 2})
+    file.close()
+    assert entries(path) == [{"n": 2}]
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs resource limits")
 def test_a_line_that_was_cut_is_an_error_and_spoils_no_other(path: Path) -> None:
     body = """
 import resource, signal, sys
 from pathlib import Path
 from zava.infra.audit import AuditFile
+
+if sys.platform != "win32":
+    import fcntl
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 file = AuditFile(Path(sys.argv[1]))
 file.write({"n": 1})

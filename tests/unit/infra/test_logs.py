@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import re
 import stat
 import sys
@@ -177,6 +178,34 @@ def test_two_processes_share_a_file_and_rotate_it_once(tmp_path: Path) -> None:
         "mcp_server.log.1",
         "mcp_server.log.2",
     ]
+
+
+def test_a_pipe_that_nobody_reads_is_a_warning_and_no_wait(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.log")
+    set_up_logging("INFO", "text", tmp_path / "pipe.log")
+    assert "ZAVA_LOG_FILE" in capsys.readouterr().err
+
+
+def test_a_file_that_can_no_longer_be_written_is_said_once_without_a_traceback(
+    capsys: pytest.CaptureFixture[str], file: Path
+) -> None:
+    set_up_logging("INFO", "text", file)
+    logger.info("first")
+    file.unlink()
+    file.parent.rmdir()
+    file.parent.write_text("a file where the folder was")
+    logger.info("second")
+    logger.info("third")
+    err = capsys.readouterr().err
+    assert err.count("ZAVA_LOG_FILE") == 1
+    assert "Traceback" not in err
+    assert "third" in err
+    file.parent.unlink()
+    file.parent.mkdir()
+    logger.info("fourth")
+    assert "fourth" in file.read_text()
 
 
 def test_braces_in_the_name_of_the_file_are_braces(tmp_path: Path) -> None:
