@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from tests.people import REDMOND
+
 GROUPS = ("store_managers", "regional_managers")
 TABLES = (
     *("stores", "customers", "orders", "order_items", "inventory", "daily_sales"),
@@ -347,6 +349,68 @@ def _functions() -> Iterator[Change]:
     )
 
 
+def _roundabout() -> Iterator[Change]:
+    """What is reached by way of something else, or stands where nobody looks."""
+    of_system = "CREATE {0} {1} AS SELECT email FROM retail.customers; GRANT SELECT ON {1} TO PUBLIC"
+    emails = "SELECT string_agg(email, ' ') FROM {}"
+    for kind in ("VIEW", "TABLE"):
+        yield Change(
+            f"{kind.lower()}-in-information-schema",
+            of_system.format(kind, "information_schema.emails"),
+            (emails.format("information_schema.emails"),),
+        )
+    in_catalogue = "SET allow_system_table_mods = on; " + of_system.format(
+        "VIEW", "pg_catalog.emails"
+    )
+    yield Change(
+        "view-in-pg-catalog", in_catalogue, (emails.format("pg_catalog.emails"),)
+    )
+    yield Change(
+        "extension-s-view-in-pg-catalog",
+        in_catalogue
+        + "; INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
+        " VALUES (98002, 'reports', 10, 'pg_catalog'::regnamespace, true, '1'); ALTER EXTENSION reports ADD VIEW pg_catalog.emails",
+        (emails.format("pg_catalog.emails"),),
+    )
+    # The schema is closed, what is in it is not, and a view leads there.
+    body = "SELECT string_agg(email, chr(32)) FROM retail.customers"
+    function = f"CREATE FUNCTION rep.f(text, text) RETURNS text LANGUAGE sql SECURITY DEFINER AS '{body}';"
+    for name, within, shows in (
+        ("table", "CREATE TABLE rep.o AS SELECT email FROM retail.customers; GRANT SELECT ON rep.o TO PUBLIC;", "* FROM rep.o"),
+        ("view", "CREATE VIEW rep.o AS SELECT email FROM retail.customers; GRANT SELECT ON rep.o TO store_managers;", "* FROM rep.o"),
+        ("view-of-a-view", "CREATE VIEW rep.i AS SELECT email FROM retail.customers; CREATE VIEW rep.o WITH (security_invoker) AS SELECT * FROM rep.i;"
+         "GRANT SELECT ON rep.i, rep.o TO PUBLIC;", "* FROM rep.o"),
+        ("table-with-policy-true", "CREATE TABLE rep.o AS SELECT store_id, total_amount FROM retail.orders; GRANT SELECT ON rep.o TO PUBLIC;"
+         "ALTER TABLE rep.o ENABLE ROW LEVEL SECURITY; ALTER TABLE rep.o FORCE ROW LEVEL SECURITY; CREATE POLICY p ON rep.o " + TRUE + ";",
+         "* FROM rep.o"),
+        ("sequence", "CREATE SEQUENCE rep.s; GRANT SELECT ON rep.s TO PUBLIC;", "'order no ' || last_value AS no FROM rep.s"),
+        ("function", function, "rep.f('', '') AS f"),
+        ("operator", function + "CREATE OPERATOR rep.@@@ (FUNCTION = rep.f, LEFTARG = text, RIGHTARG = text);", "''::text OPERATOR(rep.@@@) ''::text AS f"),
+        ("aggregate", function + "CREATE AGGREGATE rep.a (text) (SFUNC = rep.f, STYPE = text);", "rep.a('') AS f"),
+    ):  # fmt: skip
+        yield Change(
+            f"caller-s-view-of-a-hidden-{name}",
+            f"CREATE SCHEMA rep; {within} CREATE VIEW public.v WITH (security_invoker) AS SELECT {shows}; GRANT SELECT ON public.v TO PUBLIC",
+        )
+    yield Change(
+        "definer-behind-a-domain",
+        "CREATE SCHEMA rep; CREATE FUNCTION rep.f(text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS"
+        f" $$ BEGIN RAISE EXCEPTION '%', ({body}); END $$; CREATE DOMAIN public.code AS text CHECK (rep.f(VALUE))",
+        ("SELECT ''::public.code",),
+    )
+    yield Change(
+        "password-of-a-foreign-server",
+        "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; GRANT USAGE ON FOREIGN SERVER s TO PUBLIC;"
+        "CREATE USER MAPPING FOR zava_server SERVER s OPTIONS (password 'SCRAM-SHA-256$')",
+        ("SELECT string_agg(umoptions::text, ' ') FROM pg_user_mappings",),
+    )
+    yield Change(
+        "postgresql-s-own-function-replaced",
+        "CREATE OR REPLACE FUNCTION pg_catalog.initcap(text) RETURNS text LANGUAGE plpgsql AS"
+        " 'DECLARE r text; BEGIN EXECUTE $1 INTO r; RETURN r; END'",
+    )
+
+
 def _own_functions() -> Iterator[Change]:
     change = "CREATE OR REPLACE FUNCTION retail.{} LANGUAGE sql STABLE {} SET search_path = pg_catalog, pg_temp AS $$ {} $$"
     definer = "SECURITY DEFINER"
@@ -420,6 +484,22 @@ def _own_functions() -> Iterator[Change]:
     yield Change(
         "owned-by-somebody-else",
         "ALTER FUNCTION retail.get_user_store_list() OWNER TO postgres",
+    )
+    yield Change(
+        "somebody-s-identity-as-a-setting",
+        f"ALTER FUNCTION retail.get_current_user_store() SET app.current_rls_user_id = '{REDMOND}'",
+    )
+    yield Change(
+        "settings-of-a-search",
+        "DO $$ BEGIN EXECUTE (SELECT 'ALTER FUNCTION ' || oid::regprocedure || ' SET row_security = off' FROM pg_proc WHERE proname = 'search_products_by_description'); END $$",
+    )
+    yield Change(
+        "an-identity-for-ever",
+        "ALTER FUNCTION retail.get_user_store_list() IMMUTABLE",
+    )
+    yield Change(
+        "called-with-nulls",
+        "ALTER FUNCTION retail.identity_seal(uuid) CALLED ON NULL INPUT",
     )
     yield Change(
         "names-of-the-caller-first",
@@ -648,6 +728,7 @@ def every_change() -> list[Change]:
         _views,
         _sequences,
         _functions,
+        _roundabout,
         _own_functions,
         _policies,
         _roles,

@@ -14,6 +14,9 @@ _FUNCTION = re.compile(
     r"^AS \$\$(?P<body>.*?)\$\$;",
     re.MULTILINE | re.DOTALL,
 )
+_LANGUAGE = re.compile(r"\bLANGUAGE (\w+)")
+_VOLATILITY = re.compile(r"\b([IS])(?:MMUTABLE|TABLE)\b")
+_SET = re.compile(r"^\s+SET (\S+) = (.+)$", re.MULTILINE)
 _ANOTHER = re.compile(r"^(BEGIN ATOMIC|RETURN)\b", re.MULTILINE)
 
 
@@ -22,12 +25,19 @@ class Definition(TypedDict):
 
     Attributes:
         digest: SHA-256 of its body's text, in hexadecimal.
+        volatility: As pg_proc.provolatile has it: i, s or v.
+        config: The settings that it runs with, as pg_proc.proconfig has them.
         is_definer: Whether it runs with its owner's rights.
+        is_strict: Whether it is not called with a null.
     """
 
     name: str
     digest: str
+    language: str
+    volatility: str
+    config: list[str]
     is_definer: bool
+    is_strict: bool
 
 
 @cache
@@ -38,7 +48,11 @@ def definitions() -> tuple[Definition, ...]:
         Definition(
             name=found["name"],
             digest=hashlib.sha256(found["body"].encode()).hexdigest(),
+            language=_LANGUAGE.findall(found["head"])[0],
+            volatility=next(iter(_VOLATILITY.findall(found["head"])), "v").lower(),
+            config=[f"{name}={value}" for name, value in _SET.findall(found["head"])],
             is_definer="SECURITY DEFINER" in found["head"],
+            is_strict=" STRICT" in found["head"],
         )
         for part in re.split(r"^(?=CREATE OR REPLACE FUNCTION)", schema, flags=re.M)
         for found in [_FUNCTION.match(part)]

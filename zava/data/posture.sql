@@ -111,6 +111,13 @@ ORDER BY 1
 -- Each table with a store, or under row level security, shows a role the stores of its identity, by one of two policies, and nothing else.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
+), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+    SELECT d.refclassid AS class, d.refobjid AS oid
+    FROM pg_class AS v
+    JOIN pg_rewrite AS w ON w.ev_class = v.oid
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid
+    WHERE v.relkind = 'v' AND v.oid >= 16384
+        AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 ), tenant AS (
     SELECT c.oid
     FROM pg_class AS c
@@ -121,7 +128,8 @@ WITH reach AS (
             AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
             AND EXISTS (
                 SELECT FROM reach AS r
-                WHERE has_schema_privilege(r.oid, c.relnamespace, 'USAGE') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+                WHERE has_any_column_privilege(r.oid, c.oid, 'SELECT')
+                    AND (has_schema_privilege(r.oid, c.relnamespace, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
     END
 ), policy AS (
     SELECT p.polrelid, p.polname, p.polroles, pg_get_expr(p.polqual, p.polrelid) AS shows
@@ -152,7 +160,8 @@ ORDER BY 1
 
 -- name: posture_relations
 -- What a role in reach may read is one of these: a table of the catalogue or of retail.shared_objects, a table
--- with a store under row level security, whose policies are the next check's, or a view with its caller's rights.
+-- with a store under row level security, whose policies are another check's, or a view with its caller's rights.
+-- PostgreSQL's own (their OIDs end at 16383) are the check catalogue_grants'.
 WITH RECURSIVE reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
 ), shared AS (
@@ -167,6 +176,13 @@ WITH RECURSIVE reach AS (
     SELECT i.inhparent, i.inhrelid FROM pg_inherits AS i JOIN shared AS s ON s.oid = i.inhparent
     UNION
     SELECT i.inhparent, i.inhrelid FROM grown AS g JOIN pg_inherits AS i ON i.inhparent = g.oid
+), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+    SELECT d.refclassid AS class, d.refobjid AS oid
+    FROM pg_class AS v
+    JOIN pg_rewrite AS w ON w.ev_class = v.oid
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid
+    WHERE v.relkind = 'v' AND v.oid >= 16384
+        AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 )
 SELECT c.oid::regclass::text AS object,
        CASE WHEN c.relkind = 'v' THEN format('ALTER VIEW %s SET (security_invoker = true);', c.oid::regclass)
@@ -175,11 +191,12 @@ SELECT c.oid::regclass::text AS object,
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'pg_toast') AND n.nspname NOT LIKE 'pg\_temp\_%'
+    AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
     AND c.oid NOT IN (SELECT oid FROM shared WHERE oid IS NOT NULL)
     AND EXISTS (
         SELECT FROM reach AS r
-        WHERE has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_any_column_privilege(r.oid, c.oid, 'SELECT'))
+        WHERE has_any_column_privilege(r.oid, c.oid, 'SELECT')
+            AND (has_schema_privilege(r.oid, n.oid, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
     AND NOT CASE
         WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity AND EXISTS (
             SELECT FROM pg_attribute AS a
@@ -199,31 +216,56 @@ ORDER BY 1
 
 -- name: posture_sequences
 -- A sequence tells how many rows were made.
+WITH reach AS (
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+    SELECT d.refclassid AS class, d.refobjid AS oid
+    FROM pg_class AS v
+    JOIN pg_rewrite AS w ON w.ev_class = v.oid
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid
+    WHERE v.relkind = 'v' AND v.oid >= 16384
+        AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
+)
 SELECT c.oid::regclass::text AS object,
        format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s;', c.oid::regclass,
-              (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
-               WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper)) AS remedy
+              (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) AS remedy
 FROM pg_class AS c
 WHERE c.relkind = 'S'
     AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
     AND EXISTS (
-        SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
-            AND has_schema_privilege(r.oid, c.relnamespace, 'USAGE')
-            AND has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE'))
+        SELECT FROM reach AS r
+        WHERE has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE')
+            AND (has_schema_privilege(r.oid, c.relnamespace, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
 ORDER BY 1
 
 -- name: posture_functions
 -- What a role in reach may call is PostgreSQL's own (its OIDs end at 16383), pgvector's, or what schema.sql grants it
--- of zava's. Whatever runs with its owner's rights is zava's and looks up names safely. A cast or an operator calls a
--- function that is in no schema of the caller's.
+-- of zava's. Whatever runs with its owner's rights is zava's and looks up names safely. A cast, an operator, a view or
+-- the check of a domain calls a function that is in no schema of the caller's.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+    SELECT d.refclassid AS class, d.refobjid AS oid
+    FROM pg_class AS v
+    JOIN pg_rewrite AS w ON w.ev_class = v.oid
+    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid
+    WHERE v.relkind = 'v' AND v.oid >= 16384
+        AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 ), called AS (
     SELECT castfunc AS oid FROM pg_cast
     UNION
+    SELECT oid FROM shown WHERE class = 'pg_proc'::regclass
+    UNION
     SELECT o.oprcode FROM pg_operator AS o
     WHERE EXISTS (SELECT FROM reach AS r WHERE has_schema_privilege(r.oid, o.oprnamespace, 'USAGE'))
+        OR o.oid IN (SELECT oid FROM shown WHERE class = 'pg_operator'::regclass)
+    UNION
+    SELECT d.refobjid
+    FROM pg_constraint AS k
+    JOIN pg_type AS t ON t.oid = k.contypid
+    JOIN pg_depend AS d ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refclassid = 'pg_proc'::regclass
+    WHERE EXISTS (SELECT FROM reach AS r WHERE has_schema_privilege(r.oid, t.typnamespace, 'USAGE'))
+        OR t.oid IN (SELECT oid FROM shown WHERE class = 'pg_type'::regclass)
 ), suspect AS (
     SELECT p.oid, p.pronamespace, k.is_known AND p.prosecdef AS is_definer_of_zava
     FROM pg_proc AS p
@@ -232,7 +274,7 @@ WITH reach AS (
     ) AS k
     WHERE CASE
         WHEN k.is_known THEN p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
-        WHEN p.oid < 16384 THEN p.prosecdef
+        WHEN p.oid < 16384 THEN p.prosecdef OR p.prolang NOT IN (12, 13, 14)  -- internal, c, sql: not one put in its place
         WHEN p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN false
         ELSE NOT EXISTS (
                 SELECT FROM pg_depend AS d
@@ -271,7 +313,7 @@ SELECT CASE WHEN p.oid IS NULL THEN format('retail.%%I is missing', k.name) ELSE
        CASE WHEN p.proowner <> to_regrole('zava_owner') THEN format('ALTER FUNCTION %%s OWNER TO zava_owner;', p.oid::regprocedure)
             WHEN o.others > 0 THEN format('DROP FUNCTION %%s;', p.oid::regprocedure)
             ELSE 'load schema.sql again' END AS remedy
-FROM jsonb_to_recordset(%(definitions)s) AS k (name text, digest text, is_definer boolean)
+FROM jsonb_to_recordset(%(definitions)s) AS k (name text, digest text, language text, volatility text, config text[], is_definer boolean, is_strict boolean)
 LEFT JOIN pg_proc AS p ON p.pronamespace = 'retail'::regnamespace AND p.proname = k.name
 CROSS JOIN LATERAL (
     SELECT count(*) AS others FROM pg_proc AS q
@@ -279,6 +321,9 @@ CROSS JOIN LATERAL (
 ) AS o
 WHERE p.oid IS NULL OR p.prosecdef <> k.is_definer OR p.proowner <> to_regrole('zava_owner')
     OR encode(sha256(convert_to(p.prosrc, 'UTF8')), 'hex') <> k.digest
+    OR p.prolang <> (SELECT oid FROM pg_language WHERE lanname = k.language)
+    OR p.provolatile::text <> k.volatility OR p.proisstrict <> k.is_strict
+    OR p.proconfig IS DISTINCT FROM k.config
 ORDER BY 1
 
 -- name: posture_extensions
@@ -333,6 +378,14 @@ WHERE (g.grantee = 0 OR EXISTS (
         CROSS JOIN LATERAL aclexplode(i.initprivs) AS a
         WHERE i.classoid = g.class AND i.objoid = g.oid AND i.objsubid IN (0, g.part)
             AND a.grantee IN (0, g.grantee) AND a.privilege_type = g.privilege_type)
+UNION ALL
+-- Who may use a foreign server reads the password by which it is reached.
+SELECT DISTINCT 'usage on FOREIGN SERVER ' || s.name, format('REVOKE USAGE ON FOREIGN SERVER %s FROM PUBLIC, %I;', s.name, r.rolname)
+FROM pg_depend AS d
+CROSS JOIN LATERAL (SELECT (pg_identify_object(d.refclassid, d.refobjid, 0)).identity AS name) AS s
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE d.classid = 'pg_user_mapping'::regclass AND d.refclassid = 'pg_foreign_server'::regclass
+    AND has_server_privilege(r.oid, d.refobjid, 'USAGE')
 ORDER BY 1
 
 -- name: posture_default_privileges
