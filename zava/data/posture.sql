@@ -111,7 +111,7 @@ ORDER BY 1
 -- Each table with a store, or under row level security, shows a role the stores of its identity, by one of two policies, and nothing else.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER')
-), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
     SELECT d.refclassid AS class, d.refobjid AS oid
     FROM pg_class AS v
     JOIN pg_rewrite AS w ON w.ev_class = v.oid
@@ -176,7 +176,7 @@ WITH RECURSIVE reach AS (
     SELECT i.inhparent, i.inhrelid FROM pg_inherits AS i JOIN shared AS s ON s.oid = i.inhparent
     UNION
     SELECT i.inhparent, i.inhrelid FROM grown AS g JOIN pg_inherits AS i ON i.inhparent = g.oid
-), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
     SELECT d.refclassid AS class, d.refobjid AS oid
     FROM pg_class AS v
     JOIN pg_rewrite AS w ON w.ev_class = v.oid
@@ -218,7 +218,7 @@ ORDER BY 1
 -- A sequence tells how many rows were made.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
-), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
     SELECT d.refclassid AS class, d.refobjid AS oid
     FROM pg_class AS v
     JOIN pg_rewrite AS w ON w.ev_class = v.oid
@@ -244,7 +244,7 @@ ORDER BY 1
 -- the check of a domain calls a function that is in no schema of the caller's.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
-), shown AS (  -- a caller's view needs no right to the schemas of what it shows
+), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
     SELECT d.refclassid AS class, d.refobjid AS oid
     FROM pg_class AS v
     JOIN pg_rewrite AS w ON w.ev_class = v.oid
