@@ -31,6 +31,8 @@ from tests.people import SEATTLE
 pytestmark = pytest.mark.thorough
 
 TOO_LARGE = "RESULT_TOO_LARGE"
+# Where PostgreSQL's own ceiling is met first.
+NO_MEMORY = "OUT_OF_MEMORY"
 UNREAD = 300
 
 
@@ -70,7 +72,7 @@ def test_an_enormous_row_is_an_error_that_says_what_to_do(
     server: StdioProcess, sql: str
 ) -> None:
     answer = server.query(sql)
-    assert answer.error["code"] == TOO_LARGE
+    assert answer.error["code"] in {TOO_LARGE, NO_MEMORY}
     assert "left()" in answer.text
     assert server.query("SELECT 1", fresh=True).structured["rows"] == [[1]]
 
@@ -306,7 +308,7 @@ def test_a_cell_of_a_gigabyte_is_an_error(start: Start) -> None:
         "execute_sales_query", postgresql_query=cell(1_000_000_000)
     )
     assert process.request("ping") == {}
-    assert code(process.receive(request_id, patience=600)) == TOO_LARGE
+    assert code(process.receive(request_id, patience=600)) in {TOO_LARGE, NO_MEMORY}
     assert process.query("SELECT 1").structured["rows"] == [[1]]
 
 

@@ -219,16 +219,10 @@ def test_a_part_that_cannot_end_is_logged_and_stops_no_other(
 
 @pytest.mark.acceptance("D22")
 def test_a_start_that_fails_midway_ends_what_was_started(settings: Settings) -> None:
-    holder = MetricsCollector()
-    port = holder.serve(0)
-    manager = Recording(with_changes(settings, metrics_port=port))
-    try:
-        with captured_log() as log, pytest.raises(ConfigurationError) as caught:
-            manager.startup()
-    finally:
-        with captured_log():
-            holder.flush()
-    assert "ZAVA_METRICS_PORT" in caught.value.message
+    manager = Recording(with_changes(settings, audit_file="/nonexistent/audit.jsonl"))
+    with captured_log() as log, pytest.raises(ConfigurationError) as caught:
+        manager.startup()
+    assert "ZAVA_AUDIT_FILE" in caught.value.message
     assert manager.opened is not None
     assert manager.opened.connection_pool is None
     assert manager.db_pool is None
@@ -268,7 +262,8 @@ def test_a_database_that_is_away_leaves_the_ai_service_healthy(
             health = manager.health_check()
     assert health["ai_service"] == "healthy"
     assert health["database"].startswith("unhealthy: ")
-    assert "nonexistent" not in health["database"]
+    # libpq's own reason, which names where it looked, and the setting to change.
+    assert "ZAVA_DB_HOST" in health["database"]
     assert "secret" not in health["database"]
 
 

@@ -71,7 +71,7 @@ class Pool(ConnectionPool[CancellableConnection]):
             psycopg.OperationalError: The database cannot be reached.
             BusyError: So many statements cannot be ended that another is one too many.
         """
-        if (stuck := self.count_stuck()) >= self.max_size:
+        if (stuck := self.count_stuck()) > self.max_size:
             raise BusyError(
                 f"{stuck} statements that PostgreSQL cannot interrupt are still at work"
                 " for this server: wait until they have come to their end"

@@ -39,8 +39,8 @@ NO_DISK = (
     " aggregate earlier, or select less"
 )
 NO_ROOM = (
-    "the query takes more memory than PostgreSQL has for one: work on fewer or shorter"
-    " values at once, and aggregate earlier"
+    "the query takes more memory than PostgreSQL has for one: work on fewer values at"
+    " once, cut long ones with left(), and aggregate earlier"
 )
 SIMPLER = "write it shorter and less nested"
 
