@@ -158,7 +158,8 @@ def test_the_end_of_the_server_ends_its_statement_behind_a_pooler(
 
 def test_an_enormous_row_is_refused_behind_a_pooler_too(process: StdioProcess) -> None:
     answer = process.query("SELECT repeat('x', 200000000)")
-    assert answer.error["code"] == "RESULT_TOO_LARGE"
+    # Whichever ceiling is met first, zava's or PostgreSQL's own.
+    assert answer.error["code"] in {"RESULT_TOO_LARGE", "OUT_OF_MEMORY"}
     assert process.query(STORES).structured["rows"] == [["Zava Retail Seattle"]]
 
 
