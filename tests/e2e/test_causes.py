@@ -12,9 +12,8 @@ import shutil
 import socket
 import subprocess
 import tempfile
-import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import psycopg
@@ -23,41 +22,12 @@ from psycopg.conninfo import make_conninfo
 
 from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
-from tests.e2e.refusing_server import RefusingServer
+from tests.e2e.refusing_server import CannedServer, RefusingServer
 from tests.e2e.stdio_process import environment, poll
 from tests.people import SEATTLE, STRANGER
 from zava.embedded import EmbeddedServer
 
 SECRET = "hunter2"
-
-
-class Tls:
-    """A server that answers a request for TLS with one letter; it counts its guests."""
-
-    def __init__(self, answer: bytes) -> None:
-        self._answer = answer
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-        self.guests = 0
-        self._thread = threading.Thread(target=self._serve)
-        self._thread.start()
-
-    def close(self) -> None:
-        """Serve nobody any more."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._thread.join()
-        self._listener.close()
-
-    def _serve(self) -> None:
-        with suppress(OSError):
-            while True:
-                guest, _ = self._listener.accept()
-                self.guests += 1
-                with guest, suppress(OSError):
-                    guest.settimeout(5)
-                    if guest.recv(8):
-                        guest.sendall(self._answer)
-                        guest.recv(1)
 
 
 @pytest.fixture(scope="module")
@@ -81,16 +51,10 @@ def guarded(pg_version: int) -> Iterator[str]:
 
 
 @pytest.fixture
-def tls() -> Iterator[Callable[[bytes], Tls]]:
-    open_ones: list[Tls] = []
-
-    def start_one(answer: bytes) -> Tls:
-        open_ones.append(Tls(answer))
-        return open_ones[-1]
-
-    yield start_one
-    for server in open_ones:
-        server.close()
+def tls() -> Iterator[Callable[[bytes], CannedServer]]:
+    """Starts servers that answer a request for TLS with one letter."""
+    with ExitStack() as stack:
+        yield lambda answer: stack.enter_context(CannedServer(answer))
 
 
 # What is wrong: how it is reached, the code, what the line says.
@@ -116,7 +80,7 @@ def test_a_connection_that_cannot_be_made_is_explained_everywhere_alike(
     start: Start,
     tmp_path: Path,
     guarded: str,
-    tls: Callable[[bytes], Tls],
+    tls: Callable[[bytes], CannedServer],
     cause: str,
 ) -> None:
     reached, code, said = CAUSES[cause]
@@ -165,12 +129,12 @@ def test_a_server_that_refuses_is_asked_once_a_call_and_its_reason_told(
         # Retries are for a connection that was there and got lost.
         process = start(database_url=url, retry_attempts="5", log_level="WARNING")
         poll(lambda: answer[2] in process.stderr, "it is said at the start")
-        at_start = server.logins
+        at_start = server.guests
         assert at_start <= 3  # two that the pool keeps open, and the one that asks
         for number in range(1, 4):
             refused = process.query("SELECT 1")
             assert refused.error["code"] == code, refused.text
-            assert server.logins == at_start + number
+            assert server.guests == at_start + number
         message = refused.text.split("] ", 1)[1]
         assert answer[2] in message
         assert named in message

@@ -9,7 +9,7 @@ import pytest
 from psycopg import errors
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from zava.data.pipeline import exchange
+from zava.data.pipeline import Bound, Names, Statement, exchange, prepare
 from zava.embedded import EmbeddedServer
 
 
@@ -36,10 +36,51 @@ def test_each_statement_has_its_result_in_order(conn: psycopg.Connection) -> Non
     assert is_ready(conn)
 
 
-def test_nothing_stays_prepared(conn: psycopg.Connection) -> None:
+def test_what_is_exchanged_is_not_prepared(conn: psycopg.Connection) -> None:
     for _ in range(10):
-        exchange(conn, [b"SELECT 1"])
+        exchange(conn, [b"SELECT 1", Bound(b"SELECT $1::text", (b"x",))])
     assert conn.execute("SELECT * FROM pg_prepared_statements").fetchall() == []
+
+
+def test_what_comes_again_is_prepared_once(conn: psycopg.Connection) -> None:
+    names: Names = {}
+    for value in (b"1", b"2"):
+        statements: list[Statement] = [
+            Bound(b"BEGIN"),
+            b"SELECT 3",
+            Bound(b"SELECT $1::int", (value,)),
+            Bound(b"ROLLBACK"),
+        ]
+        results = exchange(conn, prepare(conn, statements, names))
+        assert results[1].get_value(0, 0) == b"3"
+        assert results[2].get_value(0, 0) == value
+        assert is_ready(conn)
+    kept = conn.execute("SELECT statement FROM pg_prepared_statements").fetchall()
+    assert sorted(kept) == [("BEGIN",), ("ROLLBACK",), ("SELECT $1::int",)]
+
+
+def test_what_cannot_be_prepared_takes_no_name(conn: psycopg.Connection) -> None:
+    names: Names = {}
+    statements: list[Statement] = [
+        Bound(b"BEGIN"),
+        Bound(b"SELECT later.f()"),
+        Bound(b"ROLLBACK"),
+    ]
+    for _ in range(2):
+        with pytest.raises(errors.InvalidSchemaName):
+            prepare(conn, statements, names)
+        assert is_ready(conn)
+        assert list(names) == [b"BEGIN"]
+    conn.execute("CREATE SCHEMA later")
+    try:
+        conn.execute("CREATE FUNCTION later.f() RETURNS int RETURN 1")
+        for body in ("1", "2"):  # a name follows what its function becomes
+            conn.execute("DROP FUNCTION later.f()")
+            conn.execute(f"CREATE FUNCTION later.f() RETURNS int RETURN {body}")
+            results = exchange(conn, prepare(conn, statements, names))
+            assert results[1].get_value(0, 0) == body.encode()
+    finally:
+        conn.execute("DROP SCHEMA later CASCADE")
 
 
 def test_the_first_failure_is_raised_and_the_rest_does_not_run(

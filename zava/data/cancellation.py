@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import psycopg
 from typing_extensions import Self
 
+from zava.data.pipeline import Names
 from zava.data.refusals import refusal
 from zava.infra.cancellation import CallCancelled, check_cancelled
 from zava.infra.memory import is_memory_short
@@ -105,13 +106,11 @@ class _Interruptible(Generator[Any, Any, T]):
         """Cancel the statement, again at each call: one may fall between two."""
         if self._cancelled_at is None:
             self._cancelled_at = time.monotonic()
-        is_heard = False
-        if time.monotonic() - self._cancelled_at < _END_SECONDS:
+        is_heard = time.monotonic() - self._cancelled_at >= _END_SECONDS
+        if not is_heard:
             with suppress(psycopg.Error):
                 self._conn.cancel_safe(timeout=_CANCEL_SECONDS)
                 return
-        else:
-            is_heard = True
         self._conn.give_up(is_heard=is_heard)
         raise SilentStatement("the statement outlived its timeout")
 
@@ -128,6 +127,7 @@ class CancellableConnection(psycopg.Connection[Any]):
         is_pooled: Whether a pooler stands between it and PostgreSQL.
         transaction_settings: What every transaction has to set, then; see
             `zava.data.sessions`.
+        names: What is prepared on it; None where nothing may be.
         patience: Seconds that the server may be silent.
         query_patience: The same while a caller's query runs.
         witness: A file descriptor of the socket of a connection that was given up,
@@ -137,6 +137,7 @@ class CancellableConnection(psycopg.Connection[Any]):
 
     is_pooled = False
     transaction_settings: tuple[bytes, ...] = ()
+    names: Names | None = None
     patience = 10.0
     query_patience = 60.0
     witness: int | None = None

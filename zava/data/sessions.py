@@ -84,6 +84,7 @@ class SessionSettings:
             conn.prepare_threshold = None  # a name would be left on the server
             conn.transaction_settings = self._accepted(conn)
         else:
+            conn.names = {}
             exchange(conn, _texts("set_session", self._values))
             _try(conn, _texts("set_session", _WATCH_CLIENT))
 

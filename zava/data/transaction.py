@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +12,7 @@ from psycopg import sql
 
 from zava.data.cancellation import CancellableConnection, transaction_settings
 from zava.data.cells import know_array, load_rows
-from zava.data.pipeline import Bound, Statement, exchange
+from zava.data.pipeline import Bound, Statement, exchange, prepare
 from zava.data.statements import statement
 from zava.models import Column, Identity
 
@@ -88,7 +87,7 @@ def run_queries(
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements: list[Statement] = [begin.encode(), *transaction_settings(conn)]
+    statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
     statements += identity_statements(identity)
     fetched = []
     for number, query in enumerate(queries):
@@ -98,15 +97,23 @@ def run_queries(
         statements.append(_encoded(text))
         fetched.append(len(statements))
         statements.append(_fetch(number, rows))
-    statements.append(statement("rollback").encode())
-    patient = (
-        conn.patient(conn.query_patience)
-        if isinstance(conn, CancellableConnection)
-        else nullcontext()
-    )
-    with patient:
-        results = exchange(conn, statements)
+    statements.append(Bound(statement("rollback").encode()))
+    results = _exchange(conn, statements)
     return [_read(conn, results[n], max_bytes) for n in fetched]
+
+
+def _exchange(
+    conn: psycopg.Connection[Any], statements: list[Statement]
+) -> list[PGresult]:
+    if not isinstance(conn, CancellableConnection):
+        return exchange(conn, statements)
+    usual, conn.patience = conn.patience, conn.query_patience
+    try:
+        if conn.names is not None:
+            statements = prepare(conn, statements, conn.names)
+        return exchange(conn, statements)
+    finally:
+        conn.patience = usual
 
 
 def prefix_length() -> int:
@@ -118,11 +125,10 @@ def prefix_length() -> int:
 def identity_statements(identity: Identity) -> tuple[Statement, ...]:
     """Return what makes an open transaction `identity`'s: user id, seal, role."""
     values = (str(identity.user_id).encode(), identity.seal.encode())
-    role_name = sql.Identifier(identity.role_name)
-    return (
-        Bound(statement("set_identity").encode(), values),
-        sql.SQL(statement("set_role")).format(role_name=role_name).as_bytes(),
+    role = sql.SQL(statement("set_role")).format(
+        role_name=sql.Identifier(identity.role_name)
     )
+    return Bound(statement("set_identity").encode(), values), Bound(role.as_bytes())
 
 
 @lru_cache(maxsize=64)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _LONGEST_MESSAGE = 10_000
 _LONGEST_FACT = 500
+_NUMBERS = (bool, int, float)
 # Whatever a terminal or a reader could take for the end of a line, or for a command.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # These say at INFO, or twice, what a line of ours already says.
@@ -92,20 +93,19 @@ def _mask(record: Record) -> None:
 
 def escape(text: str) -> str:
     """Return a text as one line, its control characters written as escapes."""
+    if text.isprintable():  # which no control character is
+        return text
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def _as_text(record: Record) -> str:
     """`time - name - level - message key=value …`, as a loguru template."""
-    facts = "".join(
-        f" {escape(key)}={escape(str(value))}"
-        for key, value in _facts(record)
-        if value is not None
-    )
+    facts = escape("".join([f" {k}={v}" for k, v in _facts(record) if v is not None]))
     record["extra"]["_message"] = escape(record["message"])
-    # Its lines are set in, so that none passes for one of the log's own.
-    trace = "".join(f"\n    {escape(line)}" for line in _trace(record).splitlines())
-    record["extra"]["_facts"] = mask_secrets(facts + trace)
+    if trace := _trace(record):
+        # Its lines are set in, so that none passes for one of the log's own.
+        facts += "".join(f"\n    {escape(line)}" for line in trace.splitlines())
+    record["extra"]["_facts"] = mask_secrets(facts)
     return (
         "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {extra[_message]}"
         "{extra[_facts]}\n"
@@ -124,9 +124,10 @@ def _as_json(record: Record) -> str:
     trace = _trace(record)
     if trace:
         line["exception"] = trace
-    plain = (bool, int, float, type(None))
     masked = {
-        name: value if isinstance(value, plain) else mask_secrets(str(value))
+        name: value
+        if value is None or isinstance(value, _NUMBERS)
+        else mask_secrets(str(value))
         for name, value in line.items()
     }
     record["extra"]["_line"] = json.dumps(masked)
@@ -153,7 +154,7 @@ def _facts(record: Record) -> list[tuple[str, Any]]:
 
 def _short(value: Any) -> Any:
     """A fact as it is logged: a number as it is, a text cut."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, _NUMBERS):
         return value
     text = str(value)
     return text if len(text) <= _LONGEST_FACT else f"{text[:_LONGEST_FACT]}…"

@@ -76,8 +76,7 @@ def _meant(schema: Mapping[str, Any], value: Any) -> Any:
     kind = schema.get("type")
     if kind == "array" and isinstance(value, list):
         return [_meant(schema.get("items", {}), item) for item in value]
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if kind == "string" and is_number:
+    if kind == "string" and type(value) in (int, float):
         is_whole = isinstance(value, float) and value.is_integer()
         return str(int(value) if is_whole else value)
     if (

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import math
 import threading
+import time
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from queue import SimpleQueue
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, NamedTuple, TypeVar, cast
 
 import anyio
 
@@ -48,7 +50,9 @@ class WorkerThreads:
         self._outlet = outlet or Outlet()
         self._patience = patience
         self._last_end = -math.inf
-        self._places: anyio.Semaphore | None = None
+        self._free = size
+        self._queue: deque[_Waiting] = deque()
+        self._is_watched = False
         self._calls = 0
         self._at_work = 0
         self._threads = 0
@@ -62,9 +66,6 @@ class WorkerThreads:
         Raises:
             BusyError: Too many wait already, or nothing comes to its end.
         """
-        if self._places is None:
-            # Needs a running loop.
-            self._places = anyio.Semaphore(self._size, fast_acquire=True)
         if self._calls >= self._size + self._max_waiting:
             raise BusyError(
                 f"{self._max_waiting} calls wait for their turn already: wait for"
@@ -72,35 +73,62 @@ class WorkerThreads:
             )
         self._calls += 1
         try:
-            await self._take_place(self._places)
+            await self._take_place()
             try:
                 await self._outlet.wait()
                 return await self._hand_over(call)
             finally:
-                self._places.release()
-                self._last_end = anyio.current_time()
+                self._last_end = time.monotonic()
+                self._give_place()
         finally:
             self._calls -= 1
 
-    async def _take_place(self, places: anyio.Semaphore) -> None:
+    async def _take_place(self) -> None:
         """Wait for a place, as long as others come to their end meanwhile."""
-        with suppress(anyio.WouldBlock):
-            places.acquire_nowait()
+        if self._free:
+            self._free -= 1
             return
-        started = anyio.current_time()
-        while True:
-            deadline = max(started, self._last_end) + self._patience
-            with anyio.CancelScope(deadline=deadline) as scope:
-                await places.acquire()
+        waiting = _Waiting(asyncio.get_running_loop().create_future(), time.monotonic())
+        self._queue.append(waiting)
+        if not self._is_watched:
+            self._watch()
+        try:
+            await waiting.place
+        except asyncio.CancelledError:
+            if waiting.place.cancelled():
+                with suppress(ValueError):  # somebody passed over it meanwhile
+                    self._queue.remove(waiting)
+            elif waiting.place.exception() is None:
+                self._give_place()  # it was given at the same moment
+            raise
+
+    def _give_place(self) -> None:
+        while self._queue:
+            place = self._queue.popleft().place
+            if not place.done():
+                place.set_result(None)
                 return
-            if scope.cancelled_caught and anyio.current_time() < (
-                max(started, self._last_end) + self._patience
-            ):
-                continue
-            raise BusyError(
-                "every call at work takes long and none has come to its end: try again"
-                " shortly"
-            )
+        self._free += 1
+
+    def _watch(self) -> None:
+        """Send away who has waited in vain, and look again in time for the next."""
+        # A timer for all of them: one for each costs more than its call's wait.
+        now = time.monotonic()
+        while self._queue:
+            deadline = max(self._queue[0].since, self._last_end) + self._patience
+            if deadline > now:
+                break
+            place = self._queue.popleft().place
+            if not place.done():
+                place.set_exception(
+                    BusyError(
+                        "every call at work takes long and none has come to its end:"
+                        " try again shortly"
+                    )
+                )
+        self._is_watched = bool(self._queue) and deadline < math.inf
+        if self._is_watched:
+            asyncio.get_running_loop().call_later(deadline - now, self._watch)
 
     async def _hand_over(self, call: Callable[[], T]) -> T:
         self._at_work += 1
@@ -122,6 +150,13 @@ class WorkerThreads:
     def _serve(self) -> None:
         while True:
             self._handed.get().run()
+
+
+class _Waiting(NamedTuple):
+    """A call that waits for a place, and since when; the time is monotonic."""
+
+    place: asyncio.Future[None]
+    since: float
 
 
 class _Call(Generic[T]):

@@ -8,6 +8,7 @@ import time
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError, QueryError, ValidationError
@@ -39,6 +40,20 @@ _QUOTE_CATEGORIES = {"Pi", "Pf"}
 _QUOTES = frozenset("\u201a\u201e\u2032\u2033\u2035\u2036\u00b4`\uff02\uff07\uff40")
 _CONSTANT = re.compile(r"'(?:[^']|'')*'")
 _MISREAD = {"SYNTAX_ERROR", "UNDEFINED_FUNCTION", "INVALID_SCHEMA_NAME"} | _MISSING
+
+
+class Question(NamedTuple):
+    """A query that was found fit to be sent.
+
+    Attributes:
+        text: One SELECT, WITH, VALUES or TABLE query.
+        max_rows: Rows to return at most.
+        fresh: Ask the database even if the answer is kept.
+    """
+
+    text: str
+    max_rows: int
+    fresh: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,27 +100,13 @@ class QueryExecutor:
         self._max_result_bytes = max_result_bytes
         self._max_query_length = max_query_length
 
-    def recall(
-        self,
-        postgresql_query: str,
-        rls_user_id: str,
-        *,
-        max_rows: int = DEFAULT_ROWS,
-        fresh: bool = False,
-    ) -> QueryAnswer | None:
-        """Return the kept answer to a query, or None; never waits for anything.
-
-        Ask it first: what `execute` would refuse never waits for its turn.
-
-        Raises:
-            ValidationError: As for `execute`.
-        """
+    def peek(self, question: Question, rls_user_id: str) -> QueryAnswer | None:
+        """Return the kept answer to a question, or None; never waits for anything."""
         started = time.perf_counter()
-        postgresql_query = self._checked(postgresql_query, max_rows)
-        identity = None if fresh else self._provider.known_identity(rls_user_id)
-        if identity is None:
+        identity = self._provider.known_identity(rls_user_id)
+        if question.fresh or identity is None:
             return None
-        result = self._cache.peek(self._key(postgresql_query, identity, max_rows))
+        result = self._cache.peek(self._key(question, identity))
         if result is None:
             return None
         return QueryAnswer(result, True, _milliseconds_since(started))
@@ -127,31 +128,55 @@ class QueryExecutor:
             fresh: Ask the database even if the answer is kept.
 
         Raises:
-            ValidationError: The text is empty or too long, or `max_rows` is out
-                of range.
+            ValidationError: As for `check`.
+            MCPError: As for `answer`.
+        """
+        question = self.check(postgresql_query, max_rows=max_rows, fresh=fresh)
+        return self.answer(question, rls_user_id)
+
+    def answer(self, question: Question, rls_user_id: str) -> QueryAnswer:
+        """Return the rows of a question, as far as the caller may see them.
+
+        Raises:
             QueryError: PostgreSQL does not accept the text.
             MCPError: As for `PostgreSQLProvider.fetch`.
         """
         started = time.perf_counter()
-        postgresql_query = self._checked(postgresql_query, max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
-        key = self._key(postgresql_query, identity, max_rows)
 
         def run() -> ResultSet:
             return self._provider.fetch(
-                postgresql_query, identity, max_rows, self._max_result_bytes
+                question.text, identity, question.max_rows, self._max_result_bytes
             )
 
         try:
-            result, cached = self._cache.obtain(key, run, fresh=fresh)
+            result, cached = self._cache.obtain(
+                self._key(question, identity), run, fresh=question.fresh
+            )
         except QueryError as exc:
-            self._suggest(exc, postgresql_query, rls_user_id)
+            self._suggest(exc, question.text, rls_user_id)
             raise
         return QueryAnswer(result, cached, _milliseconds_since(started))
 
-    def _checked(self, query: str, max_rows: int) -> str:
-        """Return the text to run: without the fence of a code block."""
-        query = _unfenced(query)
+    def check(
+        self,
+        postgresql_query: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+        fresh: bool = False,
+    ) -> Question:
+        """Return what is to be asked; its text is without the fence of a code block.
+
+        Args:
+            postgresql_query: One SELECT, WITH, VALUES or TABLE query.
+            max_rows: Rows to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Raises:
+            ValidationError: The text is empty or too long, or `max_rows` is out
+                of range.
+        """
+        query = _unfenced(postgresql_query)
         if not query.strip():
             raise ValidationError("postgresql_query", query, "must not be empty")
         if len(query) > self._max_query_length:
@@ -177,10 +202,11 @@ class QueryExecutor:
             raise ValidationError(
                 "postgresql_query", query, f"begins with {_named(first)}: leave it out"
             )
-        return query
+        return Question(query, max_rows, fresh)
 
-    def _key(self, query: str, identity: Identity, max_rows: int) -> str:
-        return self._cache.key("execute_sales_query", query, identity, max_rows)
+    def _key(self, question: Question, identity: Identity) -> str:
+        asked = (question.text, identity, question.max_rows)
+        return self._cache.key("execute_sales_query", *asked)
 
     def _suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
         """Add what makes the next try succeed: near names, a character's name."""
@@ -224,6 +250,8 @@ def _unfenced(query: str) -> str:
 
     No query of PostgreSQL's begins with an operator, which is what a fence would be.
     """
+    if "`" not in query and "~" not in query:
+        return query
     opening = _FENCE.match(query)
     if opening is None:
         return query

@@ -70,6 +70,56 @@ async def test_a_call_cancelled_while_it_waits_never_runs_and_frees_its_place(
     assert ran == ["waited"]
 
 
+async def test_whoever_waits_while_nothing_comes_to_its_end_is_sent_away(
+    gate: threading.Event,
+) -> None:
+    threads, told = WorkerThreads(1, patience=0.05), []
+
+    async def wait() -> None:
+        with pytest.raises(BusyError, match="none has come to its end"):
+            await threads.run(gate.wait)
+        told.append("busy")
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(threads.run, gate.wait)
+        await anyio.wait_all_tasks_blocked()
+        async with anyio.create_task_group() as others:
+            for _ in range(3):
+                others.start_soon(wait)
+        # And the next as well: the timer starts again with it.
+        await wait()
+        gate.set()
+    assert told == ["busy"] * 4
+    assert await threads.run(lambda: "free again") == "free again"
+
+
+async def test_a_place_that_is_given_to_a_call_cancelled_at_that_moment_is_not_lost(
+    gate: threading.Event,
+) -> None:
+    threads = WorkerThreads(1)
+    scopes = [anyio.CancelScope() for _ in range(3)]
+    ran = []
+
+    async def wait(number: int) -> None:
+        with scopes[number]:
+            await threads.run(lambda: ran.append(number))
+
+    async def work() -> None:
+        await threads.run(gate.wait)
+        scopes[0].cancel()  # its place was given a moment ago
+        scopes[1].cancel()  # it still waits
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(work)
+        await anyio.wait_all_tasks_blocked()
+        for number in range(3):
+            tasks.start_soon(wait, number)
+            await anyio.wait_all_tasks_blocked()
+        gate.set()
+    assert ran in ([2], [0, 2])
+    assert await threads.run(lambda: "free again") == "free again"
+
+
 async def test_a_failure_reaches_the_caller_and_frees_its_place() -> None:
     threads = WorkerThreads(1, max_waiting=0)
 

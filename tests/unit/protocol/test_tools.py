@@ -19,7 +19,7 @@ from zava.protocol import product_tools, tools
 from zava.protocol.server import RetailServer
 from zava.protocol.threads import WorkerThreads
 from zava.protocol.tools import Services, register_tools
-from zava.service.queries import QueryAnswer
+from zava.service.queries import QueryAnswer, Question
 
 RESULT = ResultSet(
     columns=(Column(name="n", type="int4"),),
@@ -28,7 +28,7 @@ RESULT = ResultSet(
     truncated=None,
     as_of=datetime(2026, 6, 30, tzinfo=timezone.utc),
 )
-Called = list[tuple[str, str, dict[str, Any]]]
+Called = list[tuple[Question, str]]
 
 
 class RecordingExecutor:
@@ -38,12 +38,16 @@ class RecordingExecutor:
         self.called: Called = []
         self._error = error
 
-    def recall(self, query: str, user_id: str, **arguments: Any) -> None:
+    def check(self, query: str, *, max_rows: int, fresh: bool) -> Question:
+        """Find everything fit."""
+        return Question(query, max_rows, fresh)
+
+    def peek(self, question: Question, user_id: str) -> None:
         """Keep nothing."""
 
-    def execute(self, query: str, user_id: str, **arguments: Any) -> QueryAnswer:
+    def answer(self, question: Question, user_id: str) -> QueryAnswer:
         """Answer with one row."""
-        self.called.append((query, user_id, arguments))
+        self.called.append((question, user_id))
         if self._error is not None:
             raise self._error
         return QueryAnswer(RESULT, False, 1.5)
@@ -112,9 +116,8 @@ def test_a_query_is_handed_on_as_it_is_for_the_person_who_is_served() -> None:
         postgresql_query="DROP anything; not ours to judge",
         max_rows=7,
     )
-    assert executor.called == [
-        ("DROP anything; not ours to judge", SEATTLE, {"max_rows": 7, "fresh": False})
-    ]
+    question = Question("DROP anything; not ours to judge", max_rows=7, fresh=False)
+    assert executor.called == [(question, SEATTLE)]
     assert not answer.is_error
     assert answer.structured_content["rows"] == ((1,),)
 
