@@ -2,12 +2,12 @@
 -- is for; values are named parameters.
 
 -- name: begin
--- Opens the transaction of one call.
-BEGIN READ ONLY
+-- Opens the transaction of one call, whatever the defaults of the database are.
+BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY NOT DEFERRABLE
 
 -- name: begin_snapshot
 -- Opens the transaction of a call with several queries, which all see the same state.
-BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE
 
 -- name: fetch
 -- Reads the caller's cursor; the number of rows is put in by the provider.

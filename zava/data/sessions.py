@@ -21,8 +21,18 @@ from zava.data.cancellation import GRACE_SECONDS, CancellableConnection
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
 
-# Ends a statement whose client was killed; not every system can tell.
-_WATCH_CLIENT = {"client_connection_check_interval": "500"}
+# Not every version and system has them, so each is tried alone. The first ends a
+# statement whose client was killed.
+_OPTIONAL: tuple[Mapping[str, str], ...] = (
+    {"client_connection_check_interval": "500"},
+    {"restrict_nonsystem_relation_kind": ""},
+    {"transaction_timeout": "0"},
+)
+_REFUSED = (
+    psycopg.errors.DataError,
+    psycopg.errors.NotSupportedError,
+    psycopg.errors.UndefinedObject,
+)
 
 # What a query means and how its values are written, whatever the operator has set for
 # the database or the login (ALTER DATABASE … SET, ALTER ROLE … SET).
@@ -48,6 +58,11 @@ _MEANINGS: Mapping[str, str] = {
     "row_security": "on",
     "lock_timeout": "0",
     "default_transaction_isolation": "read committed",
+    "escape_string_warning": "on",
+    "synchronize_seqscans": "on",
+    # What would end the session, after an error or while the pool keeps it.
+    "exit_on_error": "off",
+    "idle_session_timeout": "0",
 }
 
 
@@ -86,21 +101,26 @@ class SessionSettings:
         else:
             conn.names = {}
             exchange(conn, _texts("set_session", self._values))
-            _try(conn, _texts("set_session", _WATCH_CLIENT))
+            for values in _OPTIONAL:
+                _try(conn, _texts("set_session", values))
 
     def _accepted(self, conn: CancellableConnection) -> tuple[bytes, ...]:
         """What every transaction begins with, tried once."""
         texts = _texts("set_transaction", self._values)
-        optional = _texts("set_transaction", _WATCH_CLIENT)
         begin, rollback = (statement(name).encode() for name in ("begin", "rollback"))
         exchange(conn, [begin, *texts, rollback])
-        return texts + optional if _try(conn, (begin, *optional, rollback)) else texts
+        for values in _OPTIONAL:
+            optional = _texts("set_transaction", values)
+            # After the others: with exit_on_error a refusal would end the session.
+            if _try(conn, (begin, *texts, *optional, rollback)):
+                texts += optional
+        return texts
 
 
 def _try(conn: psycopg.Connection[Any], texts: tuple[bytes, ...]) -> bool:
     try:
         exchange(conn, texts)
-    except (psycopg.errors.DataError, psycopg.errors.NotSupportedError) as exc:
+    except _REFUSED as exc:
         logger.debug("the server leaves a setting out: {}", exc.sqlstate)
         conn.rollback()
         return False
