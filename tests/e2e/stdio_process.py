@@ -212,6 +212,19 @@ class StdioProcess:
         self.notify("notifications/initialized")
         return result
 
+    def refusal(self) -> str:
+        """Shake hands with a server that cannot start; return the line that says why.
+
+        The client is told what stands on stderr, and nothing else.
+        """
+        error = self.receive(self.ask("initialize", INITIALIZE))["error"]
+        assert self.wait() == 1
+        assert self.rest() == []
+        line: str = error["message"]
+        assert line.startswith("zava: ")
+        assert self.stderr.splitlines()[-1] == line
+        return line
+
     def ask_tool(self, name: str, **arguments: Any) -> int:
         """Send a tool call, return its id and do not wait."""
         return self.ask("tools/call", {"name": name, "arguments": arguments})

@@ -23,7 +23,7 @@ from psycopg.conninfo import make_conninfo
 from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
 from tests.e2e.refusing_server import CannedServer, RefusingServer
-from tests.e2e.stdio_process import environment, poll
+from tests.e2e.stdio_process import INITIALIZE, environment, poll
 from tests.people import SEATTLE, STRANGER
 from zava.embedded import EmbeddedServer
 
@@ -159,6 +159,11 @@ def test_a_connection_string_that_is_wrong_is_told_alike(
     process = start(handshake=False, database_url=url, log_level="WARNING")
     doctor = refusal(zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url))
     assert named in doctor
+    answer = process.receive(process.ask("initialize", INITIALIZE))
+    told = answer["error"]["message"] if "error" in answer else None
+    if told is None:  # libpq alone finds out, with the first connection
+        told = process.query("SELECT 1").text
+    assert doctor.removeprefix("zava: ") in told
     poll(lambda: doctor.removeprefix("zava: ") in process.stderr, "it is said")
     assert SECRET not in process.stderr + doctor
 
@@ -231,7 +236,7 @@ def test_a_folder_without_a_database_is_named_and_nothing_is_made(
 ) -> None:
     folder = tmp_path / "mistyped"
     process = start(handshake=False, database_url="", data_dir=str(folder))
-    assert process.wait() == 1
+    process.refusal()
     for line in (
         process.stderr.splitlines()[-1],
         *(
@@ -271,7 +276,7 @@ def test_a_database_that_is_not_ready_is_explained_at_the_start(
             )
     url = make_conninfo(empty_database, user="zava_server")
     process = start(handshake=False, database_url=url)
-    assert process.wait() == 1
+    process.refusal()
     line = process.stderr.splitlines()[-1]
     assert line.startswith("zava: ")
     assert ("zava users" if state == "no seed" else "zava init") in line
@@ -282,9 +287,23 @@ def test_a_database_that_is_not_ready_is_explained_at_the_start(
     )
 
 
+def test_whoever_asks_nothing_is_told_nothing_and_not_waited_for_long(
+    start: Start,
+) -> None:
+    silent, odd = (start(STRANGER, handshake=False) for _ in range(2))
+    odd.write(b'\n[1]\nno json\n{"id": true, "method": "ping"}\n')
+    odd.notify("notifications/initialized")
+    for process in (silent, odd):
+        assert process.wait() == 1
+        assert process.rest() == []
+    behind = start(STRANGER, handshake=False)
+    behind.write(b"no json\n")
+    assert "`zava users`" in behind.refusal()
+
+
 def test_a_stranger_is_told_where_the_ids_are(start: Start) -> None:
     process = start(STRANGER, handshake=False)
-    assert process.wait() == 1
+    process.refusal()
     assert "`zava users`" in process.stderr.splitlines()[-1]
 
 

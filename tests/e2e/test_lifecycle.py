@@ -149,8 +149,7 @@ def test_without_somebody_to_serve_it_refuses_to_start(
     start: Start, user: str | None, log_level: str, named: str
 ) -> None:
     process = start(user, handshake=False, log_level=log_level)
-    assert process.wait() == 1
-    assert process.rest() == []
+    process.refusal()
     (line,) = process.stderr.splitlines()
     assert line.startswith("zava: ")
     assert named in line
@@ -179,8 +178,7 @@ def test_with_settings_that_do_not_fit_it_refuses_to_start(
     start: Start, variables: dict[str, str], named: str
 ) -> None:
     process = start(handshake=False, log_level="ERROR", **variables)
-    assert process.wait() == 1
-    assert process.rest() == []
+    process.refusal()
     (line,) = process.stderr.splitlines()
     assert line.startswith("zava: ")
     assert named in line
@@ -191,7 +189,7 @@ def test_a_database_without_the_schema_is_refused(
     start: Start, empty_database: str
 ) -> None:
     process = start(handshake=False, database_url=empty_database, log_level="ERROR")
-    assert process.wait() == 1
+    process.refusal()
     (line,) = process.stderr.splitlines()
     assert "zava init" in line
 

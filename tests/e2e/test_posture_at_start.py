@@ -34,8 +34,7 @@ def test_it_does_not_start_and_says_which_check_fails_and_how_to_mend_it(
     with admin:
         admin.execute(BREAK)
     process = start(handshake=False, database_url=served)
-    assert process.wait() == 1
-    assert process.rest() == []
+    process.refusal()
     assert "row_security" in process.stderr
     assert "canary" in process.stderr
     assert "ALTER TABLE retail.orders ENABLE ROW LEVEL SECURITY" in process.stderr
@@ -49,7 +48,7 @@ def test_a_failure_that_the_operator_allows_does_not_keep_it_from_starting(
         admin.execute("GRANT CREATE ON SCHEMA public TO PUBLIC")
         admin.execute("GRANT UPDATE ON retail.categories TO PUBLIC")
     one = start(handshake=False, database_url=served, allow="create_grants")
-    assert one.wait() == 1
+    one.refusal()
     assert "check write_grants," in one.stderr
     both = start(database_url=served, allow="create_grants,write_grants")
     assert both.query(SQL).structured["rows"] == ROWS
@@ -61,7 +60,7 @@ def test_what_lets_a_query_become_its_login_is_not_allowed_to_zava_server(
     with admin:
         admin.execute("GRANT EXECUTE ON FUNCTION ts_stat(text) TO PUBLIC")
     refused = start(handshake=False, database_url=served, allow="server_functions")
-    assert refused.wait() == 1
+    refused.refusal()
     assert "check server_functions," in refused.stderr
     assert "zava login add" in refused.stderr
 
@@ -71,7 +70,7 @@ def test_a_check_that_does_not_exist_cannot_be_allowed(
     start: Start, allow: str
 ) -> None:
     process = start(handshake=False, allow=allow)
-    assert process.wait() == 1
+    process.refusal()
     assert f"no check '{allow}'" in process.stderr
 
 
@@ -106,5 +105,5 @@ def test_a_superuser_serves_nobody_even_if_bound_to_somebody(
             ("postgres", SEATTLE),
         )
     process = start(handshake=False, database_url=superuser)
-    assert process.wait() == 1
+    process.refusal()
     assert "check superuser fails" in process.stderr

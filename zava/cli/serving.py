@@ -6,13 +6,16 @@ import gc
 import os
 import signal
 import sys
+from contextlib import ExitStack
 from typing import Any
 
 import click
 
 from zava.cli.doctor import allow_option
 from zava.cli.errors import explain_errors
+from zava.errors import MCPError
 from zava.protocol.deadline import Deadline
+from zava.protocol.refusal import refuse_client
 from zava.settings import Settings
 
 # Threads that are started later, besides those in which calls run.
@@ -48,10 +51,17 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
     from zava.bootstrap import MCPServerManager
     from zava.infra.memory import limit_memory
 
-    settings = Settings.load(
-        rls_user_id=user, metrics_port=metrics_port, allow=",".join(allow) or None
-    )
-    with MCPServerManager(settings) as manager:
+    with ExitStack() as stack:
+        try:
+            settings = Settings.load(
+                rls_user_id=user,
+                metrics_port=metrics_port,
+                allow=",".join(allow) or None,
+            )
+            manager = stack.enter_context(MCPServerManager(settings))
+        except MCPError as exc:
+            refuse_client(exc.message)
+            raise
         if settings.memory_limit:
             limit_memory(
                 settings.memory_limit + settings.cache_max_bytes,
