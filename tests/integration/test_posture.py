@@ -156,6 +156,9 @@ BROKEN = {
     "sleep": ({"server_functions"}, "GRANT EXECUTE ON FUNCTION pg_sleep(double precision) TO store_managers"),
     "activity": ({"server_statistics"}, "GRANT SELECT ON pg_stat_activity TO PUBLIC"),
     "sizes": ({"server_statistics"}, "GRANT EXECUTE ON FUNCTION pg_relation_size(regclass, text) TO regional_managers"),
+    "pages": ({"server_statistics"}, "GRANT SELECT (relpages) ON pg_class TO store_managers"),
+    "multixacts": ({"server_statistics"}, "GRANT SELECT (datminmxid) ON pg_database TO zava_server"),
+    "settings-of-others": ({"server_statistics"}, "GRANT SELECT (useconfig) ON pg_user TO PUBLIC"),
     "row-counts": ({"server_statistics"}, "GRANT SELECT ON pg_class TO PUBLIC"),
     "owner-of-a-table": ({"owner", "policies", "write_grants", "system_columns"}, "ALTER TABLE retail.orders OWNER TO zava_server"),
     "owner-of-a-function": ({"owner", "definitions", "functions"}, "ALTER FUNCTION retail.get_user_store_list() OWNER TO zava_server"),
@@ -177,6 +180,29 @@ def test_a_broken_database_fails_the_check_that_is_for_it(
     for name in expected:
         assert checks[name].status == ("warn" if name in warns else "fail")
         assert checks[name].remedy
+
+
+def test_the_remedy_for_columns_of_the_catalogue_closes_what_was_closed(
+    admin: str, served: str
+) -> None:
+    readable = """
+        SELECT a.attrelid::regclass::text, a.attname FROM pg_attribute AS a
+        WHERE a.attrelid IN ('pg_class'::regclass, 'pg_database'::regclass,
+                             'pg_roles'::regclass, 'pg_user'::regclass)
+            AND has_column_privilege('store_managers', a.attrelid, a.attnum, 'SELECT')
+    """
+    with psycopg.connect(admin, autocommit=True) as conn:
+        before = set(conn.execute(readable))
+        conn.execute(
+            "GRANT SELECT ON pg_class, pg_database, pg_roles, pg_user TO PUBLIC"
+        )
+        # A check shows three remedies at once.
+        for _ in range(2):
+            for remedy in look(served)["server_statistics"].remedy.split("; "):
+                if not remedy.startswith("and "):
+                    conn.execute(remedy.encode())
+        assert set(conn.execute(readable)) == before
+    assert set(faults(look(served))) == {"login"}
 
 
 SHARED = """

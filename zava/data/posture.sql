@@ -580,13 +580,24 @@ WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AN
         SELECT FROM pg_roles AS r
         WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
 UNION ALL
-SELECT format('%s of %s', k.name, k.relation), 'load schema.sql again, as a superuser'
-FROM (VALUES ('pg_class', 'reltuples'), ('pg_class', 'relfrozenxid'), ('pg_class', 'relfilenode'), ('pg_database', 'datfrozenxid'),
-             ('pg_roles', 'rolconfig'), ('pg_user', 'useconfig')) AS k (relation, name)
+SELECT format('columns of %s: %s', a.attrelid::regclass, string_agg(a.attname, ', ' ORDER BY a.attnum)),
+       format('REVOKE SELECT ON %1$s FROM PUBLIC, %2$s; GRANT SELECT (%3$s) ON %1$s TO PUBLIC;', a.attrelid::regclass, min(w.roles), (
+           SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) FROM pg_attribute AS o
+           WHERE o.attrelid = a.attrelid AND (o.attnum > 0 OR o.attname = 'tableoid') AND NOT o.attisdropped
+               AND NOT closed.columns ? o.attname::text))
+FROM jsonb_each('{
+    "pg_class": ["reltuples", "relpages", "relallvisible", "relallfrozen", "relfrozenxid", "relminmxid", "relfilenode"],
+    "pg_database": ["datfrozenxid", "datminmxid"],
+    "pg_roles": ["rolconfig"],
+    "pg_user": ["useconfig"]
+}') AS closed (name, columns)
+JOIN pg_attribute AS a ON a.attrelid = format('pg_catalog.%I', closed.name)::regclass AND closed.columns ? a.attname::text
+CROSS JOIN who AS w
 WHERE EXISTS (
     SELECT FROM pg_roles AS r
     WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER')
-        AND has_column_privilege(r.oid, k.relation, k.name, 'SELECT'))
+        AND has_column_privilege(r.oid, a.attrelid, a.attnum, 'SELECT'))
+GROUP BY a.attrelid, closed.columns
 ORDER BY 1
 
 -- name: posture_login
