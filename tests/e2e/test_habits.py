@@ -416,3 +416,27 @@ def test_descriptions_are_cut_in_a_search(odd: StdioProcess) -> None:
     answer = odd.call("semantic_search_products", query_description="paint")
     assert not answer.is_error
     assert len(answer.text) < CEILING
+
+
+GIVEN = {
+    "postgresql_query": "SELECT 1",
+    "table_names": ["orders"],
+    "store_id": "Seattle",
+    "time_period": "2026",
+    "query_description": "paint",
+}
+LONG = ["x" * 500_000, "\u5927" * 200_000, "\x1b[31m\"'\\" * 50_000, "1," * 50_000]
+
+
+@pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
+def test_no_argument_of_any_tool_makes_an_answer_long(
+    server: StdioProcess, text: str
+) -> None:
+    for tool in server.request("tools/list")["tools"]:
+        schema = tool["inputSchema"]
+        needed = {name: GIVEN.get(name, "x") for name in schema.get("required", ())}
+        for name in [*schema.get("properties", {}), text]:
+            for value in (text, [text] * 3, {"x": text}):
+                answer = server.call(tool["name"], **{**needed, name: value})
+                size = len(json.dumps(answer.result))
+                assert size < (12_000 if answer.is_error else 2 * CEILING), name[:50]
