@@ -20,8 +20,6 @@ from zava.settings import Settings
 
 # Threads that are started later, besides those in which calls run.
 _OTHER_THREADS = 8
-# Objects made and not yet gone before the collector looks for cycles among them.
-_COLLECT_AFTER = 10_000
 
 
 @click.command()
@@ -68,8 +66,6 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
                 settings.pool_max_size + _OTHER_THREADS,
             )
         gc.freeze()  # nor is it looked through while calls are answered
-        # What a call makes dies without the collector; it need not look after each.
-        gc.set_threshold(_COLLECT_AFTER)
         gc.enable()
         status = manager.run()
     _let_go_of_stderr()

@@ -8,6 +8,7 @@ their answers. Where the system has no such ceiling, there is none.
 
 from __future__ import annotations
 
+import gc
 import mmap
 import sys
 from pathlib import Path
@@ -57,8 +58,12 @@ def is_memory_short() -> bool:
     ceiling, _ = resource.getrlimit(resource.RLIMIT_DATA)
     if ceiling == resource.RLIM_INFINITY:
         return False
-    held = _held_bytes()
-    return held is not None and held > ceiling - _RESERVE
+    most = ceiling - _RESERVE
+    if (_held_bytes() or 0) <= most:
+        return False
+    # What failed calls leave behind are cycles, which are seldom looked for.
+    gc.collect()
+    return (_held_bytes() or 0) > most
 
 
 def _held_bytes() -> int | None:

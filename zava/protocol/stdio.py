@@ -27,6 +27,7 @@ from mcp_types import JSONRPCNotification, JSONRPCRequest, jsonrpc_message_adapt
 from pydantic import ValidationError
 from typing_extensions import Self
 
+from zava.infra.memory import is_memory_short
 from zava.protocol.deadline import Deadline
 from zava.protocol.outlet import Outlet
 from zava.protocol.results import bounded_error
@@ -34,6 +35,7 @@ from zava.protocol.unread import LONGEST_ID, Unread, is_bloated, no_message
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longest message that is read; a longer one is refused unread."""
+_LONG_LINE = 64 * 1024
 
 Session = Callable[[Any, Any], Awaitable[None]]
 
@@ -106,7 +108,7 @@ class _Reader(_Stream):
                 self._at_end = True
             except ConnectionError:
                 break
-            if overlong is None and is_bloated(line):
+            if overlong is None and (is_bloated(line) or _is_too_much_now(line)):
                 overlong = Unread()
             if overlong is not None:
                 overlong.feed(line)
@@ -121,6 +123,11 @@ class _Reader(_Stream):
     async def _refuse(self, answer: str | None) -> None:
         if answer is not None:
             await self._writer.write(answer)
+
+
+def _is_too_much_now(line: bytes) -> bool:
+    """Whether a long message would take what is kept back for everything else."""
+    return len(line) > _LONG_LINE and is_memory_short()
 
 
 class _Input(asyncio.StreamReaderProtocol):

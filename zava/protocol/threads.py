@@ -57,6 +57,8 @@ class WorkerThreads:
         self._at_work = 0
         self._threads = 0
         self._handed: SimpleQueue[_Call[Any]] = SimpleQueue()
+        # Later there may be no memory for its stack.
+        self._start_thread()
 
     async def run(self, call: Callable[[], T]) -> T:
         """Run `call` in a worker thread and return its result.
@@ -134,7 +136,8 @@ class WorkerThreads:
         self._at_work += 1
         try:
             if self._at_work > self._threads:
-                self._start_thread()
+                with suppress(RuntimeError):  # no memory: it waits for another's turn
+                    self._start_thread()
             handed = _Call(call)
             self._handed.put(handed)
             return await handed.outcome()
@@ -142,10 +145,10 @@ class WorkerThreads:
             self._at_work -= 1
 
     def _start_thread(self) -> None:
-        self._threads += 1
-        name = f"zava-call-{self._threads}"
+        name = f"zava-call-{self._threads + 1}"
         # The process does not wait for one that is idle.
         threading.Thread(target=self._serve, name=name, daemon=True).start()
+        self._threads += 1
 
     def _serve(self) -> None:
         while True:

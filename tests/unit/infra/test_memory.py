@@ -62,6 +62,21 @@ def test_memory_is_short_once_only_the_reserve_is_left() -> None:
 
 
 @linux_only
+def test_what_only_a_cycle_holds_is_let_go_of_before_memory_is_called_short() -> None:
+    said = run(
+        "import gc\n"
+        "gc.set_threshold(100_000)\n"
+        "limit_memory(100 * MB, threads=0)\n"
+        "held = [bytearray(120 * MB)]\n"
+        "held.append(held)\n"
+        "print(is_memory_short())\n"
+        "del held\n"
+        "print(is_memory_short())\n"
+    )
+    assert said == ["True", "False"]
+
+
+@linux_only
 def test_threads_find_room_for_their_stacks_beside_the_budget() -> None:
     said = run(
         "limit_memory(64 * MB, threads=50)\n"

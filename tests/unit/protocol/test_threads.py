@@ -219,5 +219,28 @@ async def test_threads_are_made_as_they_are_needed() -> None:
     assert len(set(names)) == 3
 
 
+async def test_without_memory_for_another_thread_a_call_waits_for_one_that_is_there(
+    gate: threading.Event, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads = WorkerThreads(2)
+
+    def refuse(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    answers: list[int] = []
+
+    async def ask(number: int) -> None:
+        answers.append(await threads.run(lambda: gate.wait() and number))
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refuse)
+        async with anyio.create_task_group() as tasks:
+            for number in range(4):
+                tasks.start_soon(ask, number)
+            await anyio.wait_all_tasks_blocked()
+            gate.set()
+    assert sorted(answers) == [0, 1, 2, 3]
+
+
 def test_what_no_event_loop_called_is_never_cancelled() -> None:
     check_cancelled()
