@@ -256,9 +256,12 @@ AS $$
 BEGIN
     -- Keyed twice, as HMAC does, so that a longer message cannot be forged
     -- from a shorter one. The login is part of the message: a seal is worth nothing to another login.
+    -- So is when it was bound: of a binding that is made again, an earlier seal is worth nothing either.
     -- plpgsql keeps the plan for the session; PostgreSQL would plan a function in SQL for each query.
     RETURN (
-        SELECT encode(sha256(k.key || sha256(k.key || convert_to(session_user || ':' || identity_seal.user_id, 'UTF8'))), 'hex')
+        SELECT encode(sha256(k.key || sha256(k.key || convert_to(concat_ws(':', session_user, identity_seal.user_id, (
+                   SELECT extract(epoch FROM l.created_at) FROM retail.login_identities AS l
+                   WHERE l.login = session_user AND l.user_id = identity_seal.user_id)), 'UTF8'))), 'hex')
         FROM retail.identity_key AS k);
 END
 $$;
@@ -411,7 +414,19 @@ $$;
 COMMENT ON FUNCTION retail.login_is_bound() IS
     'Whether this login may act as one person and as nobody else';
 
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA retail FROM PUBLIC;
+DO $$
+DECLARE
+    target text;
+BEGIN
+    -- Not somebody else's: of a function that is closed already nothing can be revoked by who has no right to it.
+    FOR target IN
+        SELECT oid::regprocedure::text FROM pg_proc
+        WHERE pronamespace = 'retail'::regnamespace AND pg_has_role(current_user, proowner, 'USAGE')
+    LOOP
+        EXECUTE format('REVOKE ALL ON ROUTINE %s FROM PUBLIC', target);
+    END LOOP;
+END
+$$;
 GRANT EXECUTE ON FUNCTION retail.get_current_user_store() TO store_managers;
 GRANT EXECUTE ON FUNCTION retail.get_user_store_list() TO regional_managers;
 DO $$
@@ -1912,7 +1927,7 @@ DECLARE
         'pg\_cursor', 'pg\_prepared\_statement', 'pg\_prepared\_xact', 'pg\_get\_replication\_slots',
         'pg\_relation\_size', 'pg\_total\_relation\_size', 'pg\_table\_size', 'pg\_indexes\_size',
         'pg\_database\_size', 'pg\_tablespace\_size',
-        'pg\_relation\_filepath', 'pg\_relation\_filenode', 'pg\_tablespace\_location',
+        'pg\_relation\_filepath', 'pg\_relation\_filenode', 'pg\_filenode\_relation', 'pg\_tablespace\_location',
         'pg\_show\_all\_settings', 'pg\_control\_%', 'inet\_server\_%', 'inet\_client\_%',
         'pg\_current\_wal\_%', 'pg\_last\_wal\_%', 'pg\_last\_xact\_replay\_timestamp', -- how much is written
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',

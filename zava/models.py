@@ -134,17 +134,31 @@ class BoundLogin(_Frozen):
     people: tuple[str, ...]
 
 
+class Fault(_Frozen):
+    """An object that keeps a check from passing.
+
+    Attributes:
+        object: Its name, as SQL writes it.
+        remedy: SQL that mends it.
+    """
+
+    object: str
+    remedy: str
+
+
 class PostureCheck(_Frozen):
     """One thing that has to be true of the database for stores to stay apart.
 
     Attributes:
         name: For `--allow`.
         status: `fail` stops the server, `warn` is to be known.
-        detail: What holds, or the objects at fault.
-        remedy: SQL that mends it, "" for a pass.
+        detail: What holds, or the first few objects at fault.
+        remedy: SQL that mends those, "" for a pass.
+        faults: Every object at fault.
     """
 
     name: str
     status: Literal["pass", "warn", "fail"]
     detail: str
     remedy: str = ""
+    faults: tuple[Fault, ...] = ()

@@ -18,6 +18,7 @@ TABLES = (
     *("monthly_repeat_customers", "customer_purchases", "product_pairs"),
     "regional_manager_stores",
 )
+AMOUNT = "7654321.09"
 TRUE = "USING (true)"
 
 
@@ -30,6 +31,7 @@ class Change:
         reads: Queries that may show what it opened.
         undo: For what belongs to the whole server and no remedy takes back.
         only_warns: Nothing is read by it; doctor warns.
+        since: The first version of PostgreSQL in which it can be made.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Change:
     reads: tuple[str, ...] = ()
     undo: str = ""
     only_warns: bool = False
+    since: int = 16
 
 
 def _copies() -> Iterator[Change]:
@@ -525,6 +528,27 @@ def _own_functions() -> Iterator[Change]:
         )  # fmt: skip
 
 
+def _out_of_order() -> Iterator[Change]:
+    """What keeps zava's own statements from working."""
+    for name, sql in {
+        "identity-owned-by-somebody-else": "ALTER FUNCTION retail.set_identity(uuid, text) OWNER TO postgres;"
+        " REVOKE EXECUTE ON FUNCTION retail.set_identity(uuid, text) FROM zava_server",
+        "seal-that-fails": "CREATE OR REPLACE FUNCTION retail.sealed_user_id() RETURNS uuid LANGUAGE plpgsql STABLE"
+        " SECURITY DEFINER AS $$ BEGIN RAISE EXCEPTION 'not today'; END $$",
+        "function-of-a-policy-closed": "REVOKE EXECUTE ON FUNCTION retail.get_current_user_store() FROM store_managers",
+        "identities-made-anew": "DROP FUNCTION retail.resolve_identity(uuid);"
+        " CREATE FUNCTION retail.resolve_identity(user_id uuid, OUT role_name text, OUT display_name text,"
+        " OUT store_ids uuid[], OUT seal text) RETURNS SETOF record LANGUAGE sql AS $$ SELECT '', '', NULL::uuid[], '' $$",
+        "a-closed-function-beside-zava-s": "CREATE FUNCTION retail.mine() RETURNS integer LANGUAGE sql RETURN 1;"
+        " REVOKE EXECUTE ON FUNCTION retail.mine() FROM PUBLIC;"
+        " ALTER FUNCTION retail.sealed_user_id() VOLATILE",
+        "table-owned-by-a-group": "ALTER TABLE retail.customers OWNER TO store_managers",
+        "function-owned-by-a-group": "CREATE FUNCTION retail.mine() RETURNS integer LANGUAGE sql RETURN 1;"
+        " ALTER FUNCTION retail.mine() OWNER TO store_managers",
+    }.items():
+        yield Change(name, sql)
+
+
 def _policies() -> Iterator[Change]:
     policy = "CREATE POLICY mine ON retail.orders {}"
     own = "store_id = (SELECT retail.get_current_user_store())"
@@ -699,12 +723,10 @@ def _catalogue() -> Iterator[Change]:
         "parameter",
         "GRANT SET ON PARAMETER temp_file_limit TO zava_server",
         undo="REVOKE ALL ON PARAMETER temp_file_limit FROM zava_server",
-        only_warns=True,
     )
     yield Change(
         "leakproof",
         "ALTER FUNCTION pg_catalog.int4div(integer, integer) LEAKPROOF",
-        only_warns=True,
     )
     yield Change(
         "temporary", "GRANT TEMPORARY ON DATABASE {database} TO PUBLIC", only_warns=True
@@ -721,6 +743,160 @@ def _catalogue() -> Iterator[Change]:
     )
 
 
+SUM_OF_REDMOND = f"""(SELECT max(total_amount) FROM retail.orders JOIN retail.stores USING (store_id)
+                      WHERE manager_id = '{REDMOND}')"""
+
+
+def _granted_by_others() -> Iterator[Change]:
+    """A grant of somebody who was given the right to hand it on."""
+    handed_on = (
+        "CREATE ROLE zava_reporter; {made} GRANT {right} ON {what} TO zava_reporter WITH GRANT OPTION;"
+        " SET ROLE zava_reporter; GRANT {right} ON {what} TO store_managers; RESET ROLE"
+    )
+    undo = "DROP ROLE zava_reporter"
+    for name, made, right, what in (
+        ("table", "CREATE TABLE public.mine AS SELECT * FROM retail.customers; GRANT USAGE ON SCHEMA public TO zava_reporter;", "SELECT", "public.mine"),
+        ("columns", "CREATE TABLE public.mine AS SELECT * FROM retail.customers; GRANT USAGE ON SCHEMA public TO zava_reporter;", "SELECT (email)", "public.mine"),
+        ("function", f"CREATE FUNCTION public.best() RETURNS numeric LANGUAGE sql SECURITY DEFINER AS $$ SELECT {SUM_OF_REDMOND} $$; REVOKE EXECUTE ON FUNCTION public.best() FROM PUBLIC;", "EXECUTE", "FUNCTION public.best()"),
+        ("sequence", "CREATE SEQUENCE public.tickets;", "SELECT", "SEQUENCE public.tickets"),
+        ("rows", "GRANT USAGE ON SCHEMA retail TO zava_reporter;", "UPDATE", "retail.customers"),
+    ):  # fmt: skip
+        yield Change(
+            f"{name}-handed-on",
+            handed_on.format(made=made, right=right, what=what),
+            undo=undo,
+        )
+
+
+def _in_a_closed_schema() -> Iterator[Change]:
+    """What nobody in reach can name, and PostgreSQL tells all the same."""
+    shown = (
+        "SELECT concat_ws(' ', most_common_vals::text, histogram_bounds::text) FROM pg_stats WHERE schemaname = 'aside'",
+    )
+    for kind in ("TABLE", "MATERIALIZED VIEW"):
+        yield Change(
+            f"{kind.lower().replace(' ', '-')}-in-a-closed-schema",
+            f"CREATE SCHEMA aside; CREATE {kind} aside.copy AS SELECT email, random() AS n FROM retail.customers"
+            " UNION ALL SELECT '{canary}@example.com', n FROM generate_series(1, 500) AS n;"
+            " GRANT SELECT ON aside.copy TO PUBLIC; ANALYZE aside.copy",
+            shown,
+        )
+    yield Change(
+        "sequence-in-a-closed-schema",
+        "CREATE SCHEMA aside; CREATE SEQUENCE aside.orders START 7654321; GRANT SELECT ON SEQUENCE aside.orders TO PUBLIC",
+    )
+    yield Change(
+        "pieces-of-long-values",
+        "DO $$ BEGIN EXECUTE 'GRANT SELECT ON ' || (SELECT reltoastrelid::regclass FROM pg_class"
+        " WHERE oid = 'retail.customer_purchases'::regclass) || ' TO PUBLIC'; END $$",
+    )
+    yield Change(
+        "table-of-somebody-else", "ALTER TABLE retail.stores OWNER TO postgres"
+    )
+    yield Change(
+        "own-function-with-its-owner-s-rights",
+        "ALTER FUNCTION pg_catalog.lower(text) SECURITY DEFINER",
+    )
+    yield Change(
+        "configuration-of-the-server",
+        "GRANT ALTER SYSTEM ON PARAMETER archive_command TO zava_server",
+        undo="REVOKE ALL ON PARAMETER archive_command FROM zava_server",
+    )
+    yield Change(
+        "membership-handed-on",
+        "CREATE ROLE zava_reporter; GRANT pg_read_all_data TO zava_reporter WITH ADMIN OPTION; SET ROLE zava_reporter;"
+        " GRANT pg_read_all_data TO zava_server; RESET ROLE",
+        undo="DROP OWNED BY zava_reporter; DROP ROLE zava_reporter",
+    )
+
+
+def _in_place_of_the_known() -> Iterator[Change]:
+    """What has a known name and is something else."""
+    for name, sql in {
+        "view-in-place-of-a-table": "ALTER TABLE retail.product_types RENAME TO older;"
+        " CREATE VIEW retail.product_types AS SELECT email AS name FROM retail.customers;"
+        " GRANT SELECT ON retail.product_types TO store_managers",
+        "snapshot-in-place-of-a-table": "DROP TABLE retail.search_vocabulary CASCADE;"
+        " CREATE MATERIALIZED VIEW retail.search_vocabulary AS SELECT email AS word FROM retail.customers;"
+        " GRANT SELECT ON retail.search_vocabulary TO PUBLIC",
+        "column-of-a-shared-table": "ALTER TABLE retail.products ADD COLUMN best text;"
+        " UPDATE retail.products SET best = (SELECT string_agg(email, ' ') FROM retail.customers);"
+        " GRANT SELECT (best) ON retail.products TO store_managers",
+        "column-of-a-shared-table-for-everybody": "ALTER TABLE retail.categories ADD COLUMN best numeric;"
+        f" UPDATE retail.categories SET best = {SUM_OF_REDMOND};"
+        " GRANT SELECT (best) ON retail.categories TO PUBLIC",
+    }.items():
+        yield Change(name, sql)
+    yield Change(
+        "view-of-the-standard-s-schema",
+        "CREATE OR REPLACE VIEW information_schema.information_schema_catalog_name AS"
+        " SELECT email::information_schema.sql_identifier AS catalog_name FROM retail.customers",
+        (
+            "SELECT string_agg(catalog_name::text, ' ') FROM information_schema.information_schema_catalog_name",
+        ),
+    )
+    yield Change(
+        "view-of-the-catalogue",
+        "SET allow_system_table_mods = on; CREATE OR REPLACE VIEW pg_catalog.pg_user_mappings AS"
+        ' SELECT NULL::oid AS umid, NULL::oid AS srvid, email::name COLLATE "C" AS srvname, NULL::oid AS umuser, NULL::name AS usename,'
+        ' NULL::text[] COLLATE "C" AS umoptions FROM retail.customers; RESET allow_system_table_mods',
+        ("SELECT string_agg(srvname::text, ' ') FROM pg_user_mappings",),
+    )
+
+
+def _unasked() -> Iterator[Change]:
+    """What runs though nobody may call it, or before the policies."""
+    compared = """
+        CREATE TYPE public.shop AS (id uuid);
+        CREATE FUNCTION public.takings(public.shop) RETURNS numeric LANGUAGE sql STABLE AS
+            'SELECT sum(total_amount) FROM retail.orders WHERE store_id = ($1).id';
+        CREATE FUNCTION public.compared(public.shop, public.shop) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS
+            $$ BEGIN RAISE EXCEPTION 'order no %', public.takings($1); END $$;
+        CREATE OPERATOR FAMILY public.shops USING btree;
+        CREATE OPERATOR CLASS public.shop_order DEFAULT FOR TYPE public.shop USING btree FAMILY public.shops AS
+            OPERATOR 1 pg_catalog.< (record, record), FUNCTION 1 (public.shop, public.shop) public.compared(public.shop, public.shop);
+        REVOKE EXECUTE ON FUNCTION public.takings(public.shop), public.compared(public.shop, public.shop) FROM PUBLIC
+    """
+    yield Change("order-of-a-type", compared, ("SELECT max(x) FROM unnest(ARRAY[row(gen_random_uuid())::public.shop, row(gen_random_uuid())::public.shop]) AS x",))  # fmt: skip
+    yield Change(
+        "aggregate-of-pgvector",
+        "CREATE FUNCTION public.added(numeric, numeric) RETURNS numeric LANGUAGE sql SECURITY DEFINER AS"
+        f" $$ SELECT {SUM_OF_REDMOND} $$;"
+        " CREATE AGGREGATE public.addition(numeric) (SFUNC = public.added, STYPE = numeric);"
+        " ALTER EXTENSION vector ADD AGGREGATE public.addition(numeric);"
+        " REVOKE EXECUTE ON FUNCTION public.added(numeric, numeric) FROM PUBLIC",
+        ("SELECT public.addition(1)",),
+    )
+    for function, read in {
+        "pg_catalog.int4in(cstring)": "SELECT count(*) FROM retail.customers WHERE email::text::integer > 0",
+        "pg_catalog.numeric_div(numeric, numeric)": f"SELECT count(*) FROM retail.orders WHERE 1 / (total_amount - {AMOUNT}) > 0",
+        "pg_catalog.textlike(text, text)": "SELECT count(*) FROM retail.customers WHERE email LIKE 'x'",
+    }.items():
+        yield Change(
+            f"leakproof-{function.partition('(')[0].rpartition('.')[2]}",
+            f"ALTER FUNCTION {function} LEAKPROOF",
+            (read,),
+        )
+
+
+def _of_newer_versions() -> Iterator[Change]:
+    yield Change(
+        "trigger-at-login",
+        "CREATE FUNCTION public.welcome() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$ BEGIN"
+        " CREATE TEMP TABLE IF NOT EXISTS kept AS SELECT email FROM retail.customers;"
+        " GRANT SELECT ON kept TO PUBLIC; EXCEPTION WHEN OTHERS THEN NULL; END $$;"
+        " REVOKE EXECUTE ON FUNCTION public.welcome() FROM PUBLIC;"
+        " CREATE EVENT TRIGGER welcome ON login EXECUTE FUNCTION public.welcome()",
+        ("SELECT string_agg(email, ' ') FROM kept",),
+        since=17,
+    )
+    yield Change(
+        "maintenance",
+        "GRANT MAINTAIN ON retail.orders TO store_managers",
+        since=17,
+    )
+
+
 def every_change() -> list[Change]:
     """Return every change, each name once."""
     parts = (
@@ -730,8 +906,14 @@ def every_change() -> list[Change]:
         _functions,
         _roundabout,
         _own_functions,
+        _out_of_order,
         _policies,
         _roles,
         _catalogue,
+        _in_place_of_the_known,
+        _unasked,
+        _of_newer_versions,
+        _granted_by_others,
+        _in_a_closed_schema,
     )
     return [change for part in parts for change in part()]

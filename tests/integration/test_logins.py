@@ -179,6 +179,56 @@ def test_a_role_that_zava_did_not_make_is_left_alone(
     assert logins.list_all() == []
 
 
+def test_what_an_earlier_login_of_a_name_left_behind_is_not_taken_over(
+    logins: BoundLogins, admin_conninfo: str, name: str
+) -> None:
+    with psycopg.connect(admin_conninfo) as conn:
+        conn.execute(
+            "INSERT INTO retail.login_identities (login, user_id) VALUES (%s, %s)",
+            (name, REDMOND),
+        )
+    bound = logins.add(name, [SEATTLE], "secret-of-the-new-one")
+    assert [str(user_id) for user_id in bound.user_ids] == [SEATTLE]
+    logins.remove(name)
+
+
+def test_a_login_whose_rows_were_deleted_is_listed_bound_again_and_removed(
+    logins: BoundLogins, admin_conninfo: str, name: str
+) -> None:
+    for bind_again in (True, False):
+        logins.add(name, [SEATTLE], None)
+        with psycopg.connect(admin_conninfo) as conn:
+            conn.execute("DELETE FROM retail.login_identities")
+        (listed,) = logins.list_all()
+        assert (listed.name, listed.user_ids, listed.can_login) == (name, (), True)
+        if bind_again:
+            bound = logins.add(name, [REDMOND], None)
+            assert [str(user_id) for user_id in bound.user_ids] == [REDMOND]
+        logins.remove(name)
+        assert logins.list_all() == []
+
+
+def test_a_running_server_goes_on_when_its_login_was_made_anew(
+    cluster: EmbeddedServer, database: str, logins: BoundLogins, name: str
+) -> None:
+    logins.add(name, [SEATTLE], None)
+    conninfo = cluster.conninfo(dbname=database, user=name)
+    provider = PostgreSQLProvider({"conninfo": conninfo})
+    provider.open()
+    try:
+        seattle = provider.resolve_identity(SEATTLE)
+        query = "SELECT count(*) FROM retail.stores"
+        assert provider.fetch(query, seattle, 1).rows == ((1,),)
+        logins.remove(name)
+        with pytest.raises(MCPError):
+            provider.fetch(query, seattle, 1)
+        logins.add(name, [SEATTLE], None)
+        assert provider.fetch(query, seattle, 1).rows == ((1,),)
+    finally:
+        provider.close()
+        logins.remove(name)
+
+
 @pytest.mark.parametrize(
     "grant",
     [

@@ -243,7 +243,7 @@ def test_what_no_role_in_reach_may_use_is_nobody_s_business(
         "CREATE VIEW finance.v AS SELECT * FROM finance.ledger; GRANT SELECT ON finance.v TO PUBLIC",
         "CREATE FUNCTION finance.f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
         "CREATE SEQUENCE finance.s; CREATE TABLE public.staff (name text)",
-        "GRANT SELECT ON finance.ledger, finance.s TO pg_monitor; CREATE TABLE finance.open (x int); GRANT SELECT ON finance.open TO PUBLIC",
+        "GRANT SELECT ON finance.ledger, finance.s TO pg_monitor; CREATE TABLE finance.closed (x int)",
         "CREATE FUNCTION finance.is_code(text) RETURNS boolean LANGUAGE plpgsql AS 'BEGIN RETURN true; END'",
         "CREATE DOMAIN finance.code AS text CHECK (finance.is_code(VALUE))",
         "CREATE FOREIGN DATA WRAPPER w; CREATE SERVER s FOREIGN DATA WRAPPER w; CREATE USER MAPPING FOR postgres SERVER s",

@@ -103,7 +103,7 @@ def list_logins(admin_url: str | None) -> None:
         [
             (
                 entry.name,
-                ", ".join(entry.people),
+                ", ".join(entry.people) or "nobody",
                 ", ".join(map(str, entry.user_ids)),
                 "yes" if entry.can_login else "no",
             )

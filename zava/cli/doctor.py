@@ -22,7 +22,12 @@ allow_option = click.option(
 @click.command()
 @click.option("--user", metavar="ID", help="User id to look as (ZAVA_RLS_USER_ID).")
 @allow_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, for a program.")
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="Print JSON: every object at fault, each with the SQL that mends it.",
+)
 @explain_errors
 def doctor(user: str | None, allow: tuple[str, ...], as_json: bool) -> None:
     """Check that the database keeps stores apart, as the server's own login.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from zava.models import PostureCheck
+from zava.models import Fault, PostureCheck
 
 _SHOWN = 3
 
@@ -19,11 +19,13 @@ def make_check(
         name=name,
         status="fail" if fails else "warn",
         detail=_some([fault for fault, _ in faults], ", "),
-        remedy=_some([remedy for _, remedy in faults], " "),
+        remedy=_some([remedy for _, remedy in faults], " ", "/* and {} more */"),
+        faults=tuple(Fault(object=name, remedy=mends) for name, mends in faults),
     )
 
 
-def _some(texts: Sequence[str], separator: str) -> str:
+def _some(texts: Sequence[str], separator: str, more: str = "and {} more") -> str:
     unique = list(dict.fromkeys(texts))
-    more = f" and {len(unique) - _SHOWN} more" if len(unique) > _SHOWN else ""
-    return separator.join(unique[:_SHOWN]) + more
+    shown = separator.join(unique[:_SHOWN])
+    left = len(unique) - _SHOWN
+    return f"{shown} {more.format(left)}" if left > 0 else shown

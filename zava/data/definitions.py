@@ -1,4 +1,4 @@
-"""What zava's own functions are: read from the schema.sql that this zava comes with."""
+"""What is zava's own: read from the schema.sql that this zava comes with."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ _LANGUAGE = re.compile(r"\bLANGUAGE (\w+)")
 _VOLATILITY = re.compile(r"\b([IS])(?:MMUTABLE|TABLE)\b")
 _SET = re.compile(r"^\s+SET (\S+) = (.+)$", re.MULTILINE)
 _ANOTHER = re.compile(r"^(BEGIN ATOMIC|RETURN)\b", re.MULTILINE)
+
+
+_TABLE = re.compile(
+    r"^CREATE TABLE IF NOT EXISTS (?P<name>retail\.\w+) \(\n(?P<body>.*?)^\)",
+    re.MULTILINE | re.DOTALL,
+)
+_COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
 
 
 class Definition(TypedDict):
@@ -57,4 +64,15 @@ def definitions() -> tuple[Definition, ...]:
         for part in re.split(r"^(?=CREATE OR REPLACE FUNCTION)", schema, flags=re.M)
         for found in [_FUNCTION.match(part)]
         if found is not None and not _ANOTHER.search(found["head"])
+    )
+
+
+@cache
+def columns() -> tuple[str, ...]:
+    """Return every column that schema.sql makes with its table: schema.table.column."""
+    schema = database_file("schema.sql").read_text("utf-8")
+    return tuple(
+        f"{table['name']}.{column}"
+        for table in _TABLE.finditer(schema)
+        for column in _COLUMN.findall(table["body"])
     )

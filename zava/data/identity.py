@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import psycopg
+import pydantic
 from psycopg.rows import dict_row
 
 from zava.data.cancellation import transaction_settings
@@ -125,7 +126,7 @@ class IdentityResolver:
             conn: psycopg.Connection[Any],
         ) -> tuple[Identity | None, Sequence[PostureCheck]]:
             row = _read(conn, user_id)
-            identity = None if row is None else Identity.model_validate(row)
+            identity = None if row is None else _identity(row)
             if self._judge is None or identity is None:
                 return identity, ()
             return identity, check_posture(conn, identity)
@@ -144,6 +145,16 @@ class IdentityResolver:
         if self._judge is not None:
             self._judge(checks)
         return identity
+
+
+def _identity(row: Mapping[str, Any]) -> Identity:
+    try:
+        return Identity.model_validate(row)
+    except pydantic.ValidationError as exc:
+        raise ConfigurationError(
+            "retail.resolve_identity is not the function of this zava's schema.sql: run"
+            " `zava init`, which keeps its rows"
+        ) from exc
 
 
 def explain(exc: psycopg.Error) -> MCPError:

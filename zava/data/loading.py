@@ -7,7 +7,7 @@ with an administrator's connection and is never part of `zava serve`.
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -75,10 +75,22 @@ class DatabaseLoader:
         """Be the only administrator's command at work on this database.
 
         Another one waits; on a server where such locks are closed nobody does.
+
+        Raises:
+            DatabaseError: Another one has been at work for too long.
         """
         with self.connection() as conn:
-            with suppress(psycopg.errors.InsufficientPrivilege):
+            conn.execute(statement("limit_turn"))
+            try:
                 conn.execute(statement("take_turn"))
+            except psycopg.errors.InsufficientPrivilege:
+                pass
+            except psycopg.errors.LockNotAvailable as exc:
+                raise DatabaseError(
+                    "another command of an administrator has been at work here for a"
+                    " minute, or a session holds its place: SELECT pid FROM pg_locks"
+                    " WHERE locktype = 'advisory' names it"
+                ) from exc
             yield
 
     def has_schema(self) -> bool:

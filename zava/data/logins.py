@@ -60,6 +60,9 @@ class BoundLogins:
             people = _people(conn)
             _refuse_unknown(wanted, people)
             existing = _read(conn, name)
+            if existing is None:
+                # What an earlier login of the name left behind: its people were others.
+                conn.execute(statement("unbind_login"), {"login": name})
             _become_administrator(conn)
             if existing is None:
                 _run(conn, "create_login", login=login)
@@ -165,7 +168,7 @@ def _read(conn: Connection, name: str) -> dict[str, Any] | None:
     row = conn.execute(statement("read_login"), {"login": name}).fetchone()
     if row is None:
         return None
-    if not row["is_bound"]:
+    if not row["is_zavas"]:
         raise ConfigurationError(
             f"there is a role {name} that zava did not make; choose another name"
         )

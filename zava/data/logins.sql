@@ -2,9 +2,15 @@
 -- identifiers and literals; values are named parameters.
 
 -- name: read_login
--- A role by its name: whether it is one of zava's, and whether it may do too much.
+-- A role by its name: whether it is one of zava's, and whether it may do too much. One whose rows somebody has
+-- deleted is known by what it may call.
 SELECT r.rolcanlogin AS can_login,
-       EXISTS (SELECT FROM retail.login_identities AS l WHERE l.login = r.rolname) AS is_bound,
+       EXISTS (SELECT FROM retail.login_identities AS l WHERE l.login = r.rolname)
+           OR r.rolname <> 'zava_server' AND EXISTS (
+               SELECT FROM pg_catalog.pg_proc AS p
+               CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+               WHERE p.oid = 'retail.set_identity(uuid, text)'::regprocedure AND a.grantee = r.oid AND p.proowner <> r.oid)
+           AS is_zavas,
        r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
            OR EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
                       WHERE m.member = r.oid AND m.roleid::regrole::text NOT IN ('store_managers', 'regional_managers'))
@@ -73,14 +79,21 @@ ALTER ROLE {login} LOGIN
 DROP ROLE {login}
 
 -- name: list_logins
--- Every login with the people that it may act as.
-SELECT l.login::text AS login,
+-- Every login with the people that it may act as: nobody where its rows were deleted.
+SELECT k.login::text AS login,
        coalesce(r.rolcanlogin, false) AS can_login,
-       array_agg(l.user_id ORDER BY l.user_id) AS user_ids
-FROM retail.login_identities AS l
-LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = l.login
-GROUP BY l.login, r.rolcanlogin
-ORDER BY l.login
+       array(SELECT l.user_id FROM retail.login_identities AS l WHERE l.login = k.login ORDER BY l.user_id) AS user_ids
+FROM (
+    SELECT l.login FROM retail.login_identities AS l
+    UNION
+    SELECT g.rolname
+    FROM pg_catalog.pg_proc AS p
+    CROSS JOIN LATERAL pg_catalog.aclexplode(p.proacl) AS a
+    JOIN pg_catalog.pg_roles AS g ON g.oid = a.grantee
+    WHERE p.oid = 'retail.set_identity(uuid, text)'::regprocedure AND g.rolname <> 'zava_server' AND g.oid <> p.proowner
+) AS k
+LEFT JOIN pg_catalog.pg_roles AS r ON r.rolname = k.login
+ORDER BY k.login
 
 -- name: become_administrator
 -- Back from the owner of the schema; making roles is not the owner's to do.

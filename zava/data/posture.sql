@@ -29,8 +29,8 @@ HAVING max(e.extversion) IS NULL
 -- name: posture_superuser
 -- A superuser passes every policy and grant.
 SELECT rolname AS object,
-       CASE WHEN rolname = session_user THEN format('ALTER ROLE %I NOSUPERUSER;', rolname)
-            ELSE (SELECT string_agg(format('REVOKE %I FROM %s;', rolname, m.member::regrole), ' ')
+       CASE WHEN rolname IN (session_user, 'store_managers', 'regional_managers') THEN format('ALTER ROLE %I NOSUPERUSER;', rolname)
+            ELSE (SELECT string_agg(format('REVOKE %I FROM %s GRANTED BY %s;', rolname, m.member::regrole, m.grantor::regrole), ' ')
                   FROM pg_auth_members AS m
                   WHERE m.roleid = pg_roles.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
 FROM pg_roles
@@ -57,10 +57,11 @@ ORDER BY rolname
 -- An owner takes the policies from its tables.
 SELECT DISTINCT o.kind || ' ' || o.name AS object,
        coalesce((
-           SELECT string_agg(format('REVOKE %s FROM %s;', m.roleid::regrole, m.member::regrole), ' ')
+           SELECT string_agg(format('REVOKE %%s FROM %%s GRANTED BY %%s;', m.roleid::regrole, m.member::regrole, m.grantor::regrole), ' ')
            FROM pg_auth_members AS m
-           WHERE m.roleid = o.owner AND pg_has_role(session_user, m.member, 'MEMBER')),
-           format('ALTER %s %s OWNER TO zava_owner;', upper(o.kind), o.name)) AS remedy
+           WHERE m.roleid = o.owner AND pg_has_role(session_user, m.member, 'MEMBER')
+               AND m.roleid::regrole::text NOT IN ('store_managers', 'regional_managers')),
+           format('ALTER %%s %%s OWNER TO zava_owner;', upper(o.kind), o.name)) AS remedy
 FROM (
     SELECT 'database' AS kind, quote_ident(datname) AS name, datdba AS owner
     FROM pg_database WHERE datname = current_database()
@@ -74,6 +75,12 @@ FROM (
 ) AS o
 WHERE pg_has_role(session_user, o.owner, 'MEMBER')
     AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
+UNION
+-- The tables of schema.sql belong to the role with whose rights its functions look at them.
+SELECT 'table ' || c.oid::regclass, format('ALTER TABLE %%s OWNER TO zava_owner;', c.oid::regclass)
+FROM pg_class AS c
+WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p') AND c.relowner IS DISTINCT FROM to_regrole('zava_owner')
+    AND 'retail.' || c.relname IN (SELECT split_part(k, '.', 1) || '.' || split_part(k, '.', 2) FROM unnest(%(columns)s::text[]) AS k)
 ORDER BY 1
 
 -- name: posture_memberships
@@ -82,7 +89,7 @@ SELECT r.rolname AS object,
        CASE WHEN r.rolname IN ('store_managers', 'regional_managers')
             THEN format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE, ADMIN FALSE;', r.rolname, session_user)
             WHEN r.rolname = 'pg_database_owner' THEN format('ALTER DATABASE %I OWNER TO zava_owner;', current_database())
-            ELSE (SELECT string_agg(format('REVOKE %I FROM %s;', r.rolname, m.member::regrole), ' ')
+            ELSE (SELECT string_agg(format('REVOKE %I FROM %s GRANTED BY %s;', r.rolname, m.member::regrole, m.grantor::regrole), ' ')
                   FROM pg_auth_members AS m
                   WHERE m.roleid = r.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
 FROM pg_roles AS r
@@ -138,7 +145,7 @@ WITH reach AS (
 )
 SELECT format('%s on %s', p.polname, p.polrelid::regclass) AS object,
        CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner')
-            THEN format('DROP POLICY %I ON %s; then load schema.sql again', p.polname, p.polrelid::regclass)
+            THEN format('DROP POLICY %I ON %s; /* then load schema.sql again */', p.polname, p.polrelid::regclass)
             ELSE format('DROP POLICY %I ON %s;', p.polname, p.polrelid::regclass) END AS remedy
 FROM policy AS p
 JOIN tenant AS t ON t.oid = p.polrelid
@@ -149,7 +156,7 @@ WHERE EXISTS (SELECT FROM reach AS r WHERE r.oid = ANY (p.polroles) OR 0 = ANY (
         '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))'))
 UNION ALL
 SELECT format('none on %s for %s', t.oid::regclass, r.rolname),
-       CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner') THEN 'load schema.sql again'
+       CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner') THEN '/* load schema.sql again */'
             ELSE format('REVOKE ALL ON %s FROM PUBLIC, %I;', t.oid::regclass, r.rolname) END
 FROM tenant AS t
 JOIN pg_class AS c ON c.oid = t.oid
@@ -165,13 +172,13 @@ ORDER BY 1
 WITH RECURSIVE reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
 ), shared AS (
-    SELECT to_regclass(name)::oid AS oid
-    FROM unnest(ARRAY[
-        'retail.categories', 'retail.product_types', 'retail.products', 'retail.product_description_embeddings',
-        'retail.product_search_words', 'retail.search_vocabulary', 'retail.shared_objects'
-    ]) AS name
+    SELECT c.oid, true AS is_zavas
+    FROM pg_class AS c
+    WHERE c.relkind = 'r' AND c.relnamespace = 'retail'::regnamespace AND c.relname IN (
+        'categories', 'product_types', 'products', 'product_description_embeddings',
+        'product_search_words', 'search_vocabulary', 'shared_objects')
     UNION
-    SELECT c.oid FROM pg_class AS c WHERE c.oid::regclass::text IN (SELECT object FROM retail.shared_objects)
+    SELECT c.oid, false FROM pg_class AS c WHERE c.oid::regclass::text IN (SELECT object FROM retail.shared_objects)
 ), grown (parent, oid) AS (
     SELECT i.inhparent, i.inhrelid FROM pg_inherits AS i JOIN shared AS s ON s.oid = i.inhparent
     UNION
@@ -185,18 +192,30 @@ WITH RECURSIVE reach AS (
         AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 )
 SELECT c.oid::regclass::text AS object,
-       CASE WHEN c.relkind = 'v' THEN format('ALTER VIEW %s SET (security_invoker = true);', c.oid::regclass)
-            ELSE format('REVOKE ALL ON %1$s FROM PUBLIC, %2$s; or, if it holds no store''s rows, INSERT INTO retail.shared_objects '
-                        'VALUES (%1$L, ''why'');', c.oid::regclass, (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) END AS remedy
+       CASE WHEN c.relkind = 'v' THEN format('ALTER VIEW %%s SET (security_invoker = true);', c.oid::regclass)
+            ELSE format('REVOKE ALL ON %%1$s FROM PUBLIC, %%2$s;%%3$s /* or, if it holds no store''s rows, INSERT INTO retail.shared_objects '
+                        'VALUES (%%1$L, ''why''); */', c.oid::regclass, (SELECT string_agg(quote_ident(rolname), ', ') FROM reach), h.remedy) END AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-    AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%'
+CROSS JOIN LATERAL (  -- an owner's REVOKE leaves what others have granted
+    SELECT string_agg(format(' REVOKE GRANT OPTION FOR ALL%%s ON %%s FROM %%s CASCADE;', g.part, c.oid::regclass, g.grantor::regrole), '') AS remedy
+    FROM (
+        SELECT '' AS part, a.grantor FROM aclexplode(c.relacl) AS a
+        UNION
+        SELECT format(' (%%I)', t.attname), a.grantor
+        FROM pg_attribute AS t CROSS JOIN LATERAL aclexplode(t.attacl) AS a
+        WHERE t.attrelid = c.oid
+    ) AS g
+    WHERE g.grantor <> c.relowner
+) AS h
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 't')
+    AND c.oid >= 16384 AND n.nspname NOT LIKE 'pg\_temp\_%%'
     AND c.oid NOT IN (SELECT oid FROM shared WHERE oid IS NOT NULL)
     AND EXISTS (
         SELECT FROM reach AS r
         WHERE has_any_column_privilege(r.oid, c.oid, 'SELECT')
-            AND (has_schema_privilege(r.oid, n.oid, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
+            -- pg_stats shows values of whatever is granted, in a closed schema too
+            AND (c.relkind <> 'v' OR has_schema_privilege(r.oid, n.oid, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
     AND NOT CASE
         WHEN c.relkind IN ('r', 'p') THEN c.relrowsecurity AND EXISTS (
             SELECT FROM pg_attribute AS a
@@ -206,36 +225,44 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
             WHERE o.option_name = 'security_invoker'), false)
         ELSE false END
 UNION ALL
-SELECT format('%s, which %s shows', g.oid::regclass, g.parent::regclass),
+-- A column that somebody has added to a table of everybody's.
+SELECT format('column %%I of %%s', a.attname, c.oid::regclass),
+       format('REVOKE SELECT ON %%1$s FROM PUBLIC, %%2$s; GRANT SELECT (%%3$s) ON %%1$s TO store_managers, regional_managers; '
+              '/* or, if it holds no store''s facts, INSERT INTO retail.shared_objects VALUES (%%4$L, ''why''); */', c.oid::regclass,
+              (SELECT string_agg(quote_ident(rolname), ', ') FROM reach), (
+                  SELECT string_agg(quote_ident(o.attname), ', ' ORDER BY o.attnum) FROM pg_attribute AS o
+                  WHERE o.attrelid = c.oid AND format('retail.%%s.%%s', c.relname, o.attname) = ANY (%(columns)s::text[])),
+              format('retail.%%s.%%s', c.relname, a.attname))
+FROM shared AS s
+JOIN pg_class AS c ON c.oid = s.oid
+JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+WHERE s.is_zavas AND NOT format('retail.%%s.%%s', c.relname, a.attname) = ANY (%(columns)s::text[])
+    AND format('retail.%%s.%%s', c.relname, a.attname) NOT IN (SELECT object FROM retail.shared_objects)
+    AND EXISTS (SELECT FROM reach AS r WHERE has_column_privilege(r.oid, c.oid, a.attnum, 'SELECT'))
+UNION ALL
+SELECT format('%%s, which %%s shows', g.oid::regclass, g.parent::regclass),
        CASE WHEN (SELECT relispartition FROM pg_class WHERE oid = g.oid)
-            THEN format('ALTER TABLE %s DETACH PARTITION %s;', g.parent::regclass, g.oid::regclass)
-            ELSE format('ALTER TABLE %s NO INHERIT %s;', g.oid::regclass, g.parent::regclass) END
+            THEN format('ALTER TABLE %%s DETACH PARTITION %%s;', g.parent::regclass, g.oid::regclass)
+            ELSE format('ALTER TABLE %%1$s NO INHERIT %%2$s; DELETE FROM pg_statistic WHERE starelid = ''%%2$s''::regclass AND stainherit;',
+                        g.oid::regclass, g.parent::regclass) END
 FROM grown AS g
 WHERE g.oid NOT IN (SELECT oid FROM shared WHERE oid IS NOT NULL)
 ORDER BY 1
 
 -- name: posture_sequences
--- A sequence tells how many rows were made.
+-- A sequence tells how many rows were made, in a closed schema through pg_sequences.
 WITH reach AS (
     SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
-), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
-    SELECT d.refclassid AS class, d.refobjid AS oid
-    FROM pg_class AS v
-    JOIN pg_rewrite AS w ON w.ev_class = v.oid
-    JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid <> v.oid
-    WHERE v.relkind = 'v' AND v.oid >= 16384
-        AND EXISTS (SELECT FROM reach AS r WHERE has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 )
 SELECT c.oid::regclass::text AS object,
-       format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s;', c.oid::regclass,
-              (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) AS remedy
+       format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s;%s', c.oid::regclass,
+              (SELECT string_agg(quote_ident(rolname), ', ') FROM reach), (
+                  SELECT string_agg(DISTINCT format(' REVOKE GRANT OPTION FOR ALL ON SEQUENCE %s FROM %s CASCADE;', c.oid::regclass, a.grantor::regrole), '')
+                  FROM aclexplode(c.relacl) AS a WHERE a.grantor <> c.relowner)) AS remedy
 FROM pg_class AS c
 WHERE c.relkind = 'S'
     AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
-    AND EXISTS (
-        SELECT FROM reach AS r
-        WHERE has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE')
-            AND (has_schema_privilege(r.oid, c.relnamespace, 'USAGE') OR c.oid IN (SELECT oid FROM shown WHERE class = 'pg_class'::regclass)))
+    AND EXISTS (SELECT FROM reach AS r WHERE has_sequence_privilege(r.oid, c.oid, 'USAGE, SELECT, UPDATE'))
 ORDER BY 1
 
 -- name: posture_functions
@@ -266,6 +293,19 @@ WITH reach AS (
     JOIN pg_depend AS d ON d.classid = 'pg_constraint'::regclass AND d.objid = k.oid AND d.refclassid = 'pg_proc'::regclass
     WHERE EXISTS (SELECT FROM reach AS r WHERE has_schema_privilege(r.oid, t.typnamespace, 'USAGE'))
         OR t.oid IN (SELECT oid FROM shown WHERE class = 'pg_type'::regclass)
+), supporting AS (  -- what an order or a hash calls, whoever may execute it
+    SELECT m.amproc::oid AS oid, string_agg(format('DROP OPERATOR CLASS %%s USING %%I;', i.identity, a.amname), ' ') AS remedy
+    FROM pg_amproc AS m
+    JOIN pg_opclass AS o ON o.opcfamily = m.amprocfamily
+    JOIN pg_am AS a ON a.oid = o.opcmethod
+    CROSS JOIN LATERAL (SELECT format('%%I.%%I', o.opcnamespace::regnamespace::text, o.opcname) AS identity) AS i
+    GROUP BY m.amproc::oid
+), own_aggregate AS (  -- one that calls what is neither PostgreSQL's nor pgvector's
+    SELECT g.aggfnoid::oid AS oid
+    FROM pg_aggregate AS g
+    JOIN pg_proc AS f ON f.oid IN (
+        g.aggtransfn, g.aggfinalfn, g.aggcombinefn, g.aggserialfn, g.aggdeserialfn, g.aggmtransfn, g.aggminvtransfn, g.aggmfinalfn)
+    WHERE f.oid >= 16384 AND f.probin IS DISTINCT FROM '$libdir/vector'
 ), suspect AS (
     SELECT p.oid, p.pronamespace, k.is_known AND p.prosecdef AS is_definer_of_zava
     FROM pg_proc AS p
@@ -274,12 +314,13 @@ WITH reach AS (
     ) AS k
     WHERE CASE
         WHEN k.is_known THEN p.prosecdef AND NOT coalesce('search_path=pg_catalog, pg_temp' = ANY (p.proconfig), false)
+        WHEN p.oid IN (SELECT oid FROM own_aggregate WHERE oid < 16384) THEN true
         WHEN p.oid < 16384 THEN p.prosecdef OR p.prolang NOT IN (12, 13, 14)  -- internal, c, sql: not one put in its place
         WHEN p.prorettype IN ('trigger'::regtype, 'event_trigger'::regtype) THEN false
         ELSE NOT EXISTS (
                 SELECT FROM pg_depend AS d
                 WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
-                    AND (p.probin = '$libdir/vector' OR p.prokind = 'a' OR d.refobjid <> (SELECT oid FROM pg_extension WHERE extname = 'vector')))
+                    AND (p.probin = '$libdir/vector' OR p.prokind = 'a' AND NOT p.oid IN (SELECT oid FROM own_aggregate) OR d.refobjid <> (SELECT oid FROM pg_extension WHERE extname = 'vector')))
             AND p.oid::regprocedure::text NOT IN (SELECT object FROM retail.shared_objects)
     END
 )
@@ -298,13 +339,26 @@ WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = ANY (%(known)s::te
 UNION ALL
 SELECT s.oid::regprocedure::text AS object,
        CASE WHEN s.is_definer_of_zava THEN format('ALTER ROUTINE %%s SET search_path = pg_catalog, pg_temp;', s.oid::regprocedure)
-            ELSE format('REVOKE EXECUTE ON ROUTINE %%s FROM PUBLIC, %%s;', s.oid::regprocedure,
-                        (SELECT string_agg(quote_ident(rolname), ', ') FROM reach)) END AS remedy
+            WHEN s.oid < 16384 AND (SELECT p.prosecdef FROM pg_proc AS p WHERE p.oid = s.oid)
+            THEN format('ALTER ROUTINE %%s SECURITY INVOKER;', s.oid::regprocedure)
+            WHEN s.oid >= 16384 AND s.oid IN (SELECT oid FROM supporting) THEN (SELECT k.remedy FROM supporting AS k WHERE k.oid = s.oid)
+            ELSE format('REVOKE EXECUTE ON ROUTINE %%s FROM PUBLIC, %%s;%%s', s.oid::regprocedure,
+                        (SELECT string_agg(quote_ident(rolname), ', ') FROM reach), (
+                            SELECT string_agg(DISTINCT format(' REVOKE GRANT OPTION FOR ALL ON ROUTINE %%s FROM %%s CASCADE;', p.oid::regprocedure, a.grantor::regrole), '')
+                            FROM pg_proc AS p CROSS JOIN LATERAL aclexplode(p.proacl) AS a
+                            WHERE p.oid = s.oid AND a.grantor <> p.proowner)) END AS remedy
 FROM suspect AS s
 WHERE EXISTS (
     SELECT FROM reach AS r
     WHERE has_function_privilege(r.oid, s.oid, 'EXECUTE')
         AND (has_schema_privilege(r.oid, s.pronamespace, 'USAGE') OR s.oid IN (SELECT oid FROM called)))
+    OR s.oid IN (SELECT oid FROM supporting)
+UNION ALL
+-- It runs in the session of whoever logs in, with its owner's rights if it is made so.
+SELECT format('event trigger %%I', e.evtname), format('ALTER EVENT TRIGGER %%I DISABLE;', e.evtname)
+FROM pg_event_trigger AS e
+WHERE e.evtevent = 'login' AND e.evtenabled <> 'D'
+    AND format('event trigger %%I', e.evtname) NOT IN (SELECT object FROM retail.shared_objects)
 ORDER BY 1
 
 -- name: posture_definitions
@@ -312,7 +366,7 @@ ORDER BY 1
 SELECT CASE WHEN p.oid IS NULL THEN format('retail.%%I is missing', k.name) ELSE p.oid::regprocedure::text END AS object,
        CASE WHEN p.proowner <> to_regrole('zava_owner') THEN format('ALTER FUNCTION %%s OWNER TO zava_owner;', p.oid::regprocedure)
             WHEN o.others > 0 THEN format('DROP FUNCTION %%s;', p.oid::regprocedure)
-            ELSE 'load schema.sql again' END AS remedy
+            ELSE '/* load schema.sql again */' END AS remedy
 FROM jsonb_to_recordset(%(definitions)s) AS k (name text, digest text, language text, volatility text, config text[], is_definer boolean, is_strict boolean)
 LEFT JOIN pg_proc AS p ON p.pronamespace = 'retail'::regnamespace AND p.proname = k.name
 CROSS JOIN LATERAL (
@@ -379,6 +433,20 @@ WHERE (g.grantee = 0 OR EXISTS (
         WHERE i.classoid = g.class AND i.objoid = g.oid AND i.objsubid IN (0, g.part)
             AND a.grantee IN (0, g.grantee) AND a.privilege_type = g.privilege_type)
 UNION ALL
+-- A view of PostgreSQL's own that shows what is not PostgreSQL's was replaced.
+SELECT DISTINCT format('%s, which was replaced', v.oid::regclass),
+       format('REVOKE ALL ON %s FROM PUBLIC, %s;', v.oid::regclass, (
+           SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
+           WHERE rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper))
+FROM pg_class AS v
+JOIN pg_rewrite AS w ON w.ev_class = v.oid
+JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid >= 16384
+WHERE v.oid < 16384
+    AND EXISTS (
+        SELECT FROM pg_roles AS r
+        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+            AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))
+UNION ALL
 -- Who may use a foreign server reads the password by which it is reached.
 SELECT DISTINCT 'usage on FOREIGN SERVER ' || s.name, format('REVOKE USAGE ON FOREIGN SERVER %s FROM PUBLIC, %I;', s.name, r.rolname)
 FROM pg_depend AS d
@@ -432,15 +500,25 @@ WHERE p.proleakproof AND (
 ORDER BY 1
 
 -- name: posture_write_grants
--- The server reads.
+-- The server reads. PostgreSQL 17 has one right more, MAINTAIN.
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
-       format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM PUBLIC, %I;', c.oid::regclass, r.rolname) AS remedy
+       format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER%s ON %s FROM PUBLIC, %I;%s',
+              CASE WHEN m.may_maintain THEN ', MAINTAIN' END, c.oid::regclass, r.rolname, (
+                  SELECT string_agg(DISTINCT format(' REVOKE GRANT OPTION FOR ALL ON %s FROM %s CASCADE;', c.oid::regclass, a.grantor::regrole), '')
+                  FROM aclexplode(c.relacl) AS a WHERE a.grantor <> c.relowner)) AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
 JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
-WHERE c.relkind IN ('r', 'p', 'v', 'f') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
-    AND (has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
-        OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES'))
+CROSS JOIN LATERAL (
+    SELECT EXISTS (
+        SELECT FROM aclexplode(c.relacl) AS a
+        WHERE a.privilege_type = 'MAINTAIN' AND (a.grantee = 0 OR a.grantee = r.oid)) AS may_maintain
+) AS m
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname NOT LIKE 'pg\_%' AND n.nspname <> 'information_schema'
+    AND (m.may_maintain
+        OR c.relkind <> 'm' AND (
+            has_table_privilege(r.oid, c.oid, 'DELETE, TRUNCATE, TRIGGER')
+            OR has_any_column_privilege(r.oid, c.oid, 'INSERT, UPDATE, REFERENCES')))
 ORDER BY 1
 
 -- name: posture_create_grants
@@ -481,7 +559,7 @@ ORDER BY 1
 -- name: posture_system_columns
 -- ctid and xmin tell how large a table is and how busy other stores are.
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
-       format('REVOKE SELECT ON %s FROM PUBLIC, %I; then load schema.sql again', c.oid::regclass, r.rolname) AS remedy
+       format('REVOKE SELECT ON %s FROM PUBLIC, %I; /* then load schema.sql again */', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
 JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
@@ -554,7 +632,7 @@ WHERE (p.proname LIKE ANY (ARRAY[
         'pg\_stat\_%', 'pg\_lock\_status', 'pg\_blocking\_pids', 'pg\_safe\_snapshot\_blocking\_pids',
         'pg\_cursor', 'pg\_prepared\_statement', 'pg\_prepared\_xact', 'pg\_get\_replication\_slots',
         'pg\_relation\_size', 'pg\_total\_relation\_size', 'pg\_table\_size', 'pg\_indexes\_size',
-        'pg\_database\_size', 'pg\_tablespace\_size', 'pg\_relation\_filepath', 'pg\_relation\_filenode',
+        'pg\_database\_size', 'pg\_tablespace\_size', 'pg\_relation\_filepath', 'pg\_relation\_filenode', 'pg\_filenode\_relation',
         'pg\_tablespace\_location', 'pg\_show\_all\_settings', 'pg\_control\_%', 'inet\_server\_%',
         'inet\_client\_%', 'pg\_current\_wal\_%', 'pg\_last\_wal\_%', 'pg\_last\_xact\_replay\_timestamp',
         'pg\_available\_wal\_summaries', 'pg\_wal\_summary\_contents', 'pg\_get\_wal\_%',

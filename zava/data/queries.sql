@@ -132,6 +132,10 @@ WHERE k.contype = 'f'
     AND has_any_column_privilege(r.oid, 'SELECT')
 ORDER BY c.relname, k.conname
 
+-- name: limit_turn
+-- A query may hold such a lock where no superuser has closed them.
+SET lock_timeout = '60s'
+
 -- name: take_turn
 -- Held until the connection ends; another key than schema.sql's own, which takes its turn within.
 SELECT pg_catalog.pg_advisory_lock(8042377203211093362)

@@ -89,6 +89,8 @@ def run_queries(
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
     statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
     statements += identity_statements(identity)
+    end = Bound(statement("rollback").encode())
+    start = [*statements, end]
     fetched = []
     for number, query in enumerate(queries):
         text = _declare(number) + query.text
@@ -97,8 +99,12 @@ def run_queries(
         statements.append(_encoded(text))
         fetched.append(len(statements))
         statements.append(_fetch(number, rows))
-    statements.append(Bound(statement("rollback").encode()))
-    results = _exchange(conn, statements)
+    statements.append(end)
+    try:
+        results = _exchange(conn, statements)
+    except psycopg.errors.InsufficientPrivilege as exc:
+        _see_that_the_login_holds(conn, start)
+        raise exc from None
     return [_read(conn, results[n], max_bytes) for n in fetched]
 
 
@@ -114,6 +120,25 @@ def _exchange(
         return exchange(conn, statements)
     finally:
         conn.patience = usual
+
+
+def _see_that_the_login_holds(
+    conn: psycopg.Connection[Any], start: list[Statement]
+) -> None:
+    """Give up a session whose login was dropped, or has lost its rights.
+
+    A login that is made again under its name is another role, so only a new
+    connection is its.
+
+    Raises:
+        psycopg.OperationalError: A transaction cannot even begin here.
+    """
+    conn.rollback()
+    try:
+        _exchange(conn, start)
+    except psycopg.Error as exc:
+        conn.close()
+        raise psycopg.OperationalError("the login of this session has ended") from exc
 
 
 def prefix_length() -> int:

@@ -8,7 +8,15 @@ from loguru import logger
 
 from zava.data.posture import CHECKS
 from zava.data.provider import PostgreSQLProvider
-from zava.errors import AuthorizationError, ConfigurationError, ValidationError
+from zava.errors import (
+    AuthorizationError,
+    BusyError,
+    ConfigurationError,
+    ConnectionSettingsError,
+    MCPError,
+    UnavailableError,
+    ValidationError,
+)
 from zava.models import PostureCheck
 
 
@@ -75,6 +83,11 @@ class PostureJudge:
 # Where one of these fails, a query can become its login again. That login may then
 # be nobody but the person served.
 _BOUND_LOGINS_ONLY = frozenset({"set_config", "server_functions"})
+# What has to hold for the login to be nobody else.
+_BINDING = frozenset({
+    "login", "superuser", "bypassrls", "role_attributes", "owner", "memberships",
+    "functions", "definitions",
+})  # fmt: skip
 
 
 def accept(
@@ -85,7 +98,8 @@ def accept(
     What lets a query become its login again is allowed to a login only that may act
     as one person.
     """
-    is_bound = any(check.name == "login" and check.status == "pass" for check in checks)
+    holding = {check.name for check in checks if check.status == "pass"}
+    is_bound = holding >= _BINDING
     if not is_bound:
         refused = allowed & _BOUND_LOGINS_ONLY
         allowed -= _BOUND_LOGINS_ONLY
@@ -93,7 +107,7 @@ def accept(
             check.model_copy(
                 update={
                     "detail": f"{check.detail}; not to be allowed to a login that may"
-                    " act as several people",
+                    " act as several people or become another",
                     "remedy": f"{check.remedy} Or `zava login add NAME --user ID`"
                     " gives each person a login of their own.",
                 }
@@ -126,19 +140,22 @@ def examine(
         UnavailableError: The database cannot be reached.
         ConfigurationError: schema.sql has not been loaded.
     """
-    identity, fault = None, ""
+    identity, fault, remedy = None, "", ""
     if user_id:
         try:
             identity = provider.resolve_identity(user_id, max_retries=1)
         except (AuthorizationError, ValidationError) as exc:
             fault = exc.message
+            remedy = "zava login add NAME --user ID lets a login act as somebody"
+        except (ConnectionSettingsError, UnavailableError, BusyError):
+            raise
+        except MCPError as exc:
+            # A function of zava's was changed; another check says which.
+            fault, remedy = exc.message, "/* load schema.sql again */"
     checks = provider.check_posture(identity)
     if fault:
         failed = PostureCheck(
-            name="identity",
-            status="fail",
-            detail=fault,
-            remedy="zava login add NAME --user ID lets a login act as somebody",
+            name="identity", status="fail", detail=fault, remedy=remedy
         )
         checks = tuple(
             failed if check.name == "identity" else check for check in checks
