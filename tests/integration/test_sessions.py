@@ -16,6 +16,7 @@ CHANGED = {
     "array_nulls": ("off", "on"),
     "backslash_quote": ("on", "safe_encoding"),
     "bytea_output": ("escape", "hex"),
+    "cpu_operator_cost": ("0.01", "0"),
     "client_encoding": ("LATIN1", "UTF8"),
     "DateStyle": ("German, DMY", "ISO, MDY"),
     "default_text_search_config": ("pg_catalog.german", "pg_catalog.english"),

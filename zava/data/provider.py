@@ -155,10 +155,13 @@ class PostgreSQLProvider:
 
         def run(as_whom: Identity) -> list[Rows]:
             def transact(conn: CancellableConnection) -> list[Rows]:
-                return run_queries(conn, queries, as_whom, max_rows + 1, max_bytes)
+                return run_queries(
+                    conn, queries, as_whom, max_rows + 1, max_bytes, are_own=are_own
+                )
 
             return self._manager.with_retry(transact, self._max_retries)
 
+        are_own = operation != CALLERS_QUERY
         text = queries[0].text
         # Errors name a position in the text that was sent.
         offset = prefix_length() if len(queries) == 1 else 0
@@ -170,7 +173,7 @@ class PostgreSQLProvider:
                     # The key of the seals has changed, or the person's rights have.
                     read = run(self.identities.renew(identity, self._max_retries))
         except psycopg.Error as exc:
-            if operation != CALLERS_QUERY and is_missing_object(exc):
+            if are_own and is_missing_object(exc):
                 raise ConfigurationError(
                     "the database's schema is not the one that this zava was made"
                     " with: run `zava init`, which keeps its rows"

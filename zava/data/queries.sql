@@ -26,6 +26,10 @@ DECLARE {cursor} NO SCROLL CURSOR FOR
 -- can be read by whoever watches the server.
 SELECT retail.set_identity($1, $2)
 
+-- name: usual_costs
+-- zava's own queries hold no condition of the caller's and are planned as usual.
+SET LOCAL cpu_operator_cost TO DEFAULT
+
 -- name: set_role
 -- The group role that may read and nothing else.
 SET LOCAL ROLE {role_name}

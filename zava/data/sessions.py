@@ -60,6 +60,12 @@ _MEANINGS: Mapping[str, str] = {
     "default_transaction_isolation": "read committed",
     "escape_string_warning": "on",
     "synchronize_seqscans": "on",
+    # PostgreSQL runs a condition of the caller's before a policy where its function is
+    # leakproof and it costs less than ten operators; with an operator that costs
+    # nothing no condition does (order_qual_clauses in its planner). A condition that
+    # runs first tells of hidden rows by failing or not: the part that fails may be a
+    # subquery, which counts for leakproof.
+    "cpu_operator_cost": "0",
     # What would end the session, after an error or while the pool keeps it.
     "exit_on_error": "off",
     "idle_session_timeout": "0",

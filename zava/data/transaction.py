@@ -67,6 +67,8 @@ def run_queries(
     identity: Identity,
     rows: int | None = None,
     max_bytes: int | None = None,
+    *,
+    are_own: bool = False,
 ) -> list[Rows]:
     """Run queries as `identity`, all on the same state of the data.
 
@@ -82,12 +84,15 @@ def run_queries(
         rows: Rows of each query to read at most; None for every row.
         max_bytes: Bytes that the rows' JSON may take; None for no ceiling. What
             cannot fit is left out here, the exact cut is the caller's.
+        are_own: Whether the texts are zava's, without a condition of the caller's.
 
     Raises:
         psycopg.Error: The connection is to be rolled back before it is used again.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
     statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
+    if are_own:
+        statements.append(Bound(statement("usual_costs").encode()))
     statements += identity_statements(identity)
     end = Bound(statement("rollback").encode())
     start = [*statements, end]
