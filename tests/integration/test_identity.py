@@ -489,14 +489,11 @@ def test_the_doctor_s_remedies_close_a_database_that_no_superuser_loaded(
     )
     for login in (name, "zava_server"):
         conninfo = cluster.conninfo(dbname=database, user=login)
-        # A remedy names the first few objects only.
-        for _ in range(9):
-            checks = posture(conninfo, SEATTLE, frozenset())
-            if not failures(checks):
-                break
-            for check in checks:
-                if check.status == "fail":
-                    superuser.execute(check.remedy.partition(" and ")[0].encode())
+        for check in posture(conninfo, SEATTLE, frozenset()):
+            if check.status == "fail":
+                for fault in check.faults:
+                    superuser.execute(fault.remedy.encode())
+        checks = posture(conninfo, SEATTLE, frozenset())
         assert failures(checks) == set()
         for served in serve(conninfo):
             seattle = served.resolve_identity(SEATTLE)

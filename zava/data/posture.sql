@@ -197,7 +197,7 @@ SELECT c.oid::regclass::text AS object,
                         'VALUES (%%1$L, ''why''); */', c.oid::regclass, (SELECT string_agg(quote_ident(rolname), ', ') FROM reach), h.remedy) END AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-CROSS JOIN LATERAL (  -- an owner's REVOKE leaves what others have granted
+CROSS JOIN LATERAL (  -- the REVOKE of an owner leaves what others have granted
     SELECT string_agg(format(' REVOKE GRANT OPTION FOR ALL%%s ON %%s FROM %%s CASCADE;', g.part, c.oid::regclass, g.grantor::regrole), '') AS remedy
     FROM (
         SELECT '' AS part, a.grantor FROM aclexplode(c.relacl) AS a
@@ -225,7 +225,7 @@ WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f', 't')
             WHERE o.option_name = 'security_invoker'), false)
         ELSE false END
 UNION ALL
--- A column that somebody has added to a table of everybody's.
+-- A column that somebody has added to a table that is for everybody.
 SELECT format('column %%I of %%s', a.attname, c.oid::regclass),
        format('REVOKE SELECT ON %%1$s FROM PUBLIC, %%2$s; GRANT SELECT (%%3$s) ON %%1$s TO store_managers, regional_managers; '
               '/* or, if it holds no store''s facts, INSERT INTO retail.shared_objects VALUES (%%4$L, ''why''); */', c.oid::regclass,
@@ -300,7 +300,7 @@ WITH reach AS (
     JOIN pg_am AS a ON a.oid = o.opcmethod
     CROSS JOIN LATERAL (SELECT format('%%I.%%I', o.opcnamespace::regnamespace::text, o.opcname) AS identity) AS i
     GROUP BY m.amproc::oid
-), own_aggregate AS (  -- one that calls what is neither PostgreSQL's nor pgvector's
+), own_aggregate AS (  -- one that calls what is neither of PostgreSQL nor of pgvector
     SELECT g.aggfnoid::oid AS oid
     FROM pg_aggregate AS g
     JOIN pg_proc AS f ON f.oid IN (
@@ -354,7 +354,7 @@ WHERE EXISTS (
         AND (has_schema_privilege(r.oid, s.pronamespace, 'USAGE') OR s.oid IN (SELECT oid FROM called)))
     OR s.oid IN (SELECT oid FROM supporting)
 UNION ALL
--- It runs in the session of whoever logs in, with its owner's rights if it is made so.
+-- It runs in the session of whoever logs in, with the rights of its owner if it is made so.
 SELECT format('event trigger %%I', e.evtname), format('ALTER EVENT TRIGGER %%I DISABLE;', e.evtname)
 FROM pg_event_trigger AS e
 WHERE e.evtevent = 'login' AND e.evtenabled <> 'D'
@@ -433,7 +433,7 @@ WHERE (g.grantee = 0 OR EXISTS (
         WHERE i.classoid = g.class AND i.objoid = g.oid AND i.objsubid IN (0, g.part)
             AND a.grantee IN (0, g.grantee) AND a.privilege_type = g.privilege_type)
 UNION ALL
--- A view of PostgreSQL's own that shows what is not PostgreSQL's was replaced.
+-- A view of PostgreSQL that shows what is not of PostgreSQL was replaced.
 SELECT DISTINCT format('%s, which was replaced', v.oid::regclass),
        format('REVOKE ALL ON %s FROM PUBLIC, %s;', v.oid::regclass, (
            SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
