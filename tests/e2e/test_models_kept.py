@@ -93,6 +93,16 @@ def test_a_scale_that_is_none_is_refused_before_anything_is_made(
         )
 
 
+@pytest.mark.parametrize("option", ["--admin-url", "--password"])
+def test_an_option_that_is_empty_is_not_taken_for_one_that_is_left_out(
+    tmp_path: Path, option: str
+) -> None:
+    ran = zava(tmp_path, "init", option, "", ZAVA_DATA_DIR=str(tmp_path / "data"))
+    assert (ran.returncode, ran.stdout) == (2, "")
+    assert option in ran.stderr
+    assert not (tmp_path / "data").exists()
+
+
 @pytest.mark.thorough
 def test_two_that_are_started_at_once_take_turns(
     tmp_path: Path, empty_database: str

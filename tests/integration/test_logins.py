@@ -343,6 +343,18 @@ def test_the_commands_make_list_and_remove_a_login(
     assert SEATTLE not in zava("list")
     again = CliRunner().invoke(main, ["login", "remove", name])
     assert again.exit_code == 1
+    for option in ("--admin-url", "--password"):
+        empty = CliRunner().invoke(
+            main, ["login", "add", name, "--user", SEATTLE, option, ""]
+        )
+        assert empty.exit_code == 2
+    with psycopg.connect(admin_conninfo) as conn:
+        conn.execute(
+            "INSERT INTO retail.login_identities (login, user_id) VALUES (%s, %s)",
+            (name, REDMOND),
+        )
+    assert "password=" in zava("add", name, "--user", SEATTLE)
+    zava("remove", name)
 
 
 # Attacks by whoever holds the password --------------------------------------

@@ -244,7 +244,7 @@ def test_settings_that_contradict_each_other_are_refused(
     for name, value in variables.items():
         monkeypatch.setenv(f"ZAVA_{name}", value)
     message = refusal()
-    assert named in message
+    assert f"ZAVA_{named.upper()}" in message
     assert SECRET not in message
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zava.cli.database import admin_url_option
+from zava.cli.database import Filled, admin_url_option
 from zava.cli.errors import explain_errors
 from zava.settings import Settings
 
@@ -49,6 +49,7 @@ def login() -> None:
 )
 @click.option(
     "--password",
+    type=Filled(),
     metavar="TEXT",
     help="Password of the login; by default a generated one.",
 )
@@ -64,7 +65,8 @@ def add_login(
       zava login add seattle --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
     with _open_logins(admin_url) as (logins, loader, embedded), loader.alone():
-        is_new = name not in {entry.name for entry in logins.list_all()}
+        able = {entry.name for entry in logins.list_all() if entry.can_login}
+        is_new = name not in able
         if password is None and is_new:
             password = secrets.token_urlsafe(24)
         bound = logins.add(name, users, password)

@@ -35,8 +35,22 @@ class Scale(click.FloatRange):
         return scale
 
 
+class Filled(click.types.StringParamType):
+    """A text that is not empty, as that of a variable that nobody has set is."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the text; refuse an empty one."""
+        text = str(super().convert(value, param, ctx))
+        if not text:
+            self.fail("it is empty; leave the option out for the default", param, ctx)
+        return text
+
+
 admin_url_option = click.option(
     "--admin-url",
+    type=Filled(),
     metavar="CONNINFO",
     help="Connection of a role that may create roles and tables"
     " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
@@ -61,6 +75,7 @@ admin_url_option = click.option(
 @click.option("--no-seed", is_flag=True, help="Load the schema only.")
 @click.option(
     "--password",
+    type=Filled(),
     metavar="TEXT",
     help="Password of the server's login; by default a new login gets a generated one.",
 )

@@ -76,6 +76,9 @@ FROM (
 WHERE pg_has_role(session_user, o.owner, 'MEMBER')
     AND NOT (SELECT rolsuper FROM pg_roles WHERE rolname = session_user)
 UNION
+SELECT 'schema retail', 'ALTER SCHEMA retail OWNER TO zava_owner;'
+FROM pg_namespace WHERE nspname = 'retail' AND nspowner IS DISTINCT FROM to_regrole('zava_owner')
+UNION
 -- The tables of schema.sql belong to the role with whose rights its functions look at them.
 SELECT 'table ' || c.oid::regclass, format('ALTER TABLE %%s OWNER TO zava_owner;', c.oid::regclass)
 FROM pg_class AS c
@@ -89,9 +92,11 @@ SELECT r.rolname AS object,
        CASE WHEN r.rolname IN ('store_managers', 'regional_managers')
             THEN format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE, ADMIN FALSE;', r.rolname, session_user)
             WHEN r.rolname = 'pg_database_owner' THEN format('ALTER DATABASE %I OWNER TO zava_owner;', current_database())
-            ELSE (SELECT string_agg(format('REVOKE %I FROM %s GRANTED BY %s;', r.rolname, m.member::regrole, m.grantor::regrole), ' ')
-                  FROM pg_auth_members AS m
-                  WHERE m.roleid = r.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
+            ELSE coalesce((
+                SELECT string_agg(format('REVOKE %I FROM %s GRANTED BY %s;', r.rolname, m.member::regrole, m.grantor::regrole), ' ')
+                FROM pg_auth_members AS m
+                WHERE m.roleid = r.oid AND pg_has_role(session_user, m.member, 'MEMBER')
+                    AND m.member::regrole::text NOT LIKE 'pg\_%'), '/* it ends with the others */') END AS remedy
 FROM pg_roles AS r
 WHERE r.rolname <> session_user AND NOT r.rolsuper
     AND pg_has_role(session_user, r.oid, 'MEMBER')
@@ -156,7 +161,10 @@ WHERE EXISTS (SELECT FROM reach AS r WHERE r.oid = ANY (p.polroles) OR 0 = ANY (
         '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))'))
 UNION ALL
 SELECT format('none on %s for %s', t.oid::regclass, r.rolname),
-       CASE WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner') THEN '/* load schema.sql again */'
+       CASE WHEN NOT EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'store_id' AND NOT a.attisdropped)
+                AND c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner')
+            THEN format('ALTER TABLE %s DISABLE ROW LEVEL SECURITY;', c.oid::regclass)
+            WHEN c.relnamespace = 'retail'::regnamespace AND c.relowner = to_regrole('zava_owner') THEN '/* load schema.sql again */'
             ELSE format('REVOKE ALL ON %s FROM PUBLIC, %I;', t.oid::regclass, r.rolname) END
 FROM tenant AS t
 JOIN pg_class AS c ON c.oid = t.oid
@@ -321,7 +329,7 @@ WITH reach AS (
                 SELECT FROM pg_depend AS d
                 WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
                     AND (p.probin = '$libdir/vector' OR p.prokind = 'a' AND NOT p.oid IN (SELECT oid FROM own_aggregate) OR d.refobjid <> (SELECT oid FROM pg_extension WHERE extname = 'vector')))
-            AND p.oid::regprocedure::text NOT IN (SELECT object FROM retail.shared_objects)
+            AND (p.prosecdef OR p.oid::regprocedure::text NOT IN (SELECT object FROM retail.shared_objects))
     END
 )
 SELECT format('%%s by %%s', p.oid::regprocedure, r.rolname) AS object,
@@ -454,6 +462,11 @@ CROSS JOIN LATERAL (SELECT (pg_identify_object(d.refclassid, d.refobjid, 0)).ide
 JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE d.classid = 'pg_user_mapping'::regclass AND d.refclassid = 'pg_foreign_server'::regclass
     AND has_server_privilege(r.oid, d.refobjid, 'USAGE')
+UNION ALL
+SELECT format('usage on FOREIGN DATA WRAPPER %I', f.fdwname), format('REVOKE USAGE ON FOREIGN DATA WRAPPER %I FROM PUBLIC, %I;', f.fdwname, r.rolname)
+FROM pg_foreign_data_wrapper AS f
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE has_foreign_data_wrapper_privilege(r.oid, f.oid, 'USAGE')
 ORDER BY 1
 
 -- name: posture_default_privileges

@@ -175,19 +175,24 @@ class Settings(EmbeddingSettings):
     @model_validator(mode="after")
     def _agree(self) -> Settings:
         if self.database_url.get_secret_value() and self.db_host:
-            raise ValueError("set either database_url or db_host, not both")
+            raise ValueError("set either ZAVA_DATABASE_URL or ZAVA_DB_HOST, not both")
         if self.database_url.get_secret_value() and self.db_user:
-            raise ValueError("set either database_url or db_user, not both")
+            raise ValueError("set either ZAVA_DATABASE_URL or ZAVA_DB_USER, not both")
         parts = (self.db_name, self.db_port, self.db_password.get_secret_value())
         if not self.db_host and any(parts):
-            raise ValueError("db_name, db_port and db_password need db_host")
+            raise ValueError(
+                "ZAVA_DB_NAME, ZAVA_DB_PORT and ZAVA_DB_PASSWORD need ZAVA_DB_HOST"
+            )
         if self.pool_min_size > self.pool_max_size:
-            raise ValueError("pool_min_size is larger than pool_max_size")
+            raise ValueError("ZAVA_POOL_MIN_SIZE is larger than ZAVA_POOL_MAX_SIZE")
         if (self.audit_required or self.audit_sync) and not self.audit_file:
-            raise ValueError("audit_required and audit_sync need audit_file")
+            raise ValueError(
+                "ZAVA_AUDIT_REQUIRED and ZAVA_AUDIT_SYNC need ZAVA_AUDIT_FILE"
+            )
         if 0 < self.memory_limit < _COPIES * self.max_result_bytes:
             raise ValueError(
-                f"memory_limit must be at least {_COPIES} times max_result_bytes, or 0"
+                f"ZAVA_MEMORY_LIMIT must be 0, or at least {_COPIES} times"
+                " ZAVA_MAX_RESULT_BYTES"
             )
         return self
 
