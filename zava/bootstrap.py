@@ -142,10 +142,18 @@ class MCPServerManager:
     def health_check(self) -> dict[str, str]:
         """Return how `database` and `ai_service` are; see `check_health`."""
         probes = {
-            "database": self._provider.ping if self._provider else None,
+            "database": partial(self._see_database, self._provider)
+            if self._provider
+            else None,
             "ai_service": self.ai_client.health_check if self.ai_client else None,
         }
         return check_health(probes, self.infrastructure.watch)
+
+    def _see_database(self, provider: PostgreSQLProvider) -> str:
+        """See that the database answers, and that it may be served from."""
+        fault = provider.ping()
+        provider.resolve_identity(self.settings.rls_user_id, max_retries=1)
+        return fault
 
     def performance_summary(self) -> dict[str, Any]:
         """Return figures by operation, of the pool and of the cache."""

@@ -299,7 +299,9 @@ def test_settings_shows_values_with_their_origin_and_no_secret(
         pytest.param({"ZAVA_MAXROWS": "5"}, "did you mean ZAVA_MAX_ROWS?", id="typo"),
         pytest.param({"ZAVA_FOO": "5"}, "unknown setting ZAVA_FOO", id="unknown"),
         pytest.param({"ZAVA_MAX_ROWS": "many"}, "ZAVA_MAX_ROWS", id="no-number"),
-        pytest.param({"ZAVA_POOL_MIN_SIZE": "50"}, "pool_max_size", id="contradiction"),
+        pytest.param(
+            {"ZAVA_POOL_MIN_SIZE": "50"}, "ZAVA_POOL_MAX_SIZE", id="contradiction"
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_one_line(

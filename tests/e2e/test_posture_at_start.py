@@ -91,8 +91,12 @@ def test_a_database_that_comes_up_broken_is_not_read_until_it_is_mended(
             assert answer.error["code"] == "CONFIGURATION_ERROR"
             assert "row_security" in answer.text
             assert "retail.orders" not in answer.text  # that is for the operator
+        health = process.call("health_check").structured["database"]
+        assert health.startswith("unhealthy: ")
+        assert "row_security" in health
         admin.execute(MEND)
         assert process.query(SQL).structured["rows"] == ROWS
+        assert process.call("health_check").structured["database"] == "healthy"
 
 
 def test_a_superuser_serves_nobody_even_if_bound_to_somebody(

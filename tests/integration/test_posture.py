@@ -18,7 +18,7 @@ from tests.people import REDMOND, SEATTLE, STRANGER
 from zava.cli import main
 from zava.data.loading import DatabaseLoader
 from zava.data.logins import BoundLogins
-from zava.data.posture import CHECKS, check_version
+from zava.data.posture import CHECKS, check_clock, check_version
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.embedded import EmbeddedServer
@@ -180,6 +180,16 @@ def test_a_broken_database_fails_the_check_that_is_for_it(
     for name in expected:
         assert checks[name].status == ("warn" if name in warns else "fail")
         assert checks[name].remedy
+
+
+@pytest.mark.parametrize(
+    ("here", "said"),
+    [(1000.0, ""), (1059.0, ""), (4600.0, "3600 s ahead of"), (100.0, "900 s behind")],
+)
+def test_a_clock_that_is_wrong_is_told(here: float, said: str) -> None:
+    check = check_clock(1000.0, here)
+    assert check.status == ("warn" if said else "pass")
+    assert said in check.detail
 
 
 def test_the_remedy_for_columns_of_the_catalogue_closes_what_was_closed(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
@@ -21,6 +22,8 @@ from zava.data.statements import statement
 from zava.errors import UnavailableError
 from zava.models import Identity, PostureCheck
 
+# An answer may be under way for some of them.
+_SKEW_SECONDS = 60
 _OLDEST = 160000
 
 
@@ -81,6 +84,7 @@ _RULES = (
 CHECKS = (
     "postgresql",
     "connection",
+    "clock",
     *(rule.name for rule in _RULES),
     "identity",
     "canary",
@@ -116,6 +120,7 @@ def _check_all(
     checks = [
         check_version(conn.info.server_version),
         _check_connection(conn),
+        _read_clock(conn),
         *_read_catalogue(conn),
     ]
     if identity is None:
@@ -152,6 +157,25 @@ def _check_connection(conn: psycopg.Connection[Any]) -> PostureCheck:
         else "straight to PostgreSQL"
     )
     return make_check("connection", way, [])
+
+
+def _read_clock(conn: psycopg.Connection[Any]) -> PostureCheck:
+    row = conn.execute(statement("clock")).fetchone()
+    here = datetime.now(timezone.utc).timestamp()
+    return check_clock(float(row[0]) if row else here, here)
+
+
+def check_clock(database: float, here: float) -> PostureCheck:
+    """Return the check of this machine's clock; both in seconds since 1970."""
+    ahead = round(here - database)
+    way = "ahead of" if ahead > 0 else "behind"
+    fault = (
+        f"this machine's clock is {abs(ahead)} s {way} PostgreSQL's",
+        "/* set the clock of this machine: periods such as today follow it */",
+    )
+    faults = [fault] if abs(ahead) > _SKEW_SECONDS else []
+    promise = "this machine's clock and PostgreSQL's agree"
+    return make_check("clock", promise, faults, fails=False)
 
 
 def _ask(conn: psycopg.Connection[Any], rule: _Rule) -> psycopg.Cursor[Any]:

@@ -53,6 +53,10 @@ SELECT user_id, role_name, display_name, store_ids, seal,
 FROM (VALUES (%(user_id)s::uuid)) AS asked (user_id)
 CROSS JOIN LATERAL retail.resolve_identity(asked.user_id)
 
+-- name: clock
+-- What time the database has.
+SELECT extract(epoch FROM clock_timestamp())
+
 -- name: backend
 -- Which backend answers.
 SELECT pg_backend_pid()

@@ -321,22 +321,26 @@ SELECT order_id FROM retail.orders WHERE 1 / (CASE WHEN store_id = '{{other_stor
 -- name: cast-oracle-in-where
 SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id <> ALL (SELECT store_id FROM retail.stores) THEN email::int ELSE 1 END = 1
 -- name: cast-oracle-on-every-row
-SELECT count(*) FROM retail.customers WHERE store_id = '{{other_store}}' AND email::int > 0
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN email::int END > 0
 -- name: cast-oracle-in-having
 SELECT max(email) FROM retail.customers WHERE store_id = '{{other_store}}' HAVING max(email)::int > 0
 -- name: cast-oracle-in-join
 SELECT count(*) FROM retail.orders AS o JOIN retail.customers AS c ON c.customer_id = o.customer_id AND (c.store_id = o.store_id OR c.email::int = 1)
 -- name: regex-oracle
-SELECT count(*) FROM retail.customers WHERE email ~ ('(' || email) AND store_id = '{{other_store}}'
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN email ~ ('(' || email) END
 -- name: overflow-oracle
 SELECT sum(CASE WHEN store_id = '{{other_store}}' THEN 9223372036854775807 ELSE 0 END::bigint * 2) FROM retail.orders
 -- name: date-oracle
-SELECT count(*) FROM retail.customers WHERE (last_name || email)::date > now() AND store_id = '{{other_store}}'
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN (last_name || email)::date END > now()
 -- name: leaky-like
 SELECT count(*) FROM retail.customers WHERE email LIKE 'canary%'
 -- name: leaky-operator-before-the-policy
-SELECT count(*) FROM retail.stores WHERE manager_id::text::int = 1 AND store_id = '{{other_store}}'
+SELECT count(*) FROM retail.stores WHERE CASE WHEN store_id = '{{other_store}}' THEN manager_id::text::int END = 1
+-- name: leaky-condition-beside-an-unseen-store
+SELECT count(*) FROM retail.stores AS s WHERE CASE WHEN s.store_id = '{{other_store}}' THEN (SELECT 1 / ((random() * 0)::int)) = 1 ELSE true END
+-- name: leaky-condition-in-an-array
+SELECT count(*) FROM retail.customers AS c TABLESAMPLE SYSTEM (100) WHERE CASE WHEN c.email = ANY ('{ {{other_email}} }') THEN (SELECT 1 / ((random() * 0)::int)) = 1 ELSE true END
 -- name: json-cast-oracle
-SELECT count(*) FROM retail.customers WHERE store_id = '{{other_store}}' AND first_name::json IS NOT NULL
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN first_name::json END IS NOT NULL
 -- name: vector-cast-oracle
-SELECT count(*) FROM retail.customers WHERE store_id = '{{other_store}}' AND first_name::public.vector IS NOT NULL
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN first_name::public.vector END IS NOT NULL
