@@ -14,7 +14,7 @@ import psycopg
 from psycopg import sql
 
 from zava.data.cancellation import transaction_settings
-from zava.data.checks import make_check
+from zava.data.checks import LOAD_AGAIN, make_check
 from zava.data.pipeline import Statement, exchange
 from zava.data.statements import statement
 from zava.data.transaction import identity_statements
@@ -56,12 +56,12 @@ def send_canary(
         )
     seen = [UUID(text) for text in stores]
     faults = [
-        (f"{table} shows rows {name}", "/* load schema.sql again */")
+        (f"{table} shows rows {name}", LOAD_AGAIN)
         for name, shown in looks.items()
         for table in shown
     ]
     if not tables:
-        faults = [("no table can be read", "/* load schema.sql again */")]
+        faults = [("no table can be read", LOAD_AGAIN)]
     return (
         _judge_identity(identity, seen),
         make_check("canary", "a look for other stores' rows finds none", faults),
@@ -75,14 +75,12 @@ def _judge_identity(identity: Identity, seen: Iterable[UUID]) -> PostureCheck:
             ("it sees no store", "list its stores in retail.regional_manager_stores")
         )
     if identity.role_name == "store_managers" and len(identity.store_ids) > 1:
-        faults.append(
-            ("a store manager of several stores", "/* load schema.sql again */")
-        )
+        faults.append(("a store manager of several stores", LOAD_AGAIN))
     if set(seen) != set(identity.store_ids):
         faults.append(
             (
                 "it does not see exactly the stores that it has",
-                "/* load schema.sql again */",
+                LOAD_AGAIN,
             )
         )
     promise = f"it sees its own stores, {len(identity.store_ids)} in number"

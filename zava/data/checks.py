@@ -6,6 +6,9 @@ from collections.abc import Sequence
 
 from zava.models import Fault, PostureCheck
 
+LOAD_AGAIN = "/* load schema.sql again */"
+"""The remedy that is no single statement: schema.sql makes its own things anew."""
+
 _SHOWN = 3
 
 

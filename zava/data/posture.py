@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from zava.data.canary import send_canary
 from zava.data.cancellation import CancellableConnection, transaction_settings
-from zava.data.checks import make_check
+from zava.data.checks import LOAD_AGAIN, make_check
 from zava.data.definitions import columns, definitions
 from zava.data.statements import statement
 from zava.errors import UnavailableError
@@ -134,9 +134,7 @@ def _check_all(
         return (*checks, *send_canary(conn, identity))
     except (psycopg.errors.InsufficientPrivilege, psycopg.errors.RaiseException) as exc:
         # A function or a grant of zava's was changed, and another check says which.
-        fault = [
-            (exc.diag.message_primary or "a look fails", "/* load schema.sql again */")
-        ]
+        fault = [(exc.diag.message_primary or "a look fails", LOAD_AGAIN)]
         sent = (make_check(name, "", fault) for name in ("identity", "canary"))
         return (*checks, *sent)
 

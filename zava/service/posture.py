@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from loguru import logger
 
+from zava.data.checks import LOAD_AGAIN
 from zava.data.posture import CHECKS
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import (
@@ -151,7 +152,7 @@ def examine(
             raise
         except MCPError as exc:
             # A function of zava's was changed; another check says which.
-            fault, remedy = exc.message, "/* load schema.sql again */"
+            fault, remedy = exc.message, LOAD_AGAIN
     checks = provider.check_posture(identity)
     if fault:
         failed = PostureCheck(
