@@ -31,7 +31,7 @@ from bench.measures import (
     zava_server,
 )
 from bench.transaction import measure_transaction
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 FOLDER = Path(__file__).parent
 SCALES = (0.1, 1.0, 10.0)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psycopg
 
-from zava.embedded import EmbeddedServer, find_binary
+from zava.admin.embedded import EmbeddedServer, find_binary
 
 ROOT = Path(__file__).parent.parent
 VERSION = 18

@@ -35,8 +35,8 @@ from mcp.client.stdio import stdio_client
 from mcp_types import CallToolResult
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from zava.data.loading import DatabaseLoader
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.loading import DatabaseLoader
 
 DATABASE = "faults"
 CALLERS = 16

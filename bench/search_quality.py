@@ -193,14 +193,13 @@ def draw(figures: Mapping[tuple[str, str], Quality]) -> str:
 @contextmanager
 def seeded_search() -> Iterator[dict[str, Ask]]:
     """Yield every way to search, by name, over a seed of its own."""
-    from zava.data.embeddings import EmbeddingTable
-    from zava.data.loading import DatabaseLoader
+    from zava.admin.embedded import EmbeddedServer
+    from zava.admin.embeddings import EmbeddingTable, embed_products
+    from zava.admin.loading import DatabaseLoader
+    from zava.ai.local import LocalClient
     from zava.data.provider import PostgreSQLProvider
-    from zava.embedded import EmbeddedServer
     from zava.infra.cache import QueryCache
-    from zava.infra.local_ai import LocalClient
-    from zava.service.embedding_run import embed_products
-    from zava.service.product_search import ProductSearch
+    from zava.service.products.search import ProductSearch
 
     folder = Path(tempfile.mkdtemp(prefix="zava-bench-"))
     folder.chmod(0o755)
@@ -227,11 +226,11 @@ def seeded_search() -> Iterator[dict[str, Ask]]:
 
 def ways_to_search(search, provider, user: str) -> dict[str, Ask]:  # type: ignore[no-untyped-def]
     """Return every way to search: name -> what asks it."""
-    from zava.service.product_question import Mode, Options
+    from zava.models import ProductQuestion, SearchMode
 
-    def by(mode: Mode) -> Ask:
+    def by(mode: SearchMode) -> Ask:
         def ask(question: str) -> list[str]:
-            answer = search.search(question, user, Options(DEPTH, mode=mode))
+            answer = search.search(ProductQuestion(question, DEPTH, mode=mode), user)
             return [product["sku"] for product in answer["products"]]
 
         return ask
@@ -251,7 +250,7 @@ def ways_to_search(search, provider, user: str) -> dict[str, Ask]:  # type: igno
         )
         return [row["sku"] for row in rows]
 
-    modes: tuple[Mode, ...] = ("keyword", "semantic", "hybrid")
+    modes: tuple[SearchMode, ...] = ("keyword", "semantic", "hybrid")
     return {"ILIKE": ilike, **{str(mode): by(mode) for mode in modes}}
 
 

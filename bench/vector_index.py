@@ -24,7 +24,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +32,13 @@ import psycopg
 
 from bench.measures import SEATTLE
 from bench.search_quality import read_questions
-from zava.data.embeddings import EmbeddingTable
-from zava.data.loading import DatabaseLoader
-from zava.data.products import Wanted, find_products, list_categories, vector_text
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.embeddings import EmbeddingTable, embed_products
+from zava.admin.loading import DatabaseLoader
+from zava.ai.local import LocalClient
+from zava.data.product_data import find_products, list_categories, vector_text
 from zava.data.provider import PostgreSQLProvider
-from zava.embedded import EmbeddedServer
-from zava.infra.local_ai import LocalClient
-from zava.service.embedding_run import embed_products
+from zava.models import ProductQuestion
 
 NEAREST = 10
 ROUNDS = 3
@@ -424,29 +423,29 @@ def measure_search(conninfo: str, client: LocalClient) -> None:
     provider.open()
     identity = provider.resolve_identity(SEATTLE)
     categories = list_categories(provider.fetch_all, identity)
-    questions = [question.text for question in read_questions()]
-    asked = [
-        Wanted(words=text, vector=vector_text(vector), threshold=0.3, depth=50)
-        for text, vector in zip(questions, client.embed(questions), strict=True)
-    ]
-    price = {"min_price": Decimal(5), "max_price": Decimal(12)}
-    cases: dict[str, dict[str, Any]] = {
-        "hybrid": {},
-        "semantic": {"words": ""},
-        "keyword": {"vector": None},
-        "hybrid, in stock": {"in_stock_only": True},
+    texts = [question.text for question in read_questions()]
+    vectors = [vector_text(vector) for vector in client.embed(texts)]
+    price = {"min_price": 5.0, "max_price": 12.0}
+    electrical = {"category_id": categories["Electrical"]}
+    # What differs from the question itself, and from what it is searched by.
+    cases: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+        "hybrid": ({}, {}),
+        "semantic": ({}, {"words": ""}),
+        "keyword": ({}, {"vector": None}),
+        "hybrid, in stock": ({"in_stock_only": True}, {}),
         # Not what is asked for, mostly: the index has to look far.
-        "hybrid, category": {"category_id": categories["Electrical"]},
-        "hybrid, price": price,
-        "hybrid, both": {"category_id": categories["Electrical"], **price},
+        "hybrid, category": ({}, electrical),
+        "hybrid, price": (price, {}),
+        "hybrid, both": (price, electrical),
     }
-    for label, changes in cases.items():
+    for label, (filters, changes) in cases.items():
         times = []
         for number in range(2):
-            for question in asked:
-                wanted = question.model_copy(update=changes)
+            for text, vector in zip(texts, vectors, strict=True):
+                question = ProductQuestion(text, **filters)
+                by = {"words": text, "vector": vector, **changes}
                 started = time.perf_counter()
-                find_products(provider.fetch_all, wanted, identity, 20)
+                find_products(provider.fetch_all, question, identity, **by)
                 if number:
                     times.append(1000 * (time.perf_counter() - started))
         print(f"whole search, {label:20} {quantiles(times)}", flush=True)

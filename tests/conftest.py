@@ -20,12 +20,11 @@ import psycopg
 import pytest
 
 from tests.pooler import PROGRAM, PgBouncer
-from zava.data.embeddings import EmbeddingTable
-from zava.data.loading import DatabaseLoader
+from zava.admin.embedded import EmbeddedServer, find_binary
+from zava.admin.embeddings import EmbeddingTable, embed_products
+from zava.admin.loading import DatabaseLoader
+from zava.ai.local import LocalClient
 from zava.data.provider import PostgreSQLProvider
-from zava.embedded import EmbeddedServer, find_binary
-from zava.infra.local_ai import LocalClient
-from zava.service.embedding_run import embed_products
 
 ROOT = Path(__file__).parent.parent
 SCALE = "0.02"

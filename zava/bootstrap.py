@@ -11,30 +11,35 @@ from typing import Any
 
 from typing_extensions import Self
 
-from zava.data.cancellation import sleep
-from zava.data.connections import Pool
+from zava.ai.client import AIClient, AISettings, client_of_model, create_ai_client
+from zava.data.connection import sleep
+from zava.data.pool import Pool
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, MCPError
-from zava.infra.ai import AIClient, AISettings, client_of_model, create_ai_client
-from zava.infra.audit import AuditFile
+from zava.infra.audit_file import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
 from zava.infra.manager import InfrastructureManager
-from zava.infra.metrics import MetricsCollector
+from zava.infra.telemetry import MetricsCollector
 from zava.models import PostureCheck
-from zava.protocol.auditing import Auditor
-from zava.protocol.outlet import Outlet
+from zava.protocol.audit import Auditor
+from zava.protocol.backpressure import Backpressure
 from zava.protocol.server import RetailServer
-from zava.protocol.threads import WorkerThreads
-from zava.protocol.tools import Services, register_tools
-from zava.service.catalog import SchemaCatalog
+from zava.protocol.tools import Services
+from zava.protocol.workers import WorkerThreads
+from zava.service.admission import (
+    PostureJudge,
+    allowed_checks,
+    examine,
+    meet_served_user,
+    served_user_id,
+)
 from zava.service.health import check_health
-from zava.service.person import meet_served_user, served_user_id
-from zava.service.posture import PostureJudge, allowed_checks, examine
-from zava.service.product_search import ProductSearch
-from zava.service.queries import DEFAULT_ROWS, QueryExecutor
-from zava.service.recommendations import Recommendations
-from zava.service.sales import SalesAnalyticsService
+from zava.service.products.recommendations import Recommendations
+from zava.service.products.search import ProductSearch
+from zava.service.queries.catalog import SchemaCatalog
+from zava.service.queries.executor import QueryExecutor
+from zava.service.sales.performance import SalesAnalyticsService
 from zava.settings import Settings
 
 SERVER_LOGIN = "zava_server"
@@ -219,10 +224,18 @@ class MCPServerManager:
         product_search = ProductSearch(
             provider, cache, self.ai_client, partial(client_of_model, settings)
         )
+        backpressure = Backpressure()
         services = Services(
+            user_id=user_id,
+            workers=WorkerThreads(
+                settings.pool_max_size,
+                settings.max_waiting_calls,
+                backpressure,
+                settings.pool_timeout,
+            ),
+            probes=WorkerThreads(1),
             query_executor=executor,
             catalog=catalog,
-            default_rows=min(DEFAULT_ROWS, settings.max_rows),
             analytics=SalesAnalyticsService(provider, cache),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),
@@ -230,19 +243,12 @@ class MCPServerManager:
             performance_summary=self.performance_summary,
         )
         infrastructure = self.infrastructure
-        outlet = Outlet()
         self._server = RetailServer(
             lambda name: infrastructure.watch(name, user_id),
-            outlet,
+            services,
+            backpressure,
             self._open_audit(provider, user_id),
         )
-        threads = WorkerThreads(
-            settings.pool_max_size,
-            settings.max_waiting_calls,
-            outlet,
-            settings.pool_timeout,
-        )
-        register_tools(self._server, threads, services, user_id)
 
     def _open_audit(self, provider: PostgreSQLProvider, user_id: str) -> Auditor | None:
         settings = self.settings
@@ -261,7 +267,7 @@ class MCPServerManager:
     def _conninfo(self) -> str:
         if not self.settings.is_embedded:
             return self.settings.database_url.get_secret_value()
-        from zava.administration import EMBEDDED_DATABASE, initialised_server
+        from zava.admin.database import EMBEDDED_DATABASE, initialised_server
 
         embedded = initialised_server(self.settings)
         self._started.callback(self._step, embedded.stop)

@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypedDict
 
 Truncation = Literal["max_rows", "max_bytes"]
 """Which ceiling cut a result off."""
@@ -66,6 +67,62 @@ class ResultSet:
     row_texts: tuple[str, ...]
     truncated: Truncation | None
     as_of: datetime
+
+    def dicts(self) -> list[dict[str, Any]]:
+        """Return the rows by the names of their columns; of equal names the last."""
+        names = [column.name for column in self.columns]
+        return [dict(zip(names, row, strict=True)) for row in self.rows]
+
+
+SearchMode = Literal["hybrid", "semantic", "keyword"]
+"""By meaning and words, by meaning alone, by words alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductQuestion:
+    """What is asked of the product search.
+
+    Attributes:
+        text: What is wanted, in any words.
+        max_rows: Products to return at most, 1 to 100.
+        similarity_threshold: Least similarity, 0 to 1.
+        mode: Both searches, or one of them.
+        category: A category's name, or a part of it that only one has.
+        min_price: Least list price, USD.
+        max_price: Highest list price, USD.
+        in_stock_only: Whether one of the caller's stores must have it.
+        fresh: Whether to search even if the answer is kept.
+    """
+
+    text: str
+    max_rows: int = 20
+    similarity_threshold: float = 0.3
+    mode: SearchMode = "hybrid"
+    category: str | None = None
+    min_price: float | None = None
+    max_price: float | None = None
+    in_stock_only: bool = False
+    fresh: bool = False
+
+
+class FoundProduct(TypedDict):
+    """A product that answers a question, and why it is here.
+
+    `price` is the list price, USD; `similarity` is 0 to 1; `found_by` is `meaning`,
+    `words` or `both`; `stock` is the units in the caller's stores, `stock_by_store`
+    the same by store.
+    """
+
+    sku: str
+    name: str
+    description: str
+    category: str
+    type: str
+    price: float
+    similarity: float
+    found_by: str
+    stock: int
+    stock_by_store: dict[str, int]
 
 
 class ColumnSchema(_Frozen):

@@ -17,7 +17,7 @@ import pytest
 from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, plant
 from tests.attacks.twins import Twin, twins
 from tests.e2e.stdio_process import StdioProcess
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 ATTACKED = "zava_attacked"
 

@@ -1,7 +1,7 @@
 """What PostgreSQL itself answers a person, without zava, as JSON values.
 
 The driver is used in its plainest way: a transaction, the identity, the role,
-the query. Cells are turned into JSON by rules of their own, told by the README:
+the query. Cells are turned into JSON by rules of their own, told by the docs/tools.md:
 numbers where a double holds them exactly, ISO 8601, else PostgreSQL's text.
 """
 

@@ -9,8 +9,8 @@ import pytest
 
 from tests.conftest import StartPooler
 from tests.people import SEATTLE
+from zava.admin.embedded import EmbeddedServer
 from zava.data.provider import PostgreSQLProvider
-from zava.embedded import EmbeddedServer
 from zava.errors import MCPError
 
 HIDDEN, NOBODY_S = "Zava Retail Redmond", "Zava Retail Nowhere"

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from tests.attacks import plain_sql
 from tests.attacks.conftest import ATTACKED, Outcomes
 from tests.attacks.setting import PEOPLE, Attacked, Servers, ask_all
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 ATTEMPTS = settings(
     deadline=None,

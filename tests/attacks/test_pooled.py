@@ -26,7 +26,7 @@ from tests.attacks.test_legitimate import (  # noqa: F401 - likewise
     test_a_legitimate_query_is_answered_as_postgresql_answers_it,
 )
 from tests.conftest import StartPooler
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
 

@@ -14,7 +14,7 @@ from psycopg.pq.abc import PGresult
 
 from tests.attacks import plain_sql
 from tests.people import REDMOND, SEATTLE
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 ROLE = "store_managers"
 _NAME = re.compile(r"twin_[0-9a-f]{32}")

@@ -25,7 +25,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.refusing_server import CannedServer, RefusingServer
 from tests.e2e.stdio_process import INITIALIZE, environment, poll
 from tests.people import SEATTLE, STRANGER
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 SECRET = "hunter2"
 

@@ -25,8 +25,8 @@ import zava as package
 from tests.e2e.command_line import ZAVA, Ran, refusal, zava
 from tests.e2e.stdio_process import environment
 from tests.people import NIL, SEATTLE, STORE_MANAGERS
+from zava.admin.embedded import EmbeddedServer
 from zava.cli import main
-from zava.embedded import EmbeddedServer
 
 SMALL = ("--scale", "0.0001", "--as-of", "2026-06-30")
 PASSWORD = "correct horse 'battery' staple"

@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.e2e.command_line import Ran, zava
 from tests.people import REDMOND, SEATTLE
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
 

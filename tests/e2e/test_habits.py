@@ -10,7 +10,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import INITIALIZE, StdioProcess
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 CEILING = 256 * 1024 + 64 * 1024
 

@@ -8,7 +8,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.flaky_proxy import FlakyProxy
 from tests.people import SEATTLE
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 SQL = "SELECT name FROM retail.stores"
 ROWS = [["Zava Retail Seattle"]]

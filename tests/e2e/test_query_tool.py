@@ -13,7 +13,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import StdioProcess
 from tests.people import REDMOND, SEATTLE, regional_manager
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 SALES = (
     "SELECT s.name, count(*), sum(total_amount) FROM retail.orders o"

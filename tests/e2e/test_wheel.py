@@ -17,7 +17,7 @@ import zava as package
 from tests.conftest import ROOT
 from tests.e2e.stdio_process import StdioProcess, environment
 from tests.people import SEATTLE
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 PATIENCE = 300  # seconds; only a hanging test takes them
 
@@ -78,7 +78,7 @@ def test_a_wheel_sets_up_a_database_and_serves_from_an_empty_folder(
 
     where = run("-c", "import zava; print(zava.__file__)").strip()
     assert Path(where) == unpacked / "zava" / "__init__.py"
-    files = "from zava.data.database_files import database_file as f"
+    files = "from zava.data.statements import database_file as f"
     for name in ("schema.sql", "seed"):
         found = run("-c", f"{files}; print(f({name!r}))").strip()
         assert Path(found) == unpacked / "zava" / "database" / name

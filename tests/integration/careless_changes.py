@@ -32,6 +32,7 @@ class Change:
         undo: For what belongs to the whole server and no remedy takes back.
         only_warns: Nothing is read by it; doctor warns.
         since: The first version of PostgreSQL in which it can be made.
+        by_hand: What only the administrator can know how to take back.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Change:
     undo: str = ""
     only_warns: bool = False
     since: int = 16
+    by_hand: str = ""
 
 
 def _copies() -> Iterator[Change]:
@@ -812,13 +814,21 @@ def _in_a_closed_schema() -> Iterator[Change]:
 
 def _in_place_of_the_known() -> Iterator[Change]:
     """What has a known name and is something else."""
-    for name, sql in {
-        "view-in-place-of-a-table": "ALTER TABLE retail.product_types RENAME TO older;"
+    yield Change(
+        "view-in-place-of-a-table",
+        "ALTER TABLE retail.product_types RENAME TO older;"
         " CREATE VIEW retail.product_types AS SELECT email AS name FROM retail.customers;"
         " GRANT SELECT ON retail.product_types TO store_managers",
-        "snapshot-in-place-of-a-table": "DROP TABLE retail.search_vocabulary CASCADE;"
+        by_hand="DROP VIEW retail.product_types; ALTER TABLE retail.older RENAME TO product_types",
+    )
+    yield Change(
+        "snapshot-in-place-of-a-table",
+        "DROP TABLE retail.search_vocabulary CASCADE;"
         " CREATE MATERIALIZED VIEW retail.search_vocabulary AS SELECT email AS word FROM retail.customers;"
         " GRANT SELECT ON retail.search_vocabulary TO PUBLIC",
+        by_hand="DROP MATERIALIZED VIEW retail.search_vocabulary",
+    )
+    for name, sql in {
         "column-of-a-shared-table": "ALTER TABLE retail.products ADD COLUMN best text;"
         " UPDATE retail.products SET best = (SELECT string_agg(email, ' ') FROM retail.customers);"
         " GRANT SELECT (best) ON retail.products TO store_managers",
@@ -897,6 +907,87 @@ def _of_newer_versions() -> Iterator[Change]:
     )
 
 
+ANALYST = (
+    "DO $$ BEGIN CREATE ROLE analyst; EXCEPTION WHEN duplicate_object THEN NULL; END $$;"
+    " GRANT USAGE ON SCHEMA retail TO analyst;"
+)
+
+
+def _of_the_structure() -> Iterator[Change]:
+    """Nothing is read by these, but figures are wrong or tools fail."""
+    for name, sql in {
+        "trigger-disabled": "ALTER TABLE retail.orders DISABLE TRIGGER total_insert",
+        "triggers-disabled": "ALTER TABLE retail.order_items DISABLE TRIGGER ALL",
+        "trigger-of-replicas": "ALTER TABLE retail.order_items ENABLE REPLICA TRIGGER set_sold_on",
+        "column-revoked": "REVOKE SELECT (stock_level) ON retail.inventory FROM store_managers",
+        "policy-that-hides": "CREATE POLICY recent ON retail.orders AS RESTRICTIVE FOR SELECT TO store_managers"
+        " USING (order_date > '2021-01-01')",
+        "column-of-the-chain": "ALTER TABLE retail.daily_sales ADD COLUMN chain_revenue numeric;"
+        " GRANT SELECT (chain_revenue) ON retail.daily_sales TO store_managers",
+        "column-that-counts": "ALTER TABLE retail.orders ADD COLUMN order_no bigint GENERATED ALWAYS AS IDENTITY;"
+        " GRANT SELECT (order_no) ON retail.orders TO store_managers",
+        "owner-policy-dropped": "DROP POLICY owner_orders ON retail.orders",
+        "trigger-dropped": "DROP TRIGGER total_update ON retail.orders",
+        "column-renamed": "ALTER TABLE retail.inventory RENAME COLUMN store_id TO shop_id",
+        "identity-that-fails": "CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid"
+        " LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
+        " AS $$ BEGIN RETURN current_setting('app.current_rls_user_id', true)::uuid; END $$",
+    }.items():
+        yield Change(name, sql)
+    yield Change(
+        "group-in-the-other-group",
+        "GRANT regional_managers TO store_managers",
+        undo="REVOKE regional_managers FROM store_managers",
+    )
+
+
+def _passed_on() -> Iterator[Change]:
+    """Grants by somebody who holds the grant option: an owner's REVOKE leaves them."""
+    for name, option, grant, reads in (
+        ("set-config", "EXECUTE ON FUNCTION set_config(text, text, boolean)",
+         "EXECUTE ON FUNCTION set_config(text, text, boolean) TO store_managers", ()),
+        ("sleep", "EXECUTE ON FUNCTION pg_sleep(double precision)",
+         "EXECUTE ON FUNCTION pg_sleep(double precision) TO PUBLIC", ()),
+        ("key", "SELECT ON retail.identity_key", "SELECT (key) ON retail.identity_key TO store_managers",
+         ("SELECT encode(key, 'hex') FROM retail.identity_key",)),
+        ("column-statistics", "SELECT ON pg_statistic", "SELECT (stavalues1) ON pg_statistic TO PUBLIC",
+         ("SELECT string_agg(stavalues1::text, ' ') FROM pg_statistic",)),
+        ("create", "CREATE ON SCHEMA retail", "CREATE ON SCHEMA retail TO zava_server", ()),
+    ):  # fmt: skip
+        yield Change(
+            f"passed-on-{name}",
+            f"{ANALYST} GRANT {option} TO analyst WITH GRANT OPTION;"
+            f" SET ROLE analyst; GRANT {grant}; RESET ROLE",
+            reads,
+            undo="DROP ROLE IF EXISTS analyst",
+        )
+    yield Change(
+        "passed-on-by-a-group",
+        "CREATE SCHEMA bi; GRANT USAGE ON SCHEMA bi TO PUBLIC;"
+        " CREATE TABLE bi.t AS SELECT * FROM retail.customers;"
+        " GRANT SELECT ON bi.t TO store_managers WITH GRANT OPTION;"
+        " SET ROLE store_managers; GRANT SELECT ON bi.t TO regional_managers; RESET ROLE",
+    )
+
+
+def _casts() -> Iterator[Change]:
+    yield Change(
+        "cast-to-json",
+        "CREATE SCHEMA internal; CREATE TYPE public.store_code AS ENUM ('SEA', 'RED');"
+        " CREATE FUNCTION internal.code_json(public.store_code) RETURNS json LANGUAGE sql SECURITY DEFINER AS"
+        f" $$ SELECT json_build_object('sum', ({SUM_OF_REDMOND})) $$;"
+        " REVOKE EXECUTE ON FUNCTION internal.code_json(public.store_code) FROM PUBLIC;"
+        " CREATE CAST (public.store_code AS json) WITH FUNCTION internal.code_json(public.store_code)",
+        ("SELECT to_json('RED'::public.store_code)",),
+    )
+    for name in ("Q4 */ sales", "a/*b", "a--b"):
+        yield Change(
+            f"copy-named-{name.replace(' ', '-').replace('/', 'slash')}",
+            f'CREATE TABLE public."{name}" AS SELECT * FROM retail.customers;'
+            f' GRANT SELECT ON public."{name}" TO PUBLIC',
+        )
+
+
 def every_change() -> list[Change]:
     """Return every change, each name once."""
     parts = (
@@ -915,5 +1006,8 @@ def every_change() -> list[Change]:
         _of_newer_versions,
         _granted_by_others,
         _in_a_closed_schema,
+        _of_the_structure,
+        _passed_on,
+        _casts,
     )
     return [change for part in parts for change in part()]

@@ -15,11 +15,11 @@ import pytest
 
 from tests.integration.careless_changes import AMOUNT, GROUPS, Change, every_change
 from tests.people import REDMOND, SEATTLE
-from zava.data.loading import DatabaseLoader
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.loading import DatabaseLoader
 from zava.data.provider import PostgreSQLProvider
-from zava.embedded import EmbeddedServer
 from zava.models import PostureCheck
-from zava.service.posture import examine
+from zava.service.admission import examine
 
 pytestmark = pytest.mark.thorough
 
@@ -166,6 +166,9 @@ def test_the_doctor_names_a_careless_change_and_mends_it(
             assert ("warn" in worst, "fail" in worst, seen) == (True, False, set())
         else:
             assert "fail" in worst, seen
+        if change.by_hand:
+            superuser.execute(change.by_hand.encode())
+            checks = doctor(login)
         for _ in range(12):
             faults = [
                 check

@@ -18,11 +18,11 @@ import pytest
 from psycopg import errors as pg
 
 from tests.people import REDMOND, SEATTLE
+from zava.admin.embedded import EmbeddedServer
 from zava.data.pipeline import exchange
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query, run_queries
-from zava.embedded import EmbeddedServer
 from zava.errors import QueryError
 from zava.models import Identity
 

@@ -12,7 +12,7 @@ import pytest
 from psycopg import errors
 
 from tests.conftest import RunPsql
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
 

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 from tests.conftest import ROOT, RunPsql
-from zava.data.loading import DatabaseLoader
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.loading import DatabaseLoader
 
 Owner = psycopg.Connection
 
@@ -342,6 +342,34 @@ def test_loading_the_schema_again_changes_nothing(
     again = run_psql(empty_database, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
     assert (again.returncode, again.stdout, again.stderr) == (0, "", "")
     assert catalogue(empty_database) == before
+
+
+def test_loading_the_schema_again_opens_nothing_that_the_operator_keeps_closed(
+    run_psql: RunPsql,
+    admin_of_clone: psycopg.Connection,
+    cluster: EmbeddedServer,
+    database: str,
+) -> None:
+    admin_of_clone.execute(
+        """
+        ALTER TABLE retail.products ADD COLUMN closed int, ADD COLUMN opened int;
+        GRANT SELECT (opened) ON retail.products TO store_managers;
+        REVOKE SELECT (price) ON retail.products FROM store_managers
+        """.replace("price", "base_price").encode()
+    )
+    clone = cluster.conninfo(dbname=database, user="postgres")
+    loaded = run_psql(clone, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+    assert (loaded.returncode, loaded.stderr) == (0, "")
+    readable = rows(
+        admin_of_clone,
+        """
+        SELECT attname FROM pg_attribute
+        WHERE attrelid = 'retail.products'::regclass AND attname IN ('closed', 'opened', 'base_price')
+            AND has_column_privilege('store_managers', attrelid, attnum, 'SELECT')
+        ORDER BY attname
+        """,
+    )
+    assert readable == [("base_price",), ("opened",)]
 
 
 def test_loading_the_schema_again_locks_nobody_out(

@@ -8,7 +8,7 @@ from math import cos, radians, sin
 import psycopg
 import pytest
 
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 Connection = psycopg.Connection[tuple[object, ...]]
 

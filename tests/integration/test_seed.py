@@ -20,7 +20,7 @@ import pytest
 from psycopg.conninfo import make_conninfo
 
 from tests.conftest import AS_OF, ROOT, RunPsql
-from zava.embedded import EmbeddedServer
+from zava.admin.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
 

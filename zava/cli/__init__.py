@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 import zava
-from zava.cli.access import login
-from zava.cli.database import init, users
+from zava.cli.command import Commands, prepare_streams
 from zava.cli.doctor import doctor
-from zava.cli.embedding import embed
-from zava.cli.errors import Commands, prepare_streams
-from zava.cli.serving import serve
-from zava.cli.showing import demo, print_client_config, settings
+from zava.cli.embed import embed
+from zava.cli.init import init, users
+from zava.cli.login import login
+from zava.cli.serve import serve
+from zava.cli.show import demo, print_client_config, settings
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from zava.cli.errors import explain_errors
+from zava.cli.command import explain_errors
 from zava.settings import Settings
 
 allow_option = click.option(
@@ -40,7 +40,7 @@ def doctor(user: str | None, allow: tuple[str, ...], as_json: bool) -> None:
       zava doctor --user f47ac10b-58cc-4372-a567-0e02b2c3d479
     """
     from zava.bootstrap import MCPServerManager
-    from zava.console import print_table
+    from zava.cli.console import print_table
 
     settings = Settings.load(
         rls_user_id=user, allow=",".join(allow) or None, log_level="ERROR"

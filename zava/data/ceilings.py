@@ -1,4 +1,4 @@
-"""What of a result leaves the data layer: what fits under the ceilings."""
+"""The ceilings of rows and bytes that every result is cut at."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from zava.models import ResultSet, Truncation
 
 
 def cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
-    """Keep what fits under both ceilings, the names of the columns counted.
+    """Return the rows that fit under both ceilings; column names count as bytes.
 
     Args:
-        read: What was read; one row more than `max_rows` where there are more.
+        read: The rows; one more than `max_rows` if the query has more.
         max_rows: Rows at most.
         max_bytes: Bytes of JSON at most; None for no ceiling.
 

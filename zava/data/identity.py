@@ -1,7 +1,8 @@
-"""Who a user id is: asked of the database, and remembered for a while.
+"""IdentityResolver: from a user id to an identity that the database has sealed.
 
-Nobody is served before the database has shown that it keeps stores apart: every
-query needs an identity, and this is where they all come from.
+Every query needs an identity, and only this module makes one. Before it returns an
+identity it runs the posture checks, so no query reaches a database that does not keep
+stores apart.
 """
 
 from __future__ import annotations
@@ -17,9 +18,9 @@ import psycopg
 import pydantic
 from psycopg.rows import dict_row
 
-from zava.data.cancellation import transaction_settings
-from zava.data.failures import is_missing_object, translate
-from zava.data.posture import check_posture
+from zava.data.connection import transaction_settings
+from zava.data.posture.checks import check_posture
+from zava.data.query_errors import is_missing_object, translate
 from zava.data.statements import statement
 from zava.errors import (
     AuthorizationError,
@@ -31,13 +32,13 @@ from zava.errors import (
 from zava.models import Identity, PostureCheck
 
 _NIL = UUID(int=0)
-# How long a resolved identity is used before the database is asked again, so
-# that a revoked login or a new region takes effect in a running server.
+# zava resolves an identity again after this time, so that a revoked login or a new
+# region takes effect in a running server.
 _SECONDS = 300.0
 _NOT_GRANTED = "42501"
 
 Lend = Callable[[Callable[[psycopg.Connection[Any]], Any], int], Any]
-"""Calls a function with a connection, so often at most, and returns its result."""
+"""Calls a function with a connection, in at most so many attempts."""
 
 
 Judge = Callable[[Sequence[PostureCheck]], None]
@@ -48,9 +49,9 @@ class IdentityResolver:
     """Resolves user ids over lent connections; safe for threads.
 
     Args:
-        lend: Lends connections.
-        judge: Sees the database's posture with every answer of the database;
-            None takes it for granted.
+        lend: Calls a function with a connection of the pool.
+        judge: Receives the posture checks of each resolution and raises if the
+            database must not be served; None skips the checks.
         clock: Seconds, monotonic.
     """
 
@@ -67,22 +68,22 @@ class IdentityResolver:
         self._lock = threading.Lock()
 
     def known(self, user_id: UUID) -> Identity | None:
-        """Return what is remembered, without asking the database."""
+        """Return the remembered identity, or None; asks no database."""
         with self._lock:
             resolved_at, identity = self._known.get(user_id, (0.0, None))
         fresh = identity is not None and self._clock() - resolved_at < _SECONDS
         return identity if fresh else None
 
     def resolve(self, rls_user_id: str, max_retries: int) -> Identity:
-        """Return who `rls_user_id` is, with the database's seal of it.
+        """Return the identity of `rls_user_id`, with the database's seal.
 
         Args:
             rls_user_id: A user id.
             max_retries: Attempts in all while the connection gets lost.
 
         Raises:
-            ValidationError: It is not a UUID, or the nil UUID.
-            AuthorizationError: Nobody, or not for this login.
+            ValidationError: The id is not a UUID, or the nil UUID.
+            AuthorizationError: Nobody has this id, or this login may not act as them.
             ConfigurationError: schema.sql has not been loaded, or the database
                 does not keep stores apart.
             UnavailableError: The database cannot be reached.
@@ -96,15 +97,14 @@ class IdentityResolver:
         return identity
 
     def renew(self, identity: Identity, max_retries: int) -> Identity:
-        """Return an identity again whose seal the database no longer takes.
+        """Resolve an identity again whose seal the database has refused.
 
         Args:
-            identity: What was remembered.
+            identity: The identity with the refused seal.
             max_retries: As for `resolve`.
 
         Raises:
-            UnavailableError: The person sees other stores now than the call began
-                with.
+            UnavailableError: The person's stores have changed since the call began.
             MCPError: As for `resolve`.
         """
         with self._lock:
@@ -158,7 +158,7 @@ def _identity(row: Mapping[str, Any]) -> Identity:
 
 
 def explain(exc: psycopg.Error) -> MCPError:
-    """Return why nobody is served: what a login could not ask of the database."""
+    """Translate a failure of the resolution into an error that names the remedy."""
     if is_missing_object(exc):
         return ConfigurationError(
             "this database has no retail schema, or that of an older zava: run"

@@ -1,13 +1,13 @@
-"""One round trip: statements that travel together, and what each of them gave.
+"""One round trip: several statements in one pipeline of libpq.
 
-It drives libpq's pipeline mode by itself. psycopg's own `Connection.pipeline()`
-waits on the socket once a statement and keeps a cursor for each; for a
-transaction of seven statements that costs more than PostgreSQL's part. The
-texts go over the extended protocol, one statement each.
+psycopg's own `Connection.pipeline()` waits on the socket for each statement and keeps
+a cursor for each. For a transaction of seven statements that costs more time than
+PostgreSQL needs. So this module drives libpq's pipeline mode itself. Each text travels
+over the extended protocol, which admits one statement in a text.
 
-What every transaction needs is prepared once on a connection that leads to
-PostgreSQL itself. Behind a pooler nothing is: a name would be left behind on a
-server connection that is handed to somebody else.
+On a direct connection the statements of every transaction are prepared once. Behind a
+pooler zava prepares nothing, because the pooler gives the server connection, and the
+prepared name with it, to other clients.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class Bound(NamedTuple):
-    """A statement of every transaction, to be prepared where that is possible.
+    """A statement of every transaction; prepared where the connection allows it.
 
     Attributes:
         text: The SQL, always the same.
@@ -39,26 +39,28 @@ class Bound(NamedTuple):
 
 
 class _Prepare(NamedTuple):
-    """Gives a name to a statement, for as long as the connection lives."""
+    """The preparation of a statement under a name, for the connection's life."""
 
     name: bytes
     text: bytes
 
 
 class Prepared(NamedTuple):
-    """A statement by its name, and the values of its parameters, as text."""
+    """A prepared statement by its name, with its parameters as text."""
 
     name: bytes
     values: tuple[bytes, ...]
 
 
 Statement = bytes | Bound | _Prepare | Prepared
-"""What travels in a pipeline."""
+"""One element of a pipeline."""
 
 Names = dict[bytes, bytes]
-"""The name of each statement that is prepared on a connection, by its text."""
+"""Prepared statements of one connection: text -> name."""
 
 _numbers = itertools.count()
+# A query decides how long its error's text is; half a gigabyte is possible.
+_BULKY_ERROR = 1024 * 1024
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
 
 
@@ -67,20 +69,23 @@ def exchange(
 ) -> list[PGresult]:
     """Send statements in one pipeline and return the result of each.
 
-    The first that fails ends the others unrun.
+    After a statement that fails PostgreSQL skips the rest.
 
     Args:
         conn: In autocommit mode, idle.
         statements: One SQL statement each.
 
     Raises:
-        psycopg.Error: A statement failed; an open transaction is to be rolled back.
+        psycopg.Error: A statement failed; the caller must roll back.
     """
     with conn.lock:
         results = conn.wait(_run(conn.pgconn, statements))
     for result in results:
         if result.status in _FAILED:
-            raise error_from_result(result, encoding="utf-8")
+            error = error_from_result(result, encoding="utf-8")
+            if len(str(error)) > _BULKY_ERROR:
+                conn.close()  # libpq keeps a buffer of that length otherwise
+            raise error
     if len(results) < len(statements):
         raise psycopg.OperationalError("the connection was lost")
     return results
@@ -89,17 +94,17 @@ def exchange(
 def prepare(
     conn: psycopg.Connection[Any], statements: Sequence[Statement], names: Names
 ) -> list[Statement]:
-    """Return the statements, those that are bound by the name they are prepared under.
+    """Replace each `Bound` statement by its prepared name.
 
-    Each is prepared in a round trip of its own when it is met for the first time.
+    A statement without a name is prepared first, in a round trip of its own.
 
     Args:
-        conn: In autocommit mode, idle, and leading to PostgreSQL itself.
-        statements: What is about to be exchanged.
-        names: What was prepared on this connection, by text; it is added to.
+        conn: In autocommit mode, idle, without a pooler in between.
+        statements: The statements of the next exchange.
+        names: The prepared statements of this connection; new ones are added.
 
     Raises:
-        psycopg.Error: One cannot be prepared; what was before it is.
+        psycopg.Error: PostgreSQL refused to prepare a statement.
     """
     by_name: list[Statement] = []
     for one in statements:
@@ -107,7 +112,7 @@ def prepare(
             by_name.append(one)
             continue
         if one.text not in names:
-            # Never one that was tried before: a cancelled call may have made it.
+            # A new name each time: a cancelled call may have prepared the last one.
             name = b"zava_%d" % next(_numbers)
             exchange(conn, [_Prepare(name, one.text)])
             names[one.text] = name
@@ -127,14 +132,13 @@ def _send(pgconn: PGconn, statement: Statement) -> None:
 
 
 def _run(pgconn: PGconn, statements: Sequence[Statement]) -> PQGen[list[PGresult]]:
-    # A connection that fails on the way stays in pipeline mode and active, which
-    # the pool takes as broken.
+    # After a failure the connection stays in pipeline mode, and the pool discards it.
     pgconn.enter_pipeline_mode()
     for statement in statements:
         _send(pgconn, statement)
     pgconn.pipeline_sync()
-    # A text larger than the socket's buffer goes out piece by piece, while what
-    # the server says already is taken in.
+    # A text larger than the socket's buffer leaves in pieces; the loop reads the
+    # server's answers meanwhile, so that neither side blocks.
     while pgconn.flush():
         ready = yield Wait.RW
         if ready & Ready.R:

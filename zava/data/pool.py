@@ -1,37 +1,240 @@
-"""The connection pool: how zava connects, and what it does when that fails."""
+"""Connections: how they are made, lent, taken back, and replaced when spoilt."""
 
 from __future__ import annotations
 
-import random
+import math
+import os
+import select
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 import psycopg
-from loguru import logger
 from psycopg import errors as pg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
-from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+from psycopg_pool import ConnectionPool, PoolTimeout
+from psycopg_pool.base import AttemptWithBackoff
+from typing_extensions import Self
 
-from zava.data.cancellation import CancellableConnection, sleep
-from zava.data.connections import Pool
-from zava.data.failures import is_out_of_memory, is_unbound_parameter
-from zava.data.refusals import ConnectionFailed
+from zava.data.ceilings import cut
+from zava.data.connection import POLL_SECONDS, CancellableConnection
+from zava.data.connection_errors import ConnectionFailed, explain_refusal
+from zava.data.query_errors import is_out_of_memory
+from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
+from zava.data.statements import statement
 from zava.data.transaction import Query, run_queries
-from zava.errors import ConfigurationError, UnavailableError
+from zava.errors import BusyError, ConfigurationError
+from zava.infra.cancellation import check_cancelled
 from zava.models import Identity
+
+# What the two waits of a probe take at most, a new connection and an answer.
+_PROBE_SECONDS = 2
+_PING_SECONDS = 1.0
+# What a backend remembers for its life grows with what it has parsed: time zones, names
+# of relations, settings. A query can make it remember some 600 MB a second. So a
+# connection is replaced when its transactions have taken so many seconds.
+_SPENT_SECONDS = 2.0
+CLOSE_SECONDS = 0.2
+"""How long the end of the process waits for a connection that is being made."""
+
+
+class _SingleAttempt(AttemptWithBackoff):
+    """A connection attempt that psycopg_pool does not repeat in the background.
+
+    The next call starts the next attempt. So a call finds a database that is back at
+    once, and a database that refuses is not asked without a call.
+    """
+
+    def time_to_give_up(self, now: float) -> bool:
+        return True
+
+
+class Pool(ConnectionPool[CancellableConnection]):
+    """A connection pool that distinguishes a busy database from an absent one.
+
+    The pool also counts abandoned backends: statements that PostgreSQL could not
+    cancel and whose connection zava has closed.
+
+    Attributes:
+        has_connected: Whether any connection has ever been made.
+    """
+
+    def __init__(self, conninfo: str, **options: Any) -> None:
+        self.has_connected = False
+        self._failure: tuple[float, ConnectionFailed] | None = None
+        self._witnesses: list[int] = []
+        self._witnesses_lock = threading.Lock()
+        super().__init__(
+            conninfo,
+            connection_class=_noting(self._note_success, self._note_refusal),
+            reconnect_timeout=0.0,
+            **options,
+        )
+
+    @contextmanager
+    def checkout(self) -> Iterator[CancellableConnection]:
+        """Lend a connection; afterwards roll it back, or replace it if it is broken.
+
+        Raises:
+            psycopg_pool.PoolTimeout: No connection came free in time.
+            psycopg.OperationalError: The database cannot be reached.
+            BusyError: More abandoned statements than `max_size` are still running.
+        """
+        if (stuck := self.count_stuck()) > self.max_size:
+            raise BusyError(
+                f"{stuck} statements that PostgreSQL cannot interrupt are still at work"
+                " for this server: wait until they have come to their end"
+            )
+        conn = self._wait_for_connection()
+        try:
+            yield conn
+        except BaseException as exc:
+            _restore(conn, exc)
+            raise
+        finally:
+            self._take_back(conn)
+
+    def probe(self) -> None:
+        """Probe the database, also while every pooled connection is in use.
+
+        Raises:
+            psycopg.Error: The database did not answer within two seconds.
+        """
+        try:
+            conn = self.getconn(timeout=POLL_SECONDS)
+        except PoolTimeout:
+            with CancellableConnection.connect(
+                str(self.conninfo), autocommit=True, connect_timeout=_PROBE_SECONDS
+            ) as spare:
+                _ping(spare)
+            return
+        try:
+            with conn:
+                _ping(conn)
+        finally:
+            self._take_back(conn)
+
+    def count_stuck(self) -> int:
+        """Return how many abandoned backends are still running."""
+        if not self._witnesses:
+            return 0
+        with self._witnesses_lock:
+            ready, _, _ = select.select(self._witnesses, [], [], 0)
+            for witness in ready:
+                self._witnesses.remove(witness)
+                os.close(witness)
+            return len(self._witnesses)
+
+    def close(self, timeout: float = CLOSE_SECONDS) -> None:
+        """Close every connection, and forget the abandoned backends."""
+        super().close(timeout)
+        with self._witnesses_lock:
+            while self._witnesses:
+                os.close(self._witnesses.pop())
+
+    def _take_back(self, conn: CancellableConnection) -> None:
+        if conn.witness is not None:
+            with self._witnesses_lock:
+                self._witnesses.append(conn.witness)
+            conn.witness = None
+        conn.is_used = True
+        if conn.spent > _SPENT_SECONDS:
+            _end_backend(conn)
+        self.putconn(conn)
+        if conn.is_lost:
+            self.drain()  # the other connections lead to the same silent host
+
+    def _wait_for_connection(self) -> CancellableConnection:
+        started = time.monotonic()
+        while True:
+            try:
+                return self.getconn(timeout=min(POLL_SECONDS, self.timeout))
+            except PoolTimeout:
+                check_cancelled()
+                failed_at, failure = self._failure or (-math.inf, None)
+                if failure is not None and failed_at >= started:
+                    refused = explain_refusal(failure)
+                    if isinstance(refused, ConfigurationError):
+                        raise refused from None  # a retry would fail as well
+                    raise failure from None
+                if time.monotonic() - started >= self.timeout:
+                    raise
+
+    def _get_ready_connection(
+        self, timeout: float | None
+    ) -> CancellableConnection | None:
+        # psycopg_pool lends the connection that was idle longest. The backend that
+        # answered last has its plans and catalogue in the processor's caches.
+        self._pool.rotate(1)
+        return super()._get_ready_connection(timeout)
+
+    def _add_connection(
+        self, attempt: AttemptWithBackoff | None, growing: bool = False
+    ) -> None:
+        attempt = attempt or _SingleAttempt(timeout=self.reconnect_timeout)
+        super()._add_connection(attempt, growing)
+
+    def _note_success(self) -> None:
+        self.has_connected = True
+
+    def _note_refusal(self, failure: ConnectionFailed) -> None:
+        self._failure = (time.monotonic(), failure)
+
+
+def _noting(
+    note_success: Callable[[], None], note: Callable[[ConnectionFailed], None]
+) -> type[CancellableConnection]:
+    """Return a connection class that reports each success and each refusal.
+
+    psycopg_pool itself does not tell why a connection could not be made.
+    """
+
+    class Noting(CancellableConnection):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            try:
+                conn = super().connect(conninfo, **options)
+            except ConnectionFailed as exc:
+                note(exc)
+                raise
+            note_success()
+            return conn
+
+    return Noting
+
+
+def _ping(conn: CancellableConnection) -> None:
+    with conn.patient(_PING_SECONDS):
+        conn.execute(statement("ping"))
+
+
+def _end_backend(conn: CancellableConnection) -> None:
+    """Close a connection, and its server connection at a pooler."""
+    if conn.is_pooled and not conn.closed:
+        with suppress(psycopg.Error):
+            # A pooler closes a server connection whose client left a transaction open.
+            conn.execute(statement("begin"))
+    conn.close()
+
+
+def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:
+    """Roll back after a failure; the pool replaces a connection that stays broken."""
+    if is_out_of_memory(failure) or isinstance(failure, pg.OutOfMemory):
+        # libpq keeps its buffers, and a backend what it remembers. A pooler closes the
+        # server connection too, because the transaction is still open.
+        conn.close()
+        return
+    with suppress(psycopg.Error):
+        conn.rollback()
+
 
 T = TypeVar("T")
 
-# Seconds before the second attempt; each later wait is three times as long, and
-# each is longer by up to as much again, so that processes do not come in step.
-_FIRST_WAIT = 0.1
-_WAIT_FACTOR = 3
-_LONGEST_WAIT = 5.0
-
-# When a network falls silent the system is to notice: after 10 seconds it asks, three
-# times, and it waits no longer for what was sent.
+# TCP keepalive and user timeout: the system notices a silent network within 25 s.
 _NETWORK = {
     "keepalives_idle": "10",
     "keepalives_interval": "5",
@@ -41,7 +244,7 @@ _NETWORK = {
 
 
 class ConnectionPoolManager:
-    """Makes the pool from plain values.
+    """Makes the connection pool from plain values.
 
     Args:
         config: `conninfo` (libpq connection string), or `db_host`, `db_port`,
@@ -50,18 +253,17 @@ class ConnectionPoolManager:
             connection), `connect_timeout`=5 s, `statement_timeout`=30 s,
             `work_mem`="4MB", `application_name`="zava-mcp-server",
             `retry_deadline`=10 s for all attempts of one call together.
-        pause: How to wait between two attempts, in seconds.
+
+    Attributes:
+        pool: None until `create_pool`.
     """
 
-    def __init__(
-        self, config: Mapping[str, Any], pause: Callable[[float], None] = sleep
-    ) -> None:
+    def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = dict(config)
         self.pool: Pool | None = None
-        self._pause = pause
 
     def conninfo(self) -> str:
-        """Return libpq's connection string, without options that poolers refuse."""
+        """Return libpq's connection string; it has no option that poolers refuse."""
         config = self.config
         given = config.get("conninfo", "")
         return complete_conninfo(
@@ -82,10 +284,10 @@ class ConnectionPoolManager:
         )
 
     def create_pool(self) -> Pool:
-        """Return a pool that fills itself in the background.
+        """Return an open pool; it connects in the background.
 
-        It opens without waiting, so a database that is down neither stops nor
-        delays the start; the first call finds out.
+        A database that is down neither stops nor delays the start. The first call
+        meets the failure.
         """
         config = self.config
         self.pool = Pool(
@@ -114,6 +316,8 @@ class ConnectionPoolManager:
     ) -> list[dict[str, Any]]:
         """Run one query as `identity`, again if the connection was lost.
 
+        The architecture names it. zava itself calls `with_retry`, for positional rows.
+
         Args:
             query: One SELECT-like query.
             params: Its named parameters.
@@ -123,51 +327,10 @@ class ConnectionPoolManager:
         Raises:
             psycopg.Error: What the last attempt failed with, unchanged.
         """
-
-        def run(conn: CancellableConnection) -> list[dict[str, Any]]:
-            (read,) = run_queries(conn, [Query(query, params)], identity)
-            names = [column.name for column in read.columns]
-            return [dict(zip(names, row, strict=True)) for row in read.rows]
-
-        return self.with_retry(run, max_retries)
-
-    def with_retry(
-        self, operation: Callable[[CancellableConnection], T], max_retries: int
-    ) -> T:
-        """Lend a connection to `operation`, again and again while it gets lost.
-
-        Only a lost connection, a serialization failure and a deadlock are tried
-        again: a timeout or a cancellation would come again or was meant. Where no
-        connection has ever been made the settings are more likely wrong than the
-        database down, and the caller is told at once.
-
-        Raises:
-            psycopg.Error: What the last attempt failed with, unchanged.
-            UnavailableError: The pool is not open.
-        """
-        deadline = time.monotonic() + self.config.get("retry_deadline", 10.0)
-        attempts = 0
-        # A loop of our own: a library's bookkeeping takes a quarter of the time that
-        # the whole transaction takes, also where nothing fails.
-        while True:
-            pool = self.pool
-            if pool is None:
-                raise UnavailableError("the connection pool is not open")
-            try:
-                with pool.checkout() as conn:
-                    return operation(conn)
-            except psycopg.Error as exc:
-                attempts += 1
-                is_last = attempts >= max_retries or time.monotonic() >= deadline
-                never = isinstance(exc, ConnectionFailed) and not pool.has_connected
-                if is_last or never or not is_transient(exc):
-                    raise
-            logger.warning(
-                "Database connection failed, retrying ({}/{})", attempts, max_retries
-            )
-            pool.drain()  # after a restart all of them are dead
-            wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
-            self._pause(wait + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - no secret
+        queries = [Query(query, params)]
+        run = partial(run_queries, queries=queries, identity=identity)
+        (read,) = with_retry(self, run, max_retries)
+        return cut(read, len(read.rows), None).dicts()
 
 
 def _parts(conninfo: str) -> Mapping[str, Any]:
@@ -188,16 +351,3 @@ def complete_conninfo(conninfo: str, **parts: Any) -> str:
             "ZAVA_DATABASE_URL or ZAVA_ADMIN_URL is not a connection string that"
             " libpq understands, such as postgresql://user:password@host/database"
         ) from None
-
-
-def is_transient(exc: BaseException) -> bool:
-    """Whether the same statement may succeed on another connection."""
-    if isinstance(exc, pg.SerializationFailure | pg.DeadlockDetected):
-        return True
-    if isinstance(exc, PoolTimeout | PoolClosed | TooManyRequests | pg.QueryCanceled):
-        return False
-    if is_unbound_parameter(exc) or is_out_of_memory(exc):
-        return False
-    if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
-        return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "57")
-    return False

@@ -1,22 +1,23 @@
-"""PostgreSQLProvider: questions in, rows out, as one person at a time."""
+"""PostgreSQLProvider: runs queries as one person and returns their rows."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 import psycopg
 
 from zava.data.ceilings import cut
-from zava.data.connections import CLOSE_SECONDS, Pool
-from zava.data.failures import is_missing_object, not_utf8, translate
 from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
-from zava.data.pool import ConnectionPoolManager
-from zava.data.posture import check_posture
-from zava.data.sales import ComparedSpan, SalesData, get_sales_data
-from zava.data.transaction import Query, Rows, prefix_length, run_queries
+from zava.data.pool import CLOSE_SECONDS, ConnectionPoolManager, Pool
+from zava.data.posture.checks import check_posture
+from zava.data.query_errors import is_missing_object, not_utf8, translate
+from zava.data.retry import with_retry
+from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
+from zava.data.transaction import Query, prefix_length, run_queries
 from zava.errors import (
     ConfigurationError,
     ResultTooLargeError,
@@ -25,15 +26,12 @@ from zava.errors import (
 )
 from zava.models import Identity, PostureCheck, ResultSet
 
-if TYPE_CHECKING:
-    from zava.data.cancellation import CancellableConnection
-
 Monitor = Callable[[str, str], AbstractContextManager[None]]
 """Times a block: the query's text, the operation's type."""
 
 
 CALLERS_QUERY = "query"
-"""The operation of SQL text that is not zava's own."""
+"""The operation type of SQL text that comes from the caller."""
 
 
 class PostgreSQLProvider:
@@ -62,10 +60,10 @@ class PostgreSQLProvider:
         self._manager = ConnectionPoolManager(connection_config)
         self._monitor = monitor
         self._max_retries: int = connection_config.get("max_retries", 5)
-        self.identities = IdentityResolver(self._manager.with_retry, judge)
+        self.identities = IdentityResolver(partial(with_retry, self._manager), judge)
 
     def open(self) -> None:
-        """Make the pool; returns at once, whether or not the database is there."""
+        """Make the pool; returns at once, also if the database is down."""
         if self.connection_pool is None:
             self.connection_pool = self._manager.create_pool()
 
@@ -83,22 +81,19 @@ class PostgreSQLProvider:
         return self.identities.resolve(rls_user_id, max_retries or self._max_retries)
 
     def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
-        """Return how the database keeps stores apart; see `zava.data.posture`.
+        """Return the posture checks; see `zava.data.posture.checks`.
 
         Raises:
             MCPError: It cannot be asked.
         """
-
-        def check(conn: CancellableConnection) -> tuple[PostureCheck, ...]:
-            return check_posture(conn, identity)
-
+        check = partial(check_posture, identity=identity)
         try:
-            return self._manager.with_retry(check, max_retries=1)
+            return with_retry(self._manager, check, max_retries=1)
         except psycopg.Error as exc:
             raise explain(exc) from exc
 
     def known_identity(self, rls_user_id: str) -> Identity | None:
-        """Return who `rls_user_id` is if that is remembered, without asking."""
+        """Return the cached identity of `rls_user_id`, or None; asks no database."""
         return self.identities.known(parse_user_id(rls_user_id))
 
     def fetch(
@@ -119,13 +114,13 @@ class PostgreSQLProvider:
             operation: What the query is for, in the performance summary.
 
         Raises:
-            QueryError: The SQL text is at fault.
-            QueryTimeoutError: It ran longer than the statement timeout.
+            QueryError: PostgreSQL refused the SQL text.
+            QueryTimeoutError: The query ran longer than the statement timeout.
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
             BusyError: No connection came free in time.
             UnavailableError: The connection could not be made or was lost.
-            ConfigurationError: A statement of zava's own, and the database lacks
-                what it names.
+            ConfigurationError: zava's own statement names an object that the
+                database does not have.
         """
         (result,) = self.fetch_all(
             [Query(query)], identity, max_rows, max_bytes, operation
@@ -140,7 +135,7 @@ class PostgreSQLProvider:
         max_bytes: int | None = None,
         operation: str = CALLERS_QUERY,
     ) -> list[ResultSet]:
-        """Run several queries as `identity`, all on the same state of the data.
+        """Run several queries as `identity` in one snapshot.
 
         Args:
             queries: The SQL texts, with their parameters.
@@ -152,26 +147,27 @@ class PostgreSQLProvider:
         Raises:
             MCPError: As for `fetch`.
         """
-
-        def run(as_whom: Identity) -> list[Rows]:
-            def transact(conn: CancellableConnection) -> list[Rows]:
-                return run_queries(
-                    conn, queries, as_whom, max_rows + 1, max_bytes, are_own=are_own
-                )
-
-            return self._manager.with_retry(transact, self._max_retries)
-
         are_own = operation != CALLERS_QUERY
+        run = partial(
+            run_queries,
+            queries=queries,
+            rows=max_rows + 1,
+            max_bytes=max_bytes,
+            are_own=are_own,
+        )
         text = queries[0].text
-        # Errors name a position in the text that was sent.
+        # PostgreSQL counts an error's position from the start of the whole text.
         offset = prefix_length() if len(queries) == 1 else 0
         try:
             with self._monitor(text, operation):
                 try:
-                    read = run(identity)
+                    as_known = partial(run, identity=identity)
+                    read = with_retry(self._manager, as_known, self._max_retries)
                 except psycopg.errors.InvalidAuthorizationSpecification:
                     # The key of the seals has changed, or the person's rights have.
-                    read = run(self.identities.renew(identity, self._max_retries))
+                    renewed = self.identities.renew(identity, self._max_retries)
+                    as_renewed = partial(run, identity=renewed)
+                    read = with_retry(self._manager, as_renewed, self._max_retries)
         except psycopg.Error as exc:
             if are_own and is_missing_object(exc):
                 raise ConfigurationError(
@@ -201,23 +197,22 @@ class PostgreSQLProvider:
             raise ValidationError(
                 "query", query, f"its result exceeds the ceiling {result.truncated}"
             )
-        names = [column.name for column in result.columns]
-        return [dict(zip(names, row, strict=True)) for row in result.rows]
+        return result.dicts()
 
     def get_sales_data(
         self, store_id: UUID, time_period: ComparedSpan, identity: Identity
     ) -> SalesData:
-        """Return what a store sold; see `zava.data.sales.get_sales_data`."""
+        """Return what a store sold; see `zava.data.sales_data.get_sales_data`."""
         return get_sales_data(self.fetch_all, store_id, time_period, identity)
 
     def ping(self) -> str:
-        """See that the database answers, also while every connection is at work.
+        """Probe the database, also while every pooled connection is in use.
 
         Returns:
-            What is wrong although it answers, "" for nothing.
+            What is wrong although the database answers; "" for nothing.
 
         Raises:
-            MCPError: It does not.
+            MCPError: The database does not answer.
         """
         if self.connection_pool is None:
             raise UnavailableError("the connection pool is not open")

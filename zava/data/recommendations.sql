@@ -161,7 +161,7 @@ WITH latest AS MATERIALIZED (
 ), buyers AS NOT MATERIALIZED (
     SELECT c.customer_id, c.spent, c.days, c.orders, c.baskets FROM retail.customer_purchases AS c WHERE c.orders > 0
 ), threshold AS MATERIALIZED (
-    -- The least that one of the tenth spent that has spent most. Read only where it is asked for.
+    -- The spending at the 90th percentile. Read only where it is asked for.
     SELECT b.spent
     FROM buyers AS b
     WHERE %(segment)s = 'big_spender'

@@ -1,11 +1,11 @@
-"""What zava sets on a connection, and whose connection that is.
+"""The settings of zava's connections, direct or behind a pooler.
 
-A connection that leads to PostgreSQL itself is set once. Behind a pooler in
-transaction mode, such as PgBouncer, a server connection is ours for one
-transaction and somebody else's before and after: nothing may be set on it but
-for the transaction. Neither the pooler's kind nor its configuration has to be
-known: a pooler gives out cancellation keys of its own, so what a connection calls
-its backend is not the backend that answers.
+On a direct connection zava sets them once for the session. A pooler in transaction
+mode, such as PgBouncer, gives a server connection to zava for one transaction only, so
+there every transaction sets them with SET LOCAL.
+
+How zava recognises a pooler: a pooler hands out cancellation keys of its own, so the
+backend's process id that the client knows differs from `pg_backend_pid()`.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import psycopg
 from loguru import logger
 from psycopg import sql
 
-from zava.data.cancellation import GRACE_SECONDS, CancellableConnection
+from zava.data.connection import GRACE_SECONDS, CancellableConnection
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
 
-# Not every version and system has them, so each is tried alone. The first ends a
-# statement whose client was killed.
+# Not every version and system has these settings, so zava tries each alone. The first
+# one makes PostgreSQL end a statement whose client was killed.
 _OPTIONAL: tuple[Mapping[str, str], ...] = (
     {"client_connection_check_interval": "500"},
     {"restrict_nonsystem_relation_kind": ""},
@@ -34,8 +34,8 @@ _REFUSED = (
     psycopg.errors.UndefinedObject,
 )
 
-# What a query means and how its values are written, whatever the operator has set for
-# the database or the login (ALTER DATABASE … SET, ALTER ROLE … SET).
+# These decide what a query means and how its values are written. zava pins them against
+# ALTER DATABASE … SET and ALTER ROLE … SET.
 _MEANINGS: Mapping[str, str] = {
     "timezone": "UTC",
     "timezone_abbreviations": "Default",
@@ -60,13 +60,13 @@ _MEANINGS: Mapping[str, str] = {
     "default_transaction_isolation": "read committed",
     "escape_string_warning": "on",
     "synchronize_seqscans": "on",
-    # PostgreSQL runs a condition of the caller's before a policy where its function is
-    # leakproof and it costs less than ten operators; with an operator that costs
-    # nothing no condition does (order_qual_clauses in its planner). A condition that
-    # runs first tells of hidden rows by failing or not: the part that fails may be a
-    # subquery, which counts for leakproof.
+    # PostgreSQL may run a condition before the row level security policy if its
+    # functions are leakproof and its cost is below ten operators (order_qual_clauses
+    # in the planner). Such a condition can contain a subquery that fails, and so tell
+    # whether a hidden row exists. With operators that cost nothing, no condition is
+    # cheaper than the policy, and the policy runs first.
     "cpu_operator_cost": "0",
-    # What would end the session, after an error or while the pool keeps it.
+    # These would end the session after an error, or while it is idle in the pool.
     "exit_on_error": "off",
     "idle_session_timeout": "0",
 }
@@ -93,7 +93,7 @@ class SessionSettings:
         }
 
     def start(self, conn: CancellableConnection) -> None:
-        """Make a new connection ready, in whatever way it can be.
+        """Apply the settings to a new connection.
 
         Raises:
             psycopg.Error: The database refuses a setting, or was lost.
@@ -111,13 +111,13 @@ class SessionSettings:
                 _try(conn, _texts("set_session", values))
 
     def _accepted(self, conn: CancellableConnection) -> tuple[bytes, ...]:
-        """What every transaction begins with, tried once."""
+        """Return the SET LOCAL statements that this server accepts."""
         texts = _texts("set_transaction", self._values)
         begin, rollback = (statement(name).encode() for name in ("begin", "rollback"))
         exchange(conn, [begin, *texts, rollback])
         for values in _OPTIONAL:
             optional = _texts("set_transaction", values)
-            # After the others: with exit_on_error a refusal would end the session.
+            # Last, because with exit_on_error a refused setting ends the session.
             if _try(conn, (begin, *texts, *optional, rollback)):
                 texts += optional
         return texts

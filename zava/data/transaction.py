@@ -1,7 +1,8 @@
-"""One transaction: whose it is, and what may run in it."""
+"""One read-only transaction as one person: identity, role, cursors, rollback."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import psycopg
 from psycopg import sql
 
-from zava.data.cancellation import CancellableConnection, transaction_settings
 from zava.data.cells import know_array, load_rows
+from zava.data.connection import CancellableConnection, transaction_settings
 from zava.data.pipeline import Bound, Statement, exchange, prepare
 from zava.data.statements import statement
 from zava.models import Column, Identity
@@ -26,20 +27,19 @@ _NARROW = frozenset({
     "timetz", "timestamp", "timestamptz", "interval",
 })
 # fmt: on
-# So much shorter, at most, is a value's JSON than what PostgreSQL sent of it.
+# A value's JSON is at least half as long as the text that PostgreSQL sent.
 _SHRINKS = 2
-# A longer row has left its connection with a buffer that is not worth keeping.
+# libpq never shrinks its buffer, so a connection that read a longer row is closed.
 _BULKY_ROW = 1024 * 1024
 
 
 class Rows(NamedTuple):
-    """What one query gave.
+    """The rows of one query.
 
     Attributes:
         columns: In the order of the query.
         rows: Of JSON values.
-        is_cut: Whether rows that cannot fit under the ceiling of bytes were left
-            out, unread.
+        is_cut: Whether rows beyond the byte ceiling were left out.
     """
 
     columns: tuple[Column, ...]
@@ -70,7 +70,7 @@ def run_queries(
     *,
     are_own: bool = False,
 ) -> list[Rows]:
-    """Run queries as `identity`, all on the same state of the data.
+    """Run queries as `identity` in one transaction.
 
     The whole transaction travels as one pipeline, in one round trip: begin,
     identity, role, a cursor and a fetch for each query, rollback. PostgreSQL's
@@ -82,12 +82,12 @@ def run_queries(
         queries: The SQL texts, with their parameters.
         identity: Who asks.
         rows: Rows of each query to read at most; None for every row.
-        max_bytes: Bytes that the rows' JSON may take; None for no ceiling. What
-            cannot fit is left out here, the exact cut is the caller's.
-        are_own: Whether the texts are zava's, without a condition of the caller's.
+        max_bytes: Bytes that the rows' JSON may take; None for no ceiling. Rows that
+            cannot fit are left out here; the caller makes the exact cut.
+        are_own: Whether the texts are zava's own, without SQL of the caller.
 
     Raises:
-        psycopg.Error: The connection is to be rolled back before it is used again.
+        psycopg.Error: The caller must roll the connection back.
     """
     begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
     statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
@@ -119,24 +119,26 @@ def _exchange(
     if not isinstance(conn, CancellableConnection):
         return exchange(conn, statements)
     usual, conn.patience = conn.patience, conn.query_patience
+    started = time.monotonic()
     try:
         if conn.names is not None:
             statements = prepare(conn, statements, conn.names)
         return exchange(conn, statements)
     finally:
         conn.patience = usual
+        conn.spent += time.monotonic() - started
 
 
 def _see_that_the_login_holds(
     conn: psycopg.Connection[Any], start: list[Statement]
 ) -> None:
-    """Give up a session whose login was dropped, or has lost its rights.
+    """Close a session whose login was dropped or has lost its rights.
 
-    A login that is made again under its name is another role, so only a new
-    connection is its.
+    A login that was dropped and made again is another role, so it needs a new
+    connection.
 
     Raises:
-        psycopg.OperationalError: A transaction cannot even begin here.
+        psycopg.OperationalError: Not even an empty transaction succeeds.
     """
     conn.rollback()
     try:
@@ -187,7 +189,7 @@ def _read(
     columns = _columns(conn, result)
     if max_bytes is None:
         return Rows(columns, load_rows(result, result.ntuples), False)
-    # Measured before they are made values and text, which take as much each.
+    # Measured before the cells become Python values and JSON, which cost memory.
     wide = [n for n, column in enumerate(columns) if column.type not in _NARROW]
     total = longest = stop = 0
     for row in range(result.ntuples):
@@ -212,7 +214,7 @@ def _type_name(conn: psycopg.Connection[Any], oid: int) -> str:
     known = conn.adapters.types.get(oid)
     if known:
         return known.name if known.oid == oid else f"{known.name}[]"
-    # A type of an extension or of the database's own; remembered by the connection.
+    # A type of an extension or of the database; the connection remembers it.
     row = conn.execute(statement("type_name"), {"oid": oid}).fetchone()
     name, element, base = row or ("unknown", None, 0)
     if element is not None:

@@ -69,6 +69,67 @@ class QueryCache:
         self._overtaken: set[str] = set()
         self._lock = threading.Lock()
 
+    def obtain(
+        self,
+        cache_key: str,
+        query_func: Callable[[], Any],
+        *,
+        fresh: bool = False,
+        ttl: float | None = None,
+        kind: str = "query",
+        keeps: Callable[[Any], bool] = lambda _result: True,
+    ) -> tuple[Any, bool]:
+        """Return a result, and whether it is that of an earlier or another's run.
+
+        Calls that ask for the same key at once share one run. An exception
+        reaches all of them and is not kept; neither is None.
+
+        Args:
+            cache_key: See `key`.
+            query_func: Makes the result where none is kept.
+            fresh: Run `query_func` whatever is kept, and keep its result.
+            ttl: Seconds that the result stays; None for the usual ones.
+            kind: Label of the lookup.
+            keeps: Whether a result may be used again.
+        """
+        if fresh:
+            result = query_func()
+            if keeps(result):
+                self._set_in_cache(cache_key, result, ttl)
+            return result, False
+        found = self._get_from_cache(cache_key)
+        self._on_lookup(kind, found is not None)
+        if found is not None:
+            return found, True
+        while True:
+            with self._lock:
+                entry = self._entries.get(cache_key)
+                if entry is not None:
+                    return entry.value, True
+                flight = self._flights.get(cache_key)
+                if flight is None:
+                    flight = self._flights[cache_key] = Future()
+                    break
+            outcome = flight.result()
+            if not isinstance(outcome, _Abandoned):
+                return outcome, True
+        # Whoever waits starts over when this run is cancelled: that one caller
+        # left must not fail the others.
+        outcome = _Abandoned()
+        try:
+            outcome = query_func()
+        except Exception as exc:
+            self._land(cache_key, None)
+            flight.set_exception(exc)
+            raise
+        except BaseException:
+            self._land(cache_key, None)
+            flight.set_result(outcome)
+            raise
+        self._land(cache_key, self._entry(outcome, ttl) if keeps(outcome) else None)
+        flight.set_result(outcome)
+        return outcome, False
+
     def get_cached_result(
         self,
         cache_key: str,
@@ -76,63 +137,9 @@ class QueryCache:
         ttl: float | None = None,
         kind: str = "query",
     ) -> Any:
-        """Return what is kept under `cache_key`, else run `query_func` and keep that.
-
-        Calls that ask for the same key at once share one run. An exception
-        reaches all of them and is not kept; neither is None.
-        """
-        found = self._get_from_cache(cache_key)
-        self._on_lookup(kind, found is not None)
-        if found is not None:
-            return found
-        while True:
-            with self._lock:
-                entry = self._entries.get(cache_key)
-                if entry is not None:
-                    return entry.value
-                flight = self._flights.get(cache_key)
-                leads = flight is None
-                if flight is None:
-                    flight = self._flights[cache_key] = Future()
-            if leads:
-                return self._fly(flight, cache_key, query_func, ttl)
-            outcome = flight.result()
-            if not isinstance(outcome, _Abandoned):
-                return outcome
-
-    def refresh(
-        self, cache_key: str, query_func: Callable[[], Any], ttl: float | None = None
-    ) -> Any:
-        """Run `query_func` whatever is kept, and keep its result."""
-        result = query_func()
-        self._set_in_cache(cache_key, result, ttl)
+        """Return a result, whether or not it was made for this call; see `obtain`."""
+        result, _ = self.obtain(cache_key, query_func, ttl=ttl, kind=kind)
         return result
-
-    def obtain(
-        self,
-        cache_key: str,
-        query_func: Callable[[], Any],
-        *,
-        fresh: bool,
-        kind: str = "query",
-    ) -> tuple[Any, bool]:
-        """Return a result, and whether it is one of an earlier or another's run.
-
-        Whatever is kept, `fresh` runs `query_func`: see `refresh`, and else
-        `get_cached_result`.
-        """
-        ran = False
-
-        def run() -> Any:
-            nonlocal ran
-            ran = True
-            return query_func()
-
-        if fresh:
-            result = self.refresh(cache_key, run)
-        else:
-            result = self.get_cached_result(cache_key, run, kind=kind)
-        return result, not ran
 
     def peek(self, cache_key: str, kind: str = "query") -> Any:
         """Return what is kept under `cache_key`, or None; never waits for a run.
@@ -150,41 +157,14 @@ class QueryCache:
             self._entries.expire()
             return {"entries": len(self._entries), "bytes": self._entries.currsize}
 
-    def _fly(
-        self,
-        flight: Future[Any],
-        key: str,
-        query_func: Callable[[], Any],
-        ttl: float | None,
-    ) -> Any:
-        # Whoever waits starts over when this run was cancelled: that one caller
-        # left must not fail the others.
-        outcome: Any = _Abandoned()
-        try:
-            outcome = query_func()
-        except Exception as exc:
-            with self._lock:
-                self._land(key)
-            flight.set_exception(exc)
-            raise
-        except BaseException:
-            with self._lock:
-                self._land(key)
-            flight.set_result(outcome)
-            raise
-        entry = self._entry(outcome, ttl)
+    def _land(self, key: str, entry: _Entry | None) -> None:
+        """End the run of a key; its result is kept unless a fresh one overtook it."""
         with self._lock:
-            if not self._land(key) and entry is not None:
+            del self._flights[key]
+            if key in self._overtaken:
+                self._overtaken.discard(key)
+            elif entry is not None:
                 self._store(key, entry)
-        flight.set_result(outcome)
-        return outcome
-
-    def _land(self, key: str) -> bool:
-        """End the flight of a key, locked; return whether a refresh overtook it."""
-        del self._flights[key]
-        overtaken = key in self._overtaken
-        self._overtaken.discard(key)
-        return overtaken
 
     def _get_from_cache(self, key: str) -> Any:
         with self._lock:

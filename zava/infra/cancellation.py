@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from typing import TypeVar
-
-T = TypeVar("T")
 
 
 class CallCancelled(BaseException):
@@ -27,13 +23,12 @@ class Cancellation:
         """Let the call end at its next look."""
         self.is_requested = True
 
-    def run(self, call: Callable[[], T]) -> T:
-        """Run `call` in this thread, which `check_cancelled` looks after."""
+    def __enter__(self) -> None:
+        """Let `check_cancelled` look for it in this thread."""
         _thread.cancellation = self
-        try:
-            return call()
-        finally:
-            _thread.cancellation = None
+
+    def __exit__(self, *exc_info: object) -> None:
+        _thread.cancellation = None
 
 
 class _Thread(threading.local):

@@ -25,7 +25,7 @@ from zava.errors import (
     ValidationError,
 )
 from zava.infra.masking import mask_literals, mask_quoted
-from zava.infra.metrics import MetricsCollector
+from zava.infra.telemetry import MetricsCollector
 
 _LOGGED_QUERY = 100
 # SQLSTATE classes whose messages quote the data.

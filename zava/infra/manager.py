@@ -11,8 +11,7 @@ from loguru import logger
 
 from zava.infra.error_context import error_handling_context
 from zava.infra.logs import set_up_logging
-from zava.infra.metrics import MetricsCollector
-from zava.infra.monitor import QueryPerformanceMonitor
+from zava.infra.telemetry import MetricsCollector, QueryPerformanceMonitor
 from zava.settings import Settings
 
 if TYPE_CHECKING:

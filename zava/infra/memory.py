@@ -8,9 +8,11 @@ their answers. Where the system has no such ceiling, there is none.
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import mmap
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from loguru import logger
@@ -20,8 +22,12 @@ if sys.platform == "linux":
 
 _STATM = Path("/proc/self/statm")
 _DATA_FIELD = 5  # pages of private writable memory
+# glibc's malloc.h
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
+_LARGE_BLOCK = 128 * 1024
+_ARENAS = 2
 _USUAL_STACK = 8 * 1024 * 1024
-# What answers leave to everything else: to messages, to the log, to small answers.
+# Reserve for messages, logging and small answers.
 _RESERVE = 48 * 1024 * 1024
 
 
@@ -39,6 +45,7 @@ def limit_memory(budget: int, threads: int) -> None:
     if held is None:
         logger.debug("no memory ceiling on this system")
         return
+    _give_large_blocks_back()
     stack, _ = resource.getrlimit(resource.RLIMIT_STACK)
     if stack == resource.RLIM_INFINITY:
         stack = _USUAL_STACK
@@ -49,6 +56,19 @@ def limit_memory(budget: int, threads: int) -> None:
     # The soft limit alone: whoever is started by this process may lift it again.
     resource.setrlimit(resource.RLIMIT_DATA, (ceiling, hard))
     logger.debug("memory ceiling: {} bytes of private memory", ceiling)
+
+
+def _give_large_blocks_back() -> None:
+    """Let glibc's malloc map each large block by itself, and unmap it when it is freed.
+
+    By default malloc raises its threshold to the largest block that was freed, up to
+    32 MB. Later blocks then lie in its heaps, which keep their memory for the process's
+    life: bursts of large answers left 350 MB that no later answer could use.
+    """
+    with suppress(OSError, AttributeError):  # another C library
+        libc = ctypes.CDLL(None)
+        libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
+        libc.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
 def is_memory_short() -> bool:
@@ -63,6 +83,8 @@ def is_memory_short() -> bool:
         return False
     # What failed calls leave behind are cycles, which are seldom looked for.
     gc.collect()
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)
     return (_held_bytes() or 0) > most
 
 

@@ -1,8 +1,8 @@
-"""What a client sends and is told: arguments and schemas in the plainest form.
+"""Tool schemas for every client, and arguments from every model.
 
-Clients and gateways differ in what they understand of JSON Schema, and models in
-what they send. A schema is told without references and without alternatives; what
-is sent is taken for what is meant where that is plain.
+Some clients do not understand `$ref` or `anyOf` in a JSON Schema, so zava sends
+schemas without them. Some models send null for a default or a number for a text, so
+zava reads such values as what they stand for.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ def plain_schema(
 ) -> dict[str, Any]:
     """Return a schema without `$ref`, `$defs`, `anyOf` and `null`.
 
-    An argument that may be null is told by its other type, because null means the
-    default. A result that may be null is told without a type.
+    A nullable argument has the schema of its other type, because null means the
+    default. A nullable result has no `type`.
     """
     definitions = schema.get("$defs", {})
 
@@ -51,14 +51,14 @@ def plain_schema(
 def meant_arguments(
     schema: Mapping[str, Any], arguments: Mapping[str, Any]
 ) -> tuple[dict[str, Any], list[str]]:
-    """Return the arguments that a tool has, and the names of those that it has not.
+    """Return the arguments of a tool, and the names of unknown arguments.
 
-    Null is the default, a number is its text where a text is meant, and one text is
-    a list of one where a list is meant.
+    Null becomes the default. A number becomes its text where the schema wants a
+    string. One text becomes a list of one where the schema wants an array.
 
     Args:
-        schema: The tool's, as `plain_schema` makes it.
-        arguments: What was sent.
+        schema: The tool's input schema, as `plain_schema` returns it.
+        arguments: The arguments that the client sent.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     required = schema.get("required", ())

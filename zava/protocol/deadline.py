@@ -1,9 +1,10 @@
-"""Deadline: the process ends, whoever holds it up."""
+"""Deadline: the process ends in time although threads still wait."""
 
 from __future__ import annotations
 
 import os
 import threading
+from contextlib import suppress
 
 from loguru import logger
 
@@ -12,39 +13,41 @@ _LAST_WORDS_SECONDS = 0.1
 
 
 class Deadline:
-    """Ends this process at once unless it is called off in time.
+    """Ends this process some seconds after `start`, unless it is called off.
 
-    A thread that waits for a database which does not answer, or for a client
-    which does not read, can neither be interrupted nor left behind: Python waits
-    for its threads. The operating system does not.
+    Python cannot interrupt a thread that waits for a silent database or for a client
+    that does not read, and it waits for its threads at exit. `os._exit` does not.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
         self._seconds = seconds
+        self._status = 0
+        self._started = threading.Event()
         self._called_off = threading.Event()
-        self._started = False
+        # Now: when the process has to end, there may be no memory for a thread.
+        threading.Thread(target=self._wait, name="zava-deadline", daemon=True).start()
 
     def start(self, status: int) -> None:
-        """Let it run, once; `status` is what the process ends with."""
-        if self._started:
-            return
-        self._started = True
-        threading.Thread(
-            target=self._wait, args=(status,), name="zava-deadline", daemon=True
-        ).start()
+        """Start the countdown, once; `status` becomes the exit status."""
+        if not self._started.is_set():
+            self._status = status
+            self._started.set()
 
     def call_off(self) -> None:
-        """The process ends by itself."""
+        """Stop the countdown: the process ends by itself."""
         self._called_off.set()
+        self._started.set()
 
-    def _wait(self, status: int) -> None:
+    def _wait(self) -> None:
+        self._started.wait()
         if self._called_off.wait(self._seconds):
             return
-        # In a thread of its own: whoever reads stderr may not answer either.
-        words = threading.Thread(target=_say, name="zava-last-words", daemon=True)
-        words.start()
-        words.join(_LAST_WORDS_SECONDS)
-        os._exit(status)
+        with suppress(RuntimeError, MemoryError):
+            # In a thread of its own, because a write to stderr may block as well.
+            words = threading.Thread(target=_say, name="zava-last-words", daemon=True)
+            words.start()
+            words.join(_LAST_WORDS_SECONDS)
+        os._exit(self._status)
 
 
 def _say() -> None:

@@ -11,12 +11,12 @@ from typing_extensions import TypedDict
 
 from zava.errors import MCPError, ValidationError
 from zava.models import TableSchema
-from zava.service.queries import QueryAnswer
+from zava.service.queries.executor import QueryAnswer
 
 ERROR_META = "zava/error"
 
 MAX_BYTES = 256 * 1024
-"""Of an answer that is not rows, whose ceiling is the operator's."""
+"""Most bytes of an answer; rows have a setting instead, ZAVA_MAX_RESULT_BYTES."""
 
 _LONGEST_TEXT = 1000
 _SHORTEST_TEXT = 8
@@ -178,7 +178,7 @@ def error_result(error: MCPError) -> CallToolResult:
 
 
 def bounded_error(message: JSONRPCMessage) -> JSONRPCMessage:
-    """Return a message; of an error, which may repeat any name, what is short."""
+    """Return a message; the texts of a JSON-RPC error are cut."""
     if not isinstance(message, JSONRPCError):
         return message
     error = message.error

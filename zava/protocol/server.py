@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import inspect
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 from loguru import logger
@@ -18,14 +17,13 @@ from mcp_types import ToolAnnotations
 
 import zava
 from zava.errors import MCPError, ValidationError
-from zava.infra.monitor import query_hash
+from zava.infra.telemetry import query_hash
 from zava.protocol.arguments import meant_arguments, plain_schema
-from zava.protocol.auditing import Auditor
-from zava.protocol.outlet import Outlet
+from zava.protocol.audit import Auditor
+from zava.protocol.backpressure import Backpressure
 from zava.protocol.results import error_result
 from zava.protocol.stdio import serve_stdio
-
-Tool = TypeVar("Tool", bound=Callable[..., Any])
+from zava.protocol.tools import DECLARED, Services
 
 Watch = Callable[[str], AbstractContextManager[dict[str, Any]]]
 
@@ -58,14 +56,16 @@ class RetailServer(MCPServer[Any]):
 
     Args:
         watch: Opens the error context of an operation, by its name.
-        outlet: Blocked while the client does not read.
+        services: What the tools hand on to.
+        backpressure: Blocked while the client does not read.
         auditor: Records every call; None for no record.
     """
 
     def __init__(
         self,
         watch: Watch,
-        outlet: Outlet | None = None,
+        services: Services,
+        backpressure: Backpressure | None = None,
         auditor: Auditor | None = None,
     ) -> None:
         super().__init__(
@@ -75,22 +75,18 @@ class RetailServer(MCPServer[Any]):
             description="Sales, customers, stock and products of a retail chain",
             instructions=INSTRUCTIONS,
         )
+        self.services = services
         self._watch = watch
-        self._outlet = outlet or Outlet()
+        self._backpressure = backpressure or Backpressure()
         self._auditor = auditor
         self._input_schemas: dict[str, Mapping[str, Any]] = {}
-
-    def read_only_tool(self, title: str) -> Callable[[Tool], Tool]:
-        """Return the decorator that declares a tool, described by its docstring."""
-
-        def declare(function: Tool) -> Tool:
-            return self.tool(
+        for function, title, description in DECLARED:
+            self.add_tool(
+                function,
                 title=title,
-                description=inspect.getdoc(function),
+                description=description,
                 annotations=_READ_ONLY,
-            )(function)
-
-        return declare
+            )
 
     async def call_tool(
         self,
@@ -188,7 +184,7 @@ class RetailServer(MCPServer[Any]):
             low.middleware.clear()
             await low.run(read, write, low.create_initialization_options())
 
-        return anyio.run(serve_stdio, session, self._outlet)
+        return anyio.run(serve_stdio, session, self._backpressure)
 
 
 def _check_cursor(params: Any) -> None:

@@ -1,11 +1,11 @@
-"""The stdio transport: asyncio pipes of our own, as the streams that the SDK serves.
+"""The stdio transport: asyncio pipes, given to the SDK as its streams.
 
-The SDK's `stdio_server` hands each message on through a task and a stream of its own,
-in and out, which takes a tenth of a call; here the SDK reads the pipe, and writes it.
-No worker thread reads or writes, so a server whose every thread is busy still
-hears a ping or a cancellation. The wire gets descriptors of its own: while it
-is served, descriptor 1 is stderr and descriptor 0 is empty, so a stray print,
-here or in a child process, cannot corrupt it.
+The SDK's `stdio_server` passes each message through a task and a memory stream, in
+and out, which takes a tenth of a call. Here the SDK reads from the pipe and writes to
+it. No worker thread reads or writes, so a server with busy threads still answers
+pings and cancellations. The transport uses duplicates of descriptors 0 and 1. While
+it serves, descriptor 1 is stderr and descriptor 0 is /dev/null, so a stray print, here
+or in a child process, cannot corrupt the protocol.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ from pydantic import ValidationError
 from typing_extensions import Self
 
 from zava.infra.memory import is_memory_short
+from zava.protocol.backpressure import Backpressure
 from zava.protocol.deadline import Deadline
-from zava.protocol.outlet import Outlet
+from zava.protocol.framing import LONGEST_ID, Unread, is_bloated, no_message
 from zava.protocol.results import bounded_error
-from zava.protocol.unread import LONGEST_ID, Unread, is_bloated, no_message
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """Longest message that is read; a longer one is refused unread."""
@@ -41,10 +41,10 @@ Session = Callable[[Any, Any], Awaitable[None]]
 
 
 class _Stream:
-    """What the SDK may do with either end; the pipes themselves are closed by us."""
+    """The part of the SDK's stream interface that both ends share."""
 
     async def aclose(self) -> None:
-        """Do nothing: who opened the pipes closes them."""
+        """Do nothing: `_claimed_pipes` closes the pipes."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -57,10 +57,10 @@ class _Reader(_Stream):
     """The messages of a pipe; the SDK's `ReadStream`."""
 
     def __init__(
-        self, reader: asyncio.StreamReader, outlet: Outlet, writer: _Writer
+        self, reader: asyncio.StreamReader, backpressure: Backpressure, writer: _Writer
     ) -> None:
         self._reader = reader
-        self._outlet = outlet
+        self._backpressure = backpressure
         self._writer = writer
         self._at_end = False
 
@@ -75,14 +75,14 @@ class _Reader(_Stream):
             text = line.decode("utf-8", "replace").removeprefix("\ufeff")
             message = jsonrpc_message_adapter.validate_json(text, by_name=False)
         except ValidationError as exc:
-            # The SDK drops it, and whoever asked would wait for ever.
+            # The SDK drops such a line, and the client would wait for ever.
             await self._refuse(no_message(line, exc))
             return exc
         if isinstance(message, JSONRPCRequest) and len(str(message.id)) > LONGEST_ID:
             await self._refuse(no_message(line, None))
             return ValueError("the id of a request is too long")
         if isinstance(message, JSONRPCNotification) and b'"id"' in line:
-            # With an id that is none, such as 2.5, a request passes for one.
+            # A request with an invalid id, such as 2.5, parses as a notification.
             await self._refuse(no_message(line, None))
         return SessionMessage(message)
 
@@ -96,7 +96,7 @@ class _Reader(_Stream):
         """The next line that is a message, None at the end."""
         overlong: Unread | None = None
         while not self._at_end:
-            await self._outlet.wait()
+            await self._backpressure.wait()
             try:
                 line = await self._reader.readuntil(b"\n")
             except asyncio.LimitOverrunError as exc:
@@ -126,12 +126,12 @@ class _Reader(_Stream):
 
 
 def _is_too_much_now(line: bytes) -> bool:
-    """Whether a long message would take what is kept back for everything else."""
+    """Whether a long message would use up the memory reserve."""
     return len(line) > _LONG_LINE and is_memory_short()
 
 
 class _Input(asyncio.StreamReaderProtocol):
-    """Tells of the end of the input even while nobody asks for another line."""
+    """Calls `on_end` at the end of the input, also while no read is pending."""
 
     def __init__(
         self, reader: asyncio.StreamReader, on_end: Callable[[], None]
@@ -151,41 +151,41 @@ class _Writer(_Stream):
         self,
         writer: asyncio.StreamWriter,
         on_closed: Callable[[], None],
-        outlet: Outlet,
+        backpressure: Backpressure,
     ) -> None:
         self._writer = writer
         self._on_closed = on_closed
-        self._outlet = outlet
+        self._backpressure = backpressure
 
     async def send(self, item: SessionMessage) -> None:
         message = bounded_error(item.message)
         await self.write(message.model_dump_json(by_alias=True, exclude_unset=True))
 
     async def write(self, message: str) -> None:
-        """Write one line; returns when the client has taken most of what waits."""
+        """Write one line; return when the pipe's buffer has drained."""
         self._writer.write(message.encode("utf-8", "replace") + b"\n")
         try:
-            with self._outlet.blocked():
+            with self._backpressure.blocked():
                 await self._writer.drain()
         except ConnectionError:
             self._on_closed()
 
 
-async def serve_stdio(session: Session, outlet: Outlet) -> int:
-    """Run `session` over this process's stdin and stdout until it ends.
+async def serve_stdio(session: Session, backpressure: Backpressure) -> int:
+    """Run `session` over this process's stdin and stdout.
 
-    It ends when stdin closes, when the client stops reading for good, and at
-    SIGTERM, SIGINT or SIGHUP.
+    The session ends when stdin closes, when the client closes stdout, and at SIGTERM,
+    SIGINT or SIGHUP.
 
     Args:
-        session: What is served.
-        outlet: Blocked while the client does not read.
+        session: Reads and writes the SDK's messages.
+        backpressure: Blocked while the client does not read.
 
     Returns:
         The exit status: 0, or 128 plus the signal's number.
     """
     if not _are_pipes():
-        # A terminal, a file or Windows: asyncio cannot watch these.
+        # asyncio can watch neither a terminal, nor a file, nor a Windows pipe.
         async with stdio_server() as (read, write):
             await session(read, write)
         return 0
@@ -208,10 +208,10 @@ async def serve_stdio(session: Session, outlet: Outlet) -> int:
 
         def on_end_of_input() -> None:
             deadline.start(status)
-            outlet.give_up()
+            backpressure.give_up()
 
         tasks.start_soon(watch_signals)
-        pipes = _claimed_pipes(on_closed, on_end_of_input, outlet)
+        pipes = _claimed_pipes(on_closed, on_end_of_input, backpressure)
         async with pipes as (reader, writer):
             await session(reader, writer)
         tasks.cancel_scope.cancel()
@@ -230,16 +230,16 @@ def _are_pipes() -> bool:
 async def _claimed_pipes(
     on_closed: Callable[[], None],
     on_end_of_input: Callable[[], None],
-    outlet: Outlet,
+    backpressure: Backpressure,
 ) -> AsyncIterator[tuple[_Reader, _Writer]]:
-    """Take descriptors 0 and 1 for the wire alone, and give them back after."""
+    """Yield streams on duplicates of descriptors 0 and 1."""
     loop = asyncio.get_running_loop()
     stdin, stdout = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    # What was printed before and is still buffered goes to stderr as well.
+    # Text that Python has buffered for stdout goes to stderr.
     python_stdout = sys.stdout  # noqa: TID251
     python_stdout.flush()
     sys.stdout = sys.stderr  # noqa: TID251
@@ -253,12 +253,12 @@ async def _claimed_pipes(
         )
         writer = asyncio.StreamWriter(write_transport, protocol, None, loop)
         try:
-            messages = _Writer(writer, on_closed, outlet)
-            yield _Reader(reader, outlet, messages), messages
+            messages = _Writer(writer, on_closed, backpressure)
+            yield _Reader(reader, backpressure, messages), messages
         finally:
             read_transport.close()
             write_transport.close()
     finally:
-        # Descriptor 1 stays stderr: whatever is printed from here on is no message.
+        # Descriptor 1 stays stderr: later prints are no protocol messages.
         python_stdout.flush()
         sys.stdout = python_stdout  # noqa: TID251

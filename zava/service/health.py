@@ -9,7 +9,7 @@ from typing import Any
 from zava.errors import MCPError
 
 Probe = Callable[[], str | None]
-"""Sees that a part answers and says what is wrong all the same, if anything is.
+"""Checks that a part answers; returns a fault that remains all the same, or "".
 
 It raises an MCPError if the part does not answer."""
 

@@ -13,17 +13,37 @@ from pydantic import (
     ValidationError,
     model_validator,
 )
-from pydantic_settings import SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from zava.errors import ConfigurationError
-from zava.settings.embedding import EmbeddingSettings
 from zava.settings.sources import (
     PREFIX,
+    expanded,
     explain,
+    none_if_empty,
     origins,
     refuse_unknown_names,
 )
-from zava.settings.values import expanded, none_if_empty
+
+
+class EmbeddingSettings(BaseSettings):
+    """A part of the settings; see `Settings`."""
+
+    embedding_provider: Literal["auto", "openai", "azure", "local", "none"] = Field(
+        "auto",
+        description="What embeds texts: openai, azure, local, none;"
+        " auto takes the first of azure, openai and local that is there",
+    )
+    embedding_model: str = Field(
+        "text-embedding-3-small",
+        min_length=1,
+        max_length=200,
+        description="Model of openai, deployment of azure; local has its own",
+    )
+    embedding_timeout: float = Field(
+        5.0, gt=0, le=600, description="Seconds that one embedding request may take"
+    )
+
 
 CONNECTION_SETTINGS = (
     "database_url",
@@ -40,7 +60,7 @@ _COPIES = 8
 
 
 class Settings(EmbeddingSettings):
-    """The settings; each is documented in the README under its variable's name."""
+    """The settings; docs/settings.md describes each under its variable's name."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX,

@@ -13,7 +13,26 @@ from dotenv import dotenv_values
 from pydantic import ValidationError
 
 from zava.errors import ConfigurationError
-from zava.settings.values import expanded
+
+
+def none_if_empty(value: Any) -> Any:
+    """A variable that is set to nothing sets nothing."""
+    return None if value == "" else value
+
+
+def expanded(value: Any) -> Any:
+    """`~` is the home folder, as a shell would have written it.
+
+    Raises:
+        ValueError: `~NAME` is nobody's.
+    """
+    if not isinstance(value, str | Path) or not str(value).startswith("~"):
+        return value
+    try:
+        return type(value)(Path(value).expanduser())
+    except RuntimeError as exc:
+        raise ValueError("~ names nobody who has a home folder here") from exc
+
 
 PREFIX = "ZAVA_"
 

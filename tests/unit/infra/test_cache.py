@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -143,7 +144,7 @@ def test_what_is_empty_is_kept(cache: QueryCache, empty: Any) -> None:
 def test_a_refresh_reads_again_and_keeps_that(cache: QueryCache) -> None:
     query = Query()
     cache.get_cached_result("k", query)
-    assert cache.refresh("k", query) == 2
+    assert cache.obtain("k", query, fresh=True) == (2, False)
     assert cache.get_cached_result("k", query) == 2
 
 
@@ -153,18 +154,18 @@ def test_a_refresh_leaves_nothing_older_behind(
 ) -> None:
     cache = QueryCache(max_bytes=10, weigh=len, clock=clock)
     cache.get_cached_result("k", lambda: "old")
-    cache.refresh("k", lambda: fresh)
+    cache.obtain("k", lambda: fresh, fresh=True)
     assert cache.peek("k") is None
 
 
 def test_a_refresh_that_fails_reaches_the_caller(cache: QueryCache) -> None:
     with pytest.raises(DatabaseError):
-        cache.refresh("k", failing)
+        cache.obtain("k", failing, fresh=True)
 
 
 def test_a_run_that_began_before_a_refresh_does_not_undo_it(cache: QueryCache) -> None:
     def slow() -> str:
-        cache.refresh("k", lambda: "new")
+        cache.obtain("k", lambda: "new", fresh=True)
         return "old"
 
     cache.get_cached_result("k", slow)
@@ -192,12 +193,16 @@ def poll(condition: Callable[[], bool]) -> None:
 
 
 def together(
-    cache: QueryCache, leader: Callable[[], Any], follower: Callable[[], Any]
+    cache: QueryCache,
+    leader: Callable[[], Any],
+    follower: Callable[[], Any],
+    ask: Callable[[str, Callable[[], Any]], Any] | None = None,
 ) -> list[Any]:
     """Let one call lead and nineteen wait for it; return outcomes, the leader's first.
 
-    `leader` runs while the nineteen wait.
+    `leader` runs while the nineteen wait; `ask` is `get_cached_result` unless given.
     """
+    ask = ask or cache.get_cached_result
     started = threading.Event()
 
     def lead() -> Any:
@@ -207,7 +212,7 @@ def together(
 
     def outcome(query: Callable[[], Any]) -> Any:
         try:
-            return cache.get_cached_result("k", query)
+            return ask("k", query)
         except BaseException as exc:  # noqa: BLE001 - it is what the test looks at
             return exc
 
@@ -385,3 +390,44 @@ def test_a_result_is_obtained_with_word_of_whether_it_was_kept(
     assert obtain(fresh=False) == (1, True)
     assert obtain(fresh=True) == (2, False)
     assert obtain(fresh=False) == (2, True)
+
+
+def test_a_result_that_is_not_to_be_used_again_is_not_kept(cache: QueryCache) -> None:
+    query = Query()
+
+    def obtain(*, fresh: bool) -> tuple[Any, bool]:
+        return cache.obtain("k", query, fresh=fresh, keeps=lambda number: number > 2)
+
+    assert obtain(fresh=False) == (1, False)
+    assert obtain(fresh=True) == (2, False)
+    assert cache.peek("k") is None
+    assert obtain(fresh=False) == (3, False)
+    assert obtain(fresh=False) == (3, True)
+
+
+def test_a_result_that_is_not_kept_reaches_all_who_wait(cache: QueryCache) -> None:
+    query = Query()
+    obtain = partial(cache.obtain, keeps=lambda _number: False)
+    outcomes = together(cache, query, query, obtain)
+    assert sorted(outcomes) == [(1, False)] + [(1, True)] * 19
+    assert cache.peek("k") is None
+
+
+def test_a_refresh_that_is_not_to_be_used_again_leaves_the_older_one(
+    cache: QueryCache,
+) -> None:
+    cache.obtain("k", lambda: "whole")
+    passing = cache.obtain("k", lambda: "in part", fresh=True, keeps=lambda _r: False)
+    assert passing == ("in part", False)
+    assert cache.peek("k") == "whole"
+
+
+def test_a_result_that_is_obtained_may_have_a_time_of_its_own(
+    cache: QueryCache, clock: FakeClock
+) -> None:
+    for fresh in (False, True):
+        cache.obtain("k", Query(), ttl=5, fresh=fresh)
+        clock.advance(4.9)
+        assert cache.peek("k") == 1
+        clock.advance(0.1)
+        assert cache.peek("k") is None

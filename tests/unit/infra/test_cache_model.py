@@ -79,7 +79,8 @@ class CacheMachine(RuleBasedStateMachine):
     @rule(key=keys, value=values, ttl=ttls)
     def refresh(self, key: str, value: str | None, ttl: float | None) -> None:
         """The query runs whatever is kept."""
-        assert self.cache.refresh(key, lambda: value, ttl) == value
+        obtained = self.cache.obtain(key, lambda: value, fresh=True, ttl=ttl)
+        assert obtained == (value, False)
         self.keep(key, value, ttl)
 
     @rule(key=keys)

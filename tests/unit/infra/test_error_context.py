@@ -24,7 +24,7 @@ from zava.errors import (
     ValidationError,
 )
 from zava.infra.error_context import error_handling_context, first_fault
-from zava.infra.metrics import MetricsCollector
+from zava.infra.telemetry import MetricsCollector
 
 USER = "f47ac10b-58cc-4372-a567-0e02b2c3d479"
 QUERY = "SELECT 'private' FROM retail.customers"

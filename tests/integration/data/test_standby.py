@@ -1,0 +1,86 @@
+"""A hot standby: every transaction there only reads."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import errors as pg
+
+from tests.conftest import SCALE
+from tests.people import SEATTLE
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.loading import DatabaseLoader
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import ConfigurationError
+
+pytestmark = pytest.mark.thorough
+
+_GRANT = "GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO"
+CHANGES = {
+    "locked": "SELECT",
+    "open": f"{_GRANT} PUBLIC",
+    "group": f"{_GRANT} store_managers",
+}
+
+
+@pytest.fixture(scope="module")
+def standby(pg_version: int) -> Iterator[EmbeddedServer]:
+    """`locked`; `open` where set_config is; `group` where it is to a group."""
+    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
+    folder.chmod(0o755)
+    try:
+        with EmbeddedServer(folder, version=pg_version) as primary:
+            admin = primary.conninfo(dbname="postgres", user="postgres")
+            for name, change in CHANGES.items():
+                loader = DatabaseLoader(admin)
+                loader.create_database(name)
+                conninfo = primary.conninfo(dbname=name, user="postgres")
+                loader = DatabaseLoader(conninfo)
+                loader.load_schema()
+                loader.load_seed(float(SCALE) / 10, "2026-06-30", lambda *_: None)
+                with psycopg.connect(conninfo) as conn:
+                    conn.execute(change.encode())
+        cluster = folder / f"postgresql-{pg_version}"
+        (cluster / "standby.signal").touch()
+        with EmbeddedServer(folder, version=pg_version) as server:
+            yield server
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def names(standby: EmbeddedServer, database: str) -> list[str]:
+    conninfo = standby.conninfo(dbname=database, user="zava_server")
+    provider = PostgreSQLProvider({"conninfo": conninfo})
+    provider.open()
+    try:
+        seattle = provider.resolve_identity(SEATTLE)
+        return [
+            row[0] for row in provider.fetch("SELECT name FROM stores", seattle, 9).rows
+        ]
+    finally:
+        provider.close()
+
+
+def test_a_standby_with_the_locks_serves(standby: EmbeddedServer) -> None:
+    assert names(standby, "locked") == ["Zava Retail Seattle"]
+
+
+@pytest.mark.parametrize("database", ["open", "group"])
+def test_a_standby_on_which_a_query_could_become_its_login_serves_nobody(
+    standby: EmbeddedServer, database: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="standby"):
+        names(standby, database)
+
+
+def test_on_a_standby_a_grant_to_the_group_alone_is_seen_by_the_database(
+    standby: EmbeddedServer,
+) -> None:
+    conninfo = standby.conninfo(dbname="group", user="zava_server")
+    with psycopg.connect(conninfo) as conn, pytest.raises(pg.ReadOnlySqlTransaction):
+        conn.execute("SELECT seal FROM retail.resolve_identity(%s)", (SEATTLE,))

@@ -1,0 +1,454 @@
+"""Recommendations on the seed: companions, alternatives, and groups of customers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.people import REDMOND, SEATTLE
+from zava.admin.embedded import EmbeddedServer
+from zava.ai.local import LocalClient
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.errors import ConfigurationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.service.products.names import MAX_PRODUCTS, Search
+from zava.service.products.recommendations import (
+    MIN_SUPPORT,
+    SEGMENTS,
+    Recommendations,
+    Segment,
+)
+from zava.service.products.search import ProductSearch
+
+HAMMER = "HTHM001010"
+# In the small seed few products meet in five orders; these two do.
+WRENCH, STAR_KEYS = "HTWR003010", "HTAK008040"
+PEOPLE = ("Zava Retail Seattle", "Puget Sound Region", "Head Office")
+COUNTED = "o.status NOT IN ('cancelled', 'returned')"
+# The same by definition, from orders and their lines alone.
+HELD = f"""
+    SELECT DISTINCT o.order_id, o.customer_id, i.product_id
+    FROM retail.orders AS o JOIN retail.order_items AS i USING (order_id)
+    WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)
+"""
+COMPANIONS = f"""
+    WITH held AS MATERIALIZED ({HELD}), counted AS (
+        SELECT other.product_id, count(*) AS support,
+               (SELECT count(*) FROM held WHERE product_id = %(product_id)s) AS baskets,
+               (SELECT count(*) FROM held AS h WHERE h.product_id = other.product_id) AS others,
+               (SELECT count(*) FROM retail.orders AS o WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)) AS orders
+        FROM held AS one JOIN held AS other USING (order_id)
+        WHERE one.product_id = %(product_id)s AND other.product_id <> one.product_id
+        GROUP BY other.product_id
+    )
+    SELECT p.sku, c.support, round(c.support::numeric / c.baskets, 4),
+           round(c.support::numeric * c.orders / (c.baskets::numeric * c.others), 2)
+    FROM counted AS c JOIN retail.products AS p USING (product_id)
+    WHERE c.support * c.orders > c.baskets * c.others
+"""
+PREFERRED = f"""
+    WITH held AS MATERIALIZED ({HELD}), counted AS (
+        SELECT h.product_id, count(*) AS lines, count(*) FILTER (WHERE h.customer_id = ANY (%(members)s)) AS support
+        FROM held AS h GROUP BY h.product_id
+    ), whole AS (SELECT sum(lines) AS lines, sum(support) AS support FROM counted)
+    SELECT p.sku, c.support, round(c.support / w.support, 4), round(c.support * w.lines / (w.support * c.lines), 2)
+    FROM counted AS c CROSS JOIN whole AS w JOIN retail.products AS p USING (product_id)
+    WHERE c.support > 0 AND c.support * w.lines > w.support * c.lines
+"""
+BUYERS = f"""
+    WITH counted AS (
+        SELECT o.customer_id, o.total_amount, (o.order_date AT TIME ZONE 'UTC')::date AS day
+        FROM retail.orders AS o WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)
+    ), buyers AS (
+        SELECT customer_id, count(*) AS orders, sum(total_amount) AS spent, min(day) AS first, max(day) AS last,
+               (SELECT max(day) FROM counted) AS latest
+        FROM counted GROUP BY customer_id
+    )
+    SELECT customer_id FROM buyers WHERE
+"""
+MEMBERS: dict[Segment, str] = {
+    "new": f"{BUYERS} first > latest - 90",
+    "frequent": f"{BUYERS} orders >= 8",
+    "lapsed": f"{BUYERS} last <= latest - 365",
+    # Whoever spent as much as the last of the tenth belongs to it.
+    "big_spender": f"""{BUYERS} (SELECT count(*) FROM buyers AS richer WHERE richer.spent > buyers.spent)
+        <= (SELECT count(*) / 10 FROM buyers)""",
+}
+
+
+def who(owner: psycopg.Connection, name: str) -> tuple[str, list[Any]]:
+    """Return the user id of a store's manager or a region, and its stores."""
+    ((person, stores),) = owner.execute(
+        "SELECT manager_id, ARRAY[store_id] FROM retail.stores WHERE name = %(name)s"
+        " UNION ALL SELECT r.user_id, array_agg(s.store_id)"
+        " FROM retail.regional_managers AS r"
+        " JOIN retail.regional_manager_stores AS s USING (user_id)"
+        " WHERE r.name = %(name)s GROUP BY 1",
+        {"name": name},
+    ).fetchall()
+    return str(person), stores
+
+
+def search_of(provider: PostgreSQLProvider) -> tuple[QueryCache, Search]:
+    """A cache, and a search that keeps its answers there."""
+    cache = QueryCache()
+    return cache, ProductSearch(provider, cache, LocalClient()).search
+
+
+@pytest.fixture(scope="module")
+def recommendations(searchable_provider: PostgreSQLProvider) -> Recommendations:
+    return Recommendations(searchable_provider, *search_of(searchable_provider))
+
+
+@pytest.fixture(scope="module")
+def head_office(cluster: EmbeddedServer, searchable: str) -> str:
+    conninfo = cluster.conninfo(dbname=searchable, user="postgres")
+    with psycopg.connect(conninfo) as conn:
+        row = conn.execute(
+            "SELECT user_id FROM retail.regional_managers WHERE name = 'Head Office'"
+        ).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def types_of(conn: psycopg.Connection, rows: list[dict[str, Any]]) -> set[str]:
+    return {
+        name
+        for (name,) in conn.execute(
+            "SELECT t.name FROM retail.products AS p"
+            " JOIN retail.product_types AS t USING (type_id) WHERE p.sku = ANY (%s)",
+            ([row["sku"] for row in rows],),
+        )
+    }
+
+
+def test_what_is_bought_together_goes_together(
+    recommendations: Recommendations, head_office: str
+) -> None:
+    answer = recommendations.recommend(head_office, product=WRENCH)
+    assert STAR_KEYS in [row["sku"] for row in answer["recommendations"]]
+    for row in answer["recommendations"]:
+        assert row["lift"] > 1
+        assert row["support"] >= MIN_SUPPORT
+    assert answer["basis"]["product"]["sku"] == WRENCH
+
+
+@pytest.mark.parametrize("name", PEOPLE)
+def test_companions_are_those_that_the_orders_themselves_give(
+    searchable_provider: PostgreSQLProvider, owner: psycopg.Connection, name: str
+) -> None:
+    person, stores = who(owner, name)
+    identity = searchable_provider.resolve_identity(person)
+    checked = 0
+    for sku in (WRENCH, HAMMER, STAR_KEYS):
+        (product,) = owner.execute(
+            "SELECT product_id FROM retail.products WHERE sku = %s", (sku,)
+        ).fetchall()[0]
+        parameters = {
+            "product_id": product,
+            "min_support": 1,
+            "candidates": 1000,
+            "max_rows": 1000,
+        }
+        query = Query(statement("bought_together"), parameters)
+        (found,) = searchable_provider.fetch_all([query], identity, 1000)
+        rows = [row for row in found.dicts() if row["sku"] is not None]
+        expected = owner.execute(
+            COMPANIONS, {"product_id": product, "stores": stores}
+        ).fetchall()
+        assert {
+            (row["sku"], row["support"], row["confidence"], row["lift"]) for row in rows
+        } == {(sku, n, float(share), float(lift)) for sku, n, share, lift in expected}
+        checked += len(rows)
+        counted = owner.execute(
+            f"SELECT count(*) FROM retail.orders AS o WHERE {COUNTED}"
+            " AND o.store_id = ANY (%(stores)s)",
+            {"stores": stores},
+        ).fetchall()
+        assert found.dicts()[0]["orders"] == counted[0][0]
+    assert checked > 0
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+@pytest.mark.parametrize("name", PEOPLE)
+def test_what_a_group_prefers_is_what_the_orders_themselves_give(
+    searchable_provider: PostgreSQLProvider,
+    owner: psycopg.Connection,
+    name: str,
+    segment: Segment,
+) -> None:
+    person, stores = who(owner, name)
+    parameters = {"segment": segment, "min_support": 1, "max_rows": 1000}
+    query = Query(statement("segment_products"), parameters)
+    (found,) = searchable_provider.fetch_all(
+        [query], searchable_provider.resolve_identity(person), 1000
+    )
+    rows = found.dicts()
+    members = owner.execute(MEMBERS[segment], {"stores": stores}).fetchall()
+    assert rows[0]["customers"] == len(members) > 0
+    expected = owner.execute(
+        PREFERRED, {"stores": stores, "members": [member for (member,) in members]}
+    ).fetchall()
+    assert {
+        (row["sku"], row["support"], row["confidence"], row["lift"])
+        for row in rows
+        if row["sku"] is not None
+    } == {(sku, n, float(share), float(lift)) for sku, n, share, lift in expected}
+
+
+def test_orders_are_those_of_the_caller_s_stores(
+    recommendations: Recommendations, head_office: str
+) -> None:
+    orders = {
+        person: recommendations.recommend(person, product=HAMMER)["basis"]["orders"]
+        for person in (head_office, SEATTLE, REDMOND)
+    }
+    assert orders[head_office] > orders[SEATTLE]
+    assert orders[SEATTLE] > orders[REDMOND]
+
+
+def test_too_few_orders_recommend_nothing(
+    recommendations: Recommendations,
+) -> None:
+    answer = recommendations.recommend(REDMOND, product="PTMI018030")
+    assert answer["recommendations"] == []
+    assert "more often than by chance" in answer["notes"][0]
+
+
+def test_alternatives_are_alike_and_in_stock(
+    recommendations: Recommendations, owner: psycopg.Connection
+) -> None:
+    answer = recommendations.recommend(SEATTLE, product=HAMMER)
+    alike = answer["similar_in_stock"]
+    assert "Hammers" in types_of(owner, alike[:2])
+    assert all(row["stock"] > 0 for row in alike)
+    similar = recommendations.similar(HAMMER, SEATTLE, max_rows=3)
+    assert similar["row_count"] == 3
+    assert HAMMER not in [row["sku"] for row in similar["similar"]]
+    scores = [row["similarity"] for row in similar["similar"]]
+    assert scores == sorted(scores, reverse=True)
+    assert all(len(row["stock_by_store"]) == 1 for row in similar["similar"])
+
+
+@pytest.mark.parametrize("segment", SEGMENTS)
+def test_a_group_of_customers_has_what_it_prefers(
+    recommendations: Recommendations, head_office: str, segment: Segment
+) -> None:
+    answer = recommendations.recommend(head_office, segment=segment, max_rows=5)
+    assert answer["basis"]["customers"] > 0
+    assert answer["basis"]["definition"] == SEGMENTS[segment]
+    if not answer["recommendations"]:
+        assert answer["notes"]
+        return
+    lifts = [row["lift"] for row in answer["recommendations"]]
+    assert lifts == sorted(lifts, reverse=True)
+    assert min(lifts) > 1
+    assert min(row["support"] for row in answer["recommendations"]) >= MIN_SUPPORT
+
+
+def test_an_answer_is_kept_until_it_is_asked_for_afresh(
+    searchable_provider: PostgreSQLProvider, head_office: str
+) -> None:
+    recommendations = Recommendations(
+        searchable_provider, *search_of(searchable_provider)
+    )
+
+    def cached(**options: Any) -> bool:
+        answer = recommendations.recommend(SEATTLE, product=HAMMER, **options)
+        return bool(answer["cached"])
+
+    assert [cached(), cached(), cached(fresh=True)] == [False, True, False]
+    assert not recommendations.recommend(REDMOND, product=HAMMER)["cached"]
+    # Without waiting for anything, as long as it is kept and for that person alone.
+    check, peek = recommendations.check, recommendations.peek
+    kept = peek(check(HAMMER), SEATTLE)
+    assert kept == recommendations.recommend(SEATTLE, product=HAMMER)
+    assert kept["cached"]
+    assert peek(check(HAMMER, fresh=True), SEATTLE) is None
+    assert peek(check(HAMMER, max_rows=9), SEATTLE) is None
+    assert peek(check(WRENCH), SEATTLE) is None
+    assert peek(check(HAMMER), head_office) is None
+
+
+@pytest.mark.parametrize(
+    ("product", "sku"),
+    [
+        pytest.param("hthm001010", HAMMER, id="SKU in any case"),
+        pytest.param("16 oz Fiberglass Claw Hammer", HAMMER, id="name"),
+        pytest.param("claw hammer", HAMMER, id="part of one name"),
+    ],
+)
+def test_a_product_is_named_by_sku_or_name(
+    recommendations: Recommendations, product: str, sku: str
+) -> None:
+    assert recommendations.similar(product, SEATTLE)["product"]["sku"] == sku
+
+
+@pytest.mark.parametrize(
+    "product", ["", "no such thing", "hammer", "%", "x" * 201, "'; --"]
+)
+def test_what_is_no_product_or_several_is_refused(
+    recommendations: Recommendations, product: str
+) -> None:
+    with pytest.raises(ValidationError):
+        recommendations.similar(product, SEATTLE)
+
+
+@pytest.fixture(scope="module")
+def twins(cluster: EmbeddedServer, template: str) -> Iterator[Recommendations]:
+    """Recommendations of a catalogue where two products have one name."""
+    name = "zava_twins"
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    with psycopg.connect(cluster.conninfo(dbname=name, user="postgres")) as conn:
+        conn.execute(
+            "UPDATE retail.products SET name = 'A Pair' WHERE sku = ANY (%s)",
+            ([WRENCH, STAR_KEYS],),
+        )
+    provider = PostgreSQLProvider(
+        {"conninfo": cluster.conninfo(dbname=name, user="zava_server")}
+    )
+    provider.open()
+    with closing(provider):
+        yield Recommendations(provider, *search_of(provider))
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("product", ["A Pair", "a pair", " A PAIR\n", "A Pai"])
+def test_a_name_that_products_share_is_refused_with_their_skus(
+    twins: Recommendations, product: str
+) -> None:
+    with pytest.raises(ValidationError, match=f"{STAR_KEYS}.*{WRENCH}"):
+        twins.similar(product, SEATTLE)
+    if product != "A Pai":
+        with pytest.raises(ValidationError, match=f"{STAR_KEYS}.*{WRENCH}"):
+            twins.recommend(SEATTLE, product=product)
+
+
+@pytest.mark.parametrize(
+    "product", ["fence posst", "fiberglas hamer", "glue for tiles"]
+)
+def test_an_unknown_name_is_refused_with_near_ones_and_their_skus(
+    recommendations: Recommendations, product: str
+) -> None:
+    near = r"near names are .+ \([A-Z]{4}\d{6}\)"
+    with pytest.raises(ValidationError, match=near):
+        recommendations.similar(product, SEATTLE)
+    with pytest.raises(ValidationError, match=near):
+        recommendations.recommend(SEATTLE, product=product)
+
+
+@pytest.mark.parametrize(
+    ("product", "kind"),
+    [
+        ("Hammers", "Hammers"),
+        ("hammer", "Hammers"),
+        ("treated posts", "Treated Posts"),
+        ("treated post", "Treated Posts"),
+        ("hand tools", "Hand Tools"),
+    ],
+)
+def test_a_kind_of_product_is_all_of_them_together(
+    recommendations: Recommendations,
+    owner: psycopg.Connection,
+    head_office: str,
+    product: str,
+    kind: str,
+) -> None:
+    answer = recommendations.recommend(head_office, product=product)
+    basis = answer["basis"]
+    assert basis["kind"] == kind
+    assert basis["product_count"] > 1
+    assert basis["products"]
+    skus = {row["sku"] for row in answer["recommendations"]}
+    assert not skus & {row["sku"] for row in basis["products"]}
+    ((held,),) = owner.execute(
+        "SELECT count(DISTINCT o.order_id) FROM retail.orders AS o"
+        " JOIN retail.order_items USING (order_id)"
+        " JOIN retail.products AS p USING (product_id)"
+        " JOIN retail.product_types AS t USING (type_id)"
+        " JOIN retail.categories AS c ON c.category_id = p.category_id"
+        f" WHERE {COUNTED} AND %(kind)s IN (t.name, c.name)",
+        {"kind": kind},
+    ).fetchall()
+    assert basis["orders_with_product"] == held
+
+
+def test_words_that_several_names_have_are_a_kind(
+    recommendations: Recommendations, head_office: str
+) -> None:
+    basis = recommendations.recommend(head_office, product="LEDs")["basis"]
+    assert basis["kind"] == "LEDs"
+    assert basis["product_count"] > 1
+    for product in basis["products"]:
+        assert "LED" in product["name"]
+
+
+@pytest.mark.parametrize(
+    "product",
+    [
+        f"{WRENCH}, {STAR_KEYS}",
+        f"{WRENCH.lower()};{STAR_KEYS}",
+        f"{WRENCH} {STAR_KEYS} {WRENCH}",
+        f"{WRENCH}\n{STAR_KEYS}",
+    ],
+)
+def test_several_skus_are_taken_together(
+    recommendations: Recommendations,
+    owner: psycopg.Connection,
+    head_office: str,
+    product: str,
+) -> None:
+    answer = recommendations.recommend(head_office, product=product, max_rows=100)
+    named = {row["sku"] for row in answer["basis"]["products"]}
+    assert named == {WRENCH, STAR_KEYS}
+    lines = owner.execute(
+        "SELECT o.order_id, p.sku FROM retail.orders AS o"
+        " JOIN retail.order_items USING (order_id)"
+        f" JOIN retail.products AS p USING (product_id) WHERE {COUNTED}"
+    ).fetchall()
+    orders = {order for order, sku in lines if sku in named}
+    assert answer["basis"]["orders_with_product"] == len(orders)
+    assert answer["recommendations"]
+    for row in answer["recommendations"]:
+        both = {order for order, sku in lines if sku == row["sku"]} & orders
+        assert row["support"] == len(both)
+        assert row["confidence"] == round(len(both) / len(orders), 4)
+
+
+def test_a_list_with_an_unknown_sku_or_too_many_is_refused(
+    recommendations: Recommendations,
+) -> None:
+    with pytest.raises(ValidationError, match="XXXX000000"):
+        recommendations.recommend(SEATTLE, product=f"{WRENCH}, XXXX000000")
+    many = "\n".join([WRENCH] * (MAX_PRODUCTS + 1))
+    with pytest.raises(ValidationError, match="at most"):
+        recommendations.recommend(SEATTLE, product=many)
+
+
+def test_a_product_and_a_segment_are_one_too_many(
+    recommendations: Recommendations,
+) -> None:
+    for arguments in ({}, {"product": HAMMER, "segment": "new"}):
+        with pytest.raises(ValidationError, match="exactly one"):
+            recommendations.recommend(SEATTLE, **arguments)  # type: ignore[arg-type]
+
+
+def test_without_vectors_companions_are_found_all_the_same(
+    provider: PostgreSQLProvider,
+) -> None:
+    plain = Recommendations(provider, *search_of(provider))
+    answer = plain.recommend(SEATTLE, product=HAMMER)
+    assert answer["basis"]["orders"] > 0
+    assert answer["similar_in_stock"] == []
+    assert "zava embed" in answer["notes"][-1]
+    with pytest.raises(ConfigurationError, match="zava embed"):
+        plain.similar(HAMMER, SEATTLE)

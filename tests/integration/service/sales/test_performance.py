@@ -1,0 +1,682 @@
+"""get_store_performance: its numbers against SQL of their own, and who may ask."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta, timezone
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import pytest
+
+from tests.people import REDMOND, SEATTLE, STORE_MANAGERS, STRANGER
+from zava.data.provider import PostgreSQLProvider
+from zava.data.sales_data import get_sales_data
+from zava.data.transaction import Query
+from zava.errors import AuthorizationError, MCPError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import ResultSet
+from zava.service.sales.insights import REVENUE_MOVED_PERCENT
+from zava.service.sales.performance import MAX_STORE_ID, SalesAnalyticsService
+from zava.service.sales.periods import parse_period
+
+Owner = psycopg.Connection
+
+NOW = datetime(2026, 6, 30, 18, tzinfo=timezone.utc)
+SEATTLE_STORE = "Zava Retail Seattle"
+PERIODS = (
+    "2025",
+    "2025-Q3",
+    "2025-12",
+    "last_12_months",
+    "2020",
+    "2026-01-05..2026-05-20",
+)
+
+COUNTED = """
+    SELECT * FROM retail.orders
+    WHERE store_id = %(store)s AND order_date >= %(start)s AND order_date < %(end)s
+        AND status <> 'cancelled' AND status <> 'returned'
+"""
+# Each figure by its definition, one query a figure.
+FIGURES = {
+    "revenue": f"SELECT sum(total_amount) FROM ({COUNTED}) AS o",
+    "orders": f"SELECT count(*) FROM ({COUNTED}) AS o",
+    "average_order_value": f"SELECT avg(total_amount) FROM ({COUNTED}) AS o",
+    "units": f"SELECT sum(quantity) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id)",
+    "units_per_order": f"SELECT sum(quantity)::numeric / count(DISTINCT order_id) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id)",
+    "discount_rate": f"SELECT 100 * sum(i.discount_amount) / sum(i.quantity * i.unit_price) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id)",
+    "gross_margin": f"SELECT 100 * (sum(i.total_amount) - sum(p.cost * i.quantity)) / sum(i.total_amount) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id) JOIN retail.products AS p USING (product_id)",
+    "unique_customers": f"SELECT count(DISTINCT customer_id) FROM ({COUNTED}) AS o",
+    "new_customers": """
+        SELECT count(*) FROM (
+            SELECT min(order_date) AS first FROM retail.orders
+            WHERE store_id = %(store)s AND status <> 'cancelled' AND status <> 'returned'
+            GROUP BY customer_id
+        ) AS c WHERE first >= %(start)s AND first < %(end)s""",
+}
+PLACED = "SELECT * FROM retail.orders WHERE store_id = %(store)s AND order_date >= %(start)s AND order_date < %(end)s"
+STATUSES = {
+    "cancelled_orders": f"SELECT count(*) FROM ({PLACED}) AS o WHERE status = 'cancelled'",
+    "cancelled_share": f"SELECT 100 * avg((status = 'cancelled')::integer) FROM ({PLACED}) AS o",
+    "returned_orders": f"SELECT count(*) FROM ({PLACED}) AS o WHERE status = 'returned'",
+    "returned_share": f"SELECT 100 * avg((status = 'returned')::integer) FROM ({PLACED}) AS o",
+}
+BY_CATEGORY = f"""
+    SELECT c.name, sum(i.total_amount) AS revenue
+    FROM ({COUNTED}) AS o
+    JOIN retail.order_items AS i USING (order_id)
+    JOIN retail.products AS p USING (product_id)
+    JOIN retail.categories AS c ON c.category_id = p.category_id
+    GROUP BY c.name"""
+BY_PRODUCT = f"""
+    SELECT p.name, sum(i.quantity) AS units, sum(i.total_amount) AS revenue, min(v.stock_level) AS stock
+    FROM ({COUNTED}) AS o
+    JOIN retail.order_items AS i USING (order_id)
+    JOIN retail.products AS p USING (product_id)
+    LEFT JOIN retail.inventory AS v ON v.product_id = p.product_id AND v.store_id = o.store_id
+    GROUP BY p.product_id"""
+BY_DAY = f"SELECT order_date::date AS day, sum(total_amount), count(*) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
+BY_MONTH = f"SELECT date_trunc('month', order_date)::date, sum(total_amount), count(*) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
+
+Span = tuple[str, str]
+
+
+class CountingProvider(PostgreSQLProvider):
+    """Notes how often it was asked."""
+
+    def __init__(self, connection_config: dict[str, Any]) -> None:
+        super().__init__(connection_config)
+        self.asked: list[int] = []
+
+    def fetch_all(
+        self, queries: Sequence[Query], *args: Any, **kwargs: Any
+    ) -> list[ResultSet]:
+        """Note it and answer."""
+        self.asked.append(len(queries))
+        return super().fetch_all(queries, *args, **kwargs)
+
+
+@pytest.fixture
+def service(provider: PostgreSQLProvider) -> SalesAnalyticsService:
+    return SalesAnalyticsService(provider, QueryCache(), clock=lambda: NOW)
+
+
+@pytest.fixture(scope="session")
+def stores(owner: Owner) -> dict[str, str]:
+    """The id of every store, by name."""
+    rows = owner.execute("SELECT name, store_id::text FROM retail.stores").fetchall()
+    return dict(rows)
+
+
+@pytest.fixture(scope="session")
+def head_office(owner: Owner) -> str:
+    return manager(owner, "Head Office")
+
+
+def manager(owner: Owner, name: str) -> str:
+    query = "SELECT user_id::text FROM retail.regional_managers WHERE name = %s"
+    row = owner.execute(query, (name,)).fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def rows_of(owner: Owner, query: str, store: str, span: Span) -> list[tuple[Any, ...]]:
+    with owner.transaction():
+        owner.execute("SET LOCAL TimeZone = 'UTC'")
+        values = {"store": store, "start": span[0], "end": span[1]}
+        return owner.execute(query.encode(), values).fetchall()
+
+
+def value_of(owner: Owner, query: str, store: str, span: Span) -> Any:
+    ((value,),) = rows_of(owner, query, store, span)
+    return value
+
+
+def cents(value: Any, digits: str = "0.01") -> float | None:
+    if value is None:
+        return None
+    return float(Decimal(value).quantize(Decimal(digits), ROUND_HALF_UP))
+
+
+def growth(now: Any, before: Any) -> float | None:
+    return cents(100 * (Decimal(now) - before) / before) if before else None
+
+
+def spans_of(result: dict[str, Any]) -> dict[str, Span]:
+    spans = result["metrics"]["compared_with"]
+    found = {name: (span["start"], span["end"]) for name, span in spans.items() if span}
+    period = result["period"]
+    return {"current": (period["start"], period["end"]), **found}
+
+
+@pytest.mark.acceptance("A14", "A23")
+@pytest.mark.parametrize("period", PERIODS)
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_agrees_with_sql_written_from_its_definition(
+    service: SalesAnalyticsService,
+    owner: Owner,
+    stores: dict[str, str],
+    period: str,
+    name: str,
+) -> None:
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    figure = result["metrics"][name]
+    spans = spans_of(result)
+    exact = {
+        span: value_of(owner, FIGURES[name], stores[SEATTLE_STORE], bounds)
+        for span, bounds in spans.items()
+    }
+    assert figure["value"] == cents(exact["current"])
+    assert figure["value"] or name == "new_customers"
+    for span in ("previous", "year_before"):
+        if span not in spans:  # it is the same as the one before
+            assert figure[span] is None
+            continue
+        if spans[span][1] <= "2020-01-02":
+            assert figure[span] is None
+            continue
+        assert figure[span] == {
+            "value": cents(exact[span]),
+            "change_percent": growth(exact["current"], exact[span]),
+        }
+
+
+def test_a_year_is_compared_once_with_the_year_before_it(
+    service: SalesAnalyticsService,
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    assert spans_of(result) == {
+        "current": ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
+        "previous": ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+    }
+
+
+@pytest.mark.parametrize("name", STATUSES)
+def test_cancelled_and_returned_orders_agree_with_sql(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str], name: str
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    span = spans_of(result)["current"]
+    exact = value_of(owner, STATUSES[name], stores[SEATTLE_STORE], span)
+    assert result["metrics"][name]["value"] == cents(exact)
+
+
+@pytest.mark.acceptance("A23")
+@pytest.mark.parametrize("period", ["2025", "2025-Q3"])
+def test_categories_agree_with_sql(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str], period: str
+) -> None:
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    exact: dict[str, dict[str, Decimal]] = {
+        span: dict(rows_of(owner, BY_CATEGORY, stores[SEATTLE_STORE], bounds))
+        for span, bounds in spans_of(result).items()
+    }
+    now, before, year = exact["current"], exact["previous"], exact.get("year_before")
+    total = sum(now.values())
+    rows = result["metrics"]["categories"]["rows"]
+    assert [row["name"] for row in rows] == sorted(
+        now | before | (year or {}), key=lambda name: -now.get(name, 0)
+    )
+    for row in rows:
+        name = row.pop("name")
+        assert row == {
+            "revenue": cents(now.get(name, 0)),
+            "share_percent": cents(100 * now.get(name, Decimal(0)) / total),
+            "previous_revenue": cents(before.get(name, 0)),
+            "growth_percent": growth(now.get(name, 0), before.get(name, 0)),
+            "year_before_revenue": cents(year.get(name, 0)) if year else None,
+            "year_growth_percent": (
+                growth(now.get(name, 0), year.get(name, 0)) if year else None
+            ),
+        }
+
+
+def test_best_products_and_their_stock_agree_with_sql(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    span = spans_of(result)["current"]
+    products = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], span)
+    best = sorted(products, key=lambda row: -row[2])[:5]
+    assert result["metrics"]["best_products"]["rows"] == [
+        {"name": name, "units": units, "revenue": cents(revenue)}
+        for name, units, revenue, _ in best
+    ]
+    assert result["metrics"]["stock_cover"]["rows"] == [
+        {
+            "name": name,
+            "stock_level": stock,
+            "daily_units": cents(Decimal(units) / 365),
+            "days": cents(stock / (Decimal(units) / 365), "0.1"),
+        }
+        for name, units, _, stock in best
+    ]
+
+
+def test_fading_products_agree_with_sql(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    spans = spans_of(result)
+    products = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], spans["current"])
+    now = {name: (units, revenue) for name, units, revenue, _ in products}
+    fallen = []
+    before = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], spans["previous"])
+    for name, units, revenue, _ in before:
+        units_now, revenue_now = now.get(name, (0, Decimal(0)))
+        if units >= 10 and revenue_now < revenue:
+            row = {
+                "name": name,
+                "units": units_now,
+                "revenue": cents(revenue_now),
+                "previous_units": units,
+                "previous_revenue": cents(revenue),
+                "change_percent": growth(revenue_now, revenue),
+            }
+            fallen.append((revenue_now - revenue, row))
+    fallen.sort(key=lambda pair: pair[0])
+    assert result["metrics"]["fading_products"]["rows"] == [r for _, r in fallen[:5]]
+    assert len(fallen) >= 5
+
+
+@pytest.mark.parametrize("period", ["2025", "2025-07"])
+def test_the_series_and_the_best_day_agree_with_sql(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str], period: str
+) -> None:
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    span = spans_of(result)["current"]
+    series = result["metrics"]["series"]
+    query = {"day": BY_DAY, "month": BY_MONTH}[series["bucket"]]
+    exact = rows_of(owner, query, stores[SEATTLE_STORE], span)
+    assert [row for row in series["rows"] if row[2]] == [
+        [str(day), cents(revenue), orders] for day, revenue, orders in exact
+    ]
+    assert len(series["rows"]) == {"2025": 12, "2025-07": 31}[period]
+    days = rows_of(owner, BY_DAY, stores[SEATTLE_STORE], span)
+    best = max(days, key=lambda row: row[1])
+    found = result["metrics"]["best_day"]
+    assert (found["day"], found["value"], found["orders"]) == (
+        str(best[0]),
+        cents(best[1]),
+        best[2],
+    )
+
+
+class RecordingService(SalesAnalyticsService):
+    """Notes its steps."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.steps: list[str] = []
+
+    def _validate_store_access(self, *args: Any) -> Any:
+        self.steps.append("access")
+        return super()._validate_store_access(*args)
+
+    def _calculate_metrics(self, sales_data: Any) -> Any:
+        self.steps.append(f"metrics of {type(sales_data).__name__}")
+        return super()._calculate_metrics(sales_data)
+
+    def _generate_insights(self, metrics: Any) -> Any:
+        self.steps.append(f"insights of {type(metrics).__name__}")
+        return super()._generate_insights(metrics)
+
+
+@pytest.mark.acceptance("A13", "A15", "A17", "A18", "A19")
+def test_access_comes_before_the_data_and_insights_come_of_the_metrics(
+    provider: PostgreSQLProvider,
+) -> None:
+    service = RecordingService(provider, QueryCache(), clock=lambda: NOW)
+    assert service.db_provider is provider
+    service.get_store_performance("seattle", "2025", SEATTLE)
+    assert service.steps == [
+        "access",
+        "metrics of SalesData",
+        "insights of StoreMetrics",
+    ]
+    with pytest.raises(AuthorizationError):
+        service.get_store_performance("redmond", "2025", SEATTLE)
+    assert service.steps[3:] == ["access"]
+
+
+@pytest.mark.acceptance("A19", "A23")
+def test_the_first_insight_tells_the_figures_of_the_database(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    spans, store = spans_of(result), stores[SEATTLE_STORE]
+    now, before = (
+        (
+            value_of(owner, FIGURES["revenue"], store, spans[span]),
+            value_of(owner, FIGURES["orders"], store, spans[span]),
+        )
+        for span in ("current", "previous")
+    )
+    change = growth(now[0], before[0])
+    assert change is not None
+    assert abs(change) >= REVENUE_MOVED_PERCENT
+    direction = "up" if change > 0 else "down"
+    assert result["insights"][0] == (
+        f"Revenue of ${now[0]:,.0f} from {now[1]:,} orders is {direction}"
+        f" {abs(change):.1f}% on 2024-01-01 to 2024-12-31"
+        f" (${before[0]:,.0f} from {before[1]:,} orders)."
+    )
+
+
+@pytest.mark.acceptance("A14", "A20")
+def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> None:
+    result = service.get_store_performance("seattle", " YTD ", SEATTLE)
+    assert list(result) == ["store_id", "period", "metrics", "insights"]
+    assert result["period"] == {
+        "name": "ytd",
+        "start": "2026-01-01T00:00:00Z",
+        "end": "2026-06-30T00:00:00Z",  # the day that is not over is left out
+        "as_of": "2026-06-30T18:00:00Z",
+        "cached": False,
+    }
+    assert result["metrics"]["store_name"] == SEATTLE_STORE
+
+
+@pytest.mark.parametrize(
+    ("now", "period", "end", "previous"),
+    [
+        ("2026-06-30T00:00:01", "ytd", "2026-06-30", ("2025-01-01", "2025-06-30")),
+        ("2026-06-30T23:59:59", "ytd", "2026-06-30", ("2025-01-01", "2025-06-30")),
+        ("2026-06-11T08:00:00", "mtd", "2026-06-11", ("2026-05-01", "2026-05-11")),
+        ("2026-06-11T08:00:00", "2026-06", "2026-06-11", ("2026-05-01", "2026-05-11")),
+        ("2026-06-11T08:00:00", "2026", "2026-06-11", ("2025-01-01", "2025-06-11")),
+        # Nothing is loaded after June.
+        ("2026-09-15T08:00:00", "ytd", "2026-07-01", ("2025-01-01", "2025-07-01")),
+        ("2026-09-15T08:00:00", "2026-Q3", "2026-09-15", ("2026-04-01", "2026-06-16")),
+        # What is over is whole.
+        ("2026-06-11T08:00:00", "2026-05", "2026-06-01", ("2026-04-01", "2026-05-01")),
+    ],
+)
+def test_both_sides_of_a_comparison_end_with_the_last_whole_day_that_has_data(
+    provider: PostgreSQLProvider,
+    owner: Owner,
+    stores: dict[str, str],
+    now: str,
+    period: str,
+    end: str,
+    previous: tuple[str, str],
+) -> None:
+    moment = datetime.fromisoformat(now).replace(tzinfo=timezone.utc)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    spans = spans_of(result)
+    assert spans["current"][1][:10] == end
+    assert tuple(day[:10] for day in spans["previous"]) == previous
+    revenue = result["metrics"]["revenue"]
+    exact = {
+        span: value_of(owner, FIGURES["revenue"], stores[SEATTLE_STORE], bounds)
+        for span, bounds in spans.items()
+    }
+    assert revenue["value"] == cents(exact["current"] or 0)
+    assert revenue["previous"]["value"] == cents(exact["previous"])
+
+
+@pytest.mark.parametrize("period", ["today", "mtd", "ytd"])
+def test_a_day_that_is_not_over_is_compared_with_nothing(
+    provider: PostgreSQLProvider, period: str
+) -> None:
+    moment = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    assert result["period"]["end"] == "2026-01-02T00:00:00Z"
+    revenue = result["metrics"]["revenue"]
+    assert revenue["previous"] is revenue["year_before"] is None
+
+
+def test_the_year_2020_has_nothing_to_be_compared_with(
+    service: SalesAnalyticsService,
+) -> None:
+    metrics = service.get_store_performance("seattle", "2020", SEATTLE)["metrics"]
+    assert metrics["revenue"]["value"] > 0
+    assert metrics["revenue"]["previous"] is None
+    assert metrics["revenue"]["year_before"] is None
+    assert metrics["fading_products"]["rows"] == []
+    for row in metrics["categories"]["rows"]:
+        assert row["previous_revenue"] is row["growth_percent"] is None
+    # Whoever bought in the first year bought there for the first time.
+    assert metrics["new_customers"]["value"] == metrics["unique_customers"]["value"]
+
+
+@pytest.mark.parametrize("period", ["2019", "2000-01", "2019-12-31..2019-12-31"])
+def test_a_period_before_the_first_order_is_refused_with_its_day(
+    service: SalesAnalyticsService, period: str
+) -> None:
+    with pytest.raises(
+        ValidationError, match="first order, which was on 2020-01-"
+    ) as e:
+        service.get_store_performance("seattle", period, SEATTLE)
+    assert e.value.field == "time_period"
+
+
+@pytest.mark.parametrize("period", ["2026-07", "2100"])
+def test_a_period_without_sales_is_an_answer_of_nulls(
+    service: SalesAnalyticsService, period: str
+) -> None:
+    result = service.get_store_performance("seattle", period, SEATTLE)
+    assert [s[:19] for s in result["insights"]] == ["There are no sales:"]
+    for name in FIGURES:
+        assert result["metrics"][name]["value"] is None
+    for name in ("categories", "best_products", "fading_products", "series"):
+        assert result["metrics"][name]["rows"] == []
+
+
+def test_a_store_that_never_sold_is_an_answer_of_nulls(
+    cluster: Any, database: str
+) -> None:
+    owner_conninfo = cluster.conninfo(dbname=database, user="postgres")
+    with psycopg.connect(owner_conninfo, autocommit=True) as conn:
+        conn.execute(
+            "INSERT INTO retail.stores (name, location, manager_id) VALUES ('Zava Retail Yakima', 'Yakima', %s)",
+            (STRANGER,),
+        )
+    conninfo = cluster.conninfo(dbname=database, user="zava_server")
+    provider = PostgreSQLProvider({"conninfo": conninfo})
+    provider.open()
+    try:
+        service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: NOW)
+        result = service.get_store_performance("yakima", "ytd", STRANGER)
+    finally:
+        provider.close()
+    assert result["insights"] == [
+        "There are no sales: the store has never had an order."
+    ]
+    assert result["metrics"]["first_order"] is None
+    assert result["metrics"]["revenue"]["value"] is None
+
+
+@pytest.mark.acceptance("A15", "A21")
+@pytest.mark.parametrize("store", STORE_MANAGERS)
+def test_a_store_manager_may_ask_for_their_store_and_no_other(
+    service: SalesAnalyticsService, stores: dict[str, str], store: str
+) -> None:
+    for other, store_id in stores.items():
+        for wanted in (store_id, store_id.upper(), other, f" {other.upper()} "):
+            if other == store:
+                result = service.get_store_performance(
+                    wanted, "mtd", STORE_MANAGERS[store]
+                )
+                assert result["store_id"] == store_id
+            else:
+                with pytest.raises(AuthorizationError):
+                    service.get_store_performance(wanted, "mtd", STORE_MANAGERS[store])
+
+
+def test_a_regional_manager_may_ask_for_the_stores_of_the_region(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    region = manager(owner, "Eastern Washington Region")
+    result = service.get_store_performance("spokane", "mtd", region)
+    assert result["store_id"] == stores["Zava Retail Spokane"]
+    for wanted in ("seattle", stores[SEATTLE_STORE]):
+        with pytest.raises(AuthorizationError):
+            service.get_store_performance(wanted, "mtd", region)
+
+
+def test_head_office_may_ask_for_every_store_and_sees_what_its_manager_sees(
+    service: SalesAnalyticsService, stores: dict[str, str], head_office: str
+) -> None:
+    for name, store_id in stores.items():
+        seen = service.get_store_performance(store_id, "2025", head_office)
+        by_manager = service.get_store_performance(name, "2025", STORE_MANAGERS[name])
+        assert seen["metrics"] == by_manager["metrics"]
+        assert seen["metrics"]["store_name"] == name
+
+
+@pytest.mark.acceptance("A15", "A16", "A21", "D10")
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        pytest.param("", id="the foreign store's id"),
+        pytest.param("Zava Retail Redmond", id="its name"),
+        pytest.param("redmond", id="a part of it"),
+        pytest.param(STRANGER, id="an unknown id"),
+        pytest.param("Zava Retail Atlantis", id="an unknown name"),
+        pytest.param("%", id="a wildcard"),
+        pytest.param("x\0", id="a NUL"),
+        pytest.param("\ud800", id="a lone surrogate"),
+    ],
+)
+def test_foreign_and_unknown_stores_give_the_same_error(
+    service: SalesAnalyticsService, stores: dict[str, str], wanted: str
+) -> None:
+    with pytest.raises(AuthorizationError) as caught:
+        service.get_store_performance(
+            wanted or stores["Zava Retail Redmond"], "2025", SEATTLE
+        )
+    error = caught.value
+    assert (error.message, error.user_id) == ("Access denied for store", SEATTLE)
+    assert (error.error_code, error.details()) == ("AUTHORIZATION_ERROR", {})
+
+
+@pytest.mark.acceptance("A17", "A21")
+def test_the_data_itself_is_refused_for_a_foreign_store(
+    provider: PostgreSQLProvider, stores: dict[str, str]
+) -> None:
+    period = parse_period("2025", NOW.date())
+    identity = provider.resolve_identity(SEATTLE)
+    for store_id in (stores["Zava Retail Redmond"], STRANGER):
+        with pytest.raises(AuthorizationError) as caught:
+            get_sales_data(provider.fetch_all, UUID(store_id), period, identity)
+        assert caught.value.message == "Access denied for store"
+
+
+def test_a_name_that_several_visible_stores_have_is_refused_with_their_names(
+    service: SalesAnalyticsService, stores: dict[str, str], head_office: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        service.get_store_performance("e", "2025", head_office)
+    assert caught.value.field == "store_id"
+    for name in stores:
+        assert name in caught.value.message
+
+
+def test_the_stores_that_match_are_those_that_the_caller_sees(
+    service: SalesAnalyticsService, owner: Owner
+) -> None:
+    # "Zava" is every store of the chain and two of this region.
+    with pytest.raises(ValidationError) as caught:
+        service.get_store_performance("zava", "2025", manager(owner, "Digital Region"))
+    assert caught.value.message.endswith(
+        "several stores match: Zava Retail Online, Zava Retail Seattle"
+    )
+    result = service.get_store_performance("zava", "2025", REDMOND)
+    assert result["metrics"]["store_name"] == "Zava Retail Redmond"
+
+
+@pytest.mark.parametrize("wanted", ["", "  ", "x" * (MAX_STORE_ID + 1), "x" * 10_000])
+def test_a_store_needs_a_name_of_reasonable_length(
+    service: SalesAnalyticsService, wanted: str
+) -> None:
+    with pytest.raises(ValidationError) as caught:
+        service.get_store_performance(wanted, "2025", SEATTLE)
+    assert caught.value.field == "store_id"
+    assert "xxx" not in caught.value.message
+
+
+@pytest.mark.parametrize("who", [STRANGER, "nobody", ""])
+def test_somebody_unknown_gets_nothing(
+    service: SalesAnalyticsService, who: str
+) -> None:
+    with pytest.raises(MCPError) as caught:
+        service.get_store_performance("seattle", "2025", who)
+    assert caught.value.error_code in ("AUTHORIZATION_ERROR", "VALIDATION_ERROR")
+
+
+@pytest.mark.acceptance("A24")
+def test_a_kept_answer_says_so_and_a_fresh_one_does_not(
+    service: SalesAnalyticsService, stores: dict[str, str], head_office: str
+) -> None:
+    def cached(store_id: str, period: str, user: str, *, fresh: bool = False) -> bool:
+        result = service.get_store_performance(store_id, period, user, fresh=fresh)
+        return bool(result["period"]["cached"])
+
+    assert not cached("seattle", "2025", SEATTLE)
+    assert cached(stores[SEATTLE_STORE], " 2025", SEATTLE)
+    assert not cached("seattle", "2025", SEATTLE, fresh=True)
+    assert cached("seattle", "2025", SEATTLE)
+    assert not cached("seattle", "2024", SEATTLE)
+    # The same days under another name.
+    assert not cached("seattle", "2025-01-01..2025-12-31", SEATTLE)
+    assert not cached("seattle", "2025", head_office)
+
+
+def test_a_kept_answer_cannot_be_changed_by_whoever_got_it(
+    service: SalesAnalyticsService,
+) -> None:
+    first = service.get_store_performance("seattle", "2025", SEATTLE)
+    first["insights"].append("Everything is free.")
+    first["metrics"]["revenue"]["value"] = 0
+    second = service.get_store_performance("seattle", "2025", SEATTLE)
+    assert "Everything is free." not in second["insights"]
+    assert second["metrics"]["revenue"]["value"] > 0
+
+
+def test_relative_periods_are_read_anew_on_another_day(
+    provider: PostgreSQLProvider,
+) -> None:
+    now = NOW
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: now)
+    today = service.get_store_performance("seattle", "today", SEATTLE)
+    now = NOW + timedelta(days=1)
+    tomorrow = service.get_store_performance("seattle", "today", SEATTLE)
+    assert today["period"]["end"] == tomorrow["period"]["start"]
+    assert not tomorrow["period"]["cached"]
+
+
+@pytest.mark.acceptance("A15", "A24")
+def test_an_answer_takes_one_round_trip_and_a_kept_or_refused_one_none(
+    server_conninfo: str, stores: dict[str, str]
+) -> None:
+    provider = CountingProvider({"conninfo": server_conninfo})
+    provider.open()
+    try:
+        service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: NOW)
+        service.get_store_performance("seattle", "2025", SEATTLE)
+        # The visible stores, once for all, then everything else together.
+        assert provider.asked == [1, 4]
+        service.get_store_performance("seattle", "2025", SEATTLE)
+        with pytest.raises(AuthorizationError):
+            service.get_store_performance(
+                stores["Zava Retail Redmond"], "2025", SEATTLE
+            )
+        assert provider.asked == [1, 4]
+    finally:
+        provider.close()
+
+
+def test_the_service_works_by_the_clock_of_the_world_unless_told_otherwise(
+    provider: PostgreSQLProvider,
+) -> None:
+    service = SalesAnalyticsService(provider, QueryCache())
+    result = service.get_store_performance("seattle", "yesterday", SEATTLE)
+    end = datetime.fromisoformat(result["period"]["end"].replace("Z", "+00:00"))
+    assert abs(end.date() - datetime.now(timezone.utc).date()) <= timedelta(days=1)
+    assert isinstance(end.date(), date)

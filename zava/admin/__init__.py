@@ -1,0 +1,1 @@
+"""What the database administrator runs: schema and seed, logins, embeddings."""

@@ -1,0 +1,126 @@
+"""`zava embed`: vectors of the products, for search by meaning."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from zava.cli.command import explain_errors
+from zava.errors import ConfigurationError
+from zava.settings import Settings
+
+if TYPE_CHECKING:
+    from zava.admin.loading import DatabaseLoader
+
+
+@click.command()
+@click.option(
+    "--admin-url",
+    metavar="CONNINFO",
+    help="Connection of a role that may write the products' vectors"
+    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
+)
+@click.option("--all", "is_full", is_flag=True, help="Embed every product again.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Also embed again what another service's model has embedded.",
+)
+@click.option("--dry-run", is_flag=True, help="Say how many need it, and stop.")
+@explain_errors
+def embed(admin_url: str | None, is_full: bool, replace: bool, dry_run: bool) -> None:
+    """Embed the products that are new, changed, or embedded by another model.
+
+    A run that ends early loses nothing: the next one goes on where it stopped. Vectors
+    of another service, which somebody paid for, are replaced with --replace only.
+
+    \b
+    Examples:
+      zava embed --dry-run               how many products need it
+      ZAVA_EMBEDDING_PROVIDER=openai zava embed
+    """
+    from zava.admin.database import open_embedder, open_loader
+    from zava.admin.embeddings import EmbeddingTable
+
+    settings = Settings.load(admin_url=admin_url)
+    with open_loader(settings) as (loader, _), open_embedder(settings) as client:
+        if client is None:
+            raise ConfigurationError(
+                "nothing embeds texts here: set ZAVA_EMBEDDING_PROVIDER, or"
+                ' pip install "zava[embedded]" for the local model'
+            )
+        if dry_run:
+            table = EmbeddingTable(loader.as_owner, client.model, is_full=is_full)
+            pending, products = table.count_pending()
+            click.echo(f"{pending} of {products} products need {client.model}")
+            return
+        with loader.alone():
+            if not replace:
+                _keep_paid_vectors(loader, client.model)
+            run_embedding(settings, loader, is_full=is_full)
+
+
+def run_embedding(
+    settings: Settings, loader: DatabaseLoader, *, is_full: bool = False
+) -> None:
+    """Embed what needs it with a progress bar, and say what was done."""
+    from zava.admin.database import open_embedder
+    from zava.admin.embeddings import EmbeddingTable, embed_products
+    from zava.cli.console import progress_bar
+
+    with open_embedder(settings) as client:
+        if client is None:
+            return
+        table = EmbeddingTable(loader.as_owner, client.model, is_full=is_full)
+        with progress_bar("embedding products") as move:
+            summary = embed_products(
+                table,
+                client,
+                lambda done, total: move(done + 1, total, f"{done} of {total}"),
+            )
+    if not summary.embedded:
+        click.echo(f"embeddings: up to date, {summary.products} by {summary.model}")
+        return
+    index = f", index {summary.index}" if summary.index else ""
+    click.echo(
+        f"embeddings: {summary.embedded} of {summary.products} products by"
+        f" {summary.model} in {summary.seconds:.1f} s{index}"
+    )
+
+
+def _keep_paid_vectors(loader: DatabaseLoader, model: str) -> None:
+    """Refuse to replace what another service than the local model has made."""
+    from zava.ai.local import LocalClient
+
+    paid = _models(loader) - {model, LocalClient.model}
+    if paid:
+        raise ConfigurationError(
+            f"products were embedded by {', '.join(sorted(paid))}: --replace embeds"
+            f" them again by {model}, or set ZAVA_EMBEDDING_PROVIDER and"
+            " ZAVA_EMBEDDING_MODEL as they were then"
+        )
+
+
+def _models(loader: DatabaseLoader) -> set[str]:
+    from zava.admin.embeddings import EmbeddingTable
+
+    return EmbeddingTable(loader.as_owner, "").models()
+
+
+def embed_locally(settings: Settings, loader: DatabaseLoader) -> None:
+    """Embed with the local model what has no vector at all.
+
+    A service that is paid for is not asked unbidden, and what it has made is kept.
+    """
+    from zava.ai.client import AISettings, provider_of
+    from zava.ai.local import LocalClient
+
+    others = _models(loader) - {LocalClient.model}
+    provider = provider_of(settings, AISettings())
+    if others:
+        click.echo(f"embeddings: left alone, they are by {', '.join(sorted(others))}")
+    elif provider == "local":
+        run_embedding(settings, loader)
+    elif provider != "none":
+        click.echo("embeddings: none yet; `zava embed` makes them")

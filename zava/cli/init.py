@@ -1,0 +1,163 @@
+"""`zava init` and `zava users`: the administrator's side of the database."""
+
+from __future__ import annotations
+
+import math
+import secrets
+import shlex
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zava.cli.command import explain_errors
+from zava.cli.embed import embed_locally
+from zava.errors import ConfigurationError
+from zava.settings import Settings
+
+if TYPE_CHECKING:
+    from zava.admin.loading import DatabaseLoader
+
+
+class Scale(click.FloatRange):
+    """Of the seed: from twenty orders on, and a number."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0.0001, max=10_000)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the number; refuse what is none."""
+        scale = float(super().convert(value, param, ctx))
+        if math.isnan(scale):
+            self.fail(f"{value!r} is no number", param, ctx)
+        return scale
+
+
+class Filled(click.types.StringParamType):
+    """A text that is not empty, as that of a variable that nobody has set is."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the text; refuse an empty one."""
+        text = str(super().convert(value, param, ctx))
+        if not text:
+            self.fail("it is empty; leave the option out for the default", param, ctx)
+        return text
+
+
+admin_url_option = click.option(
+    "--admin-url",
+    type=Filled(),
+    metavar="CONNINFO",
+    help="Connection of a role that may create roles and tables"
+    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
+)
+
+
+@click.command()
+@admin_url_option
+@click.option(
+    "--scale",
+    type=Scale(),
+    default=1.0,
+    show_default=True,
+    help="Size of the seed; 1 is 50,000 customers and 200,000 orders.",
+)
+@click.option(
+    "--as-of",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DATE",
+    help="Last day with orders; by default today.",
+)
+@click.option("--no-seed", is_flag=True, help="Load the schema only.")
+@click.option(
+    "--password",
+    type=Filled(),
+    metavar="TEXT",
+    help="Password of the server's login; by default a new login gets a generated one.",
+)
+@explain_errors
+def init(
+    admin_url: str | None,
+    scale: float,
+    as_of: datetime | None,
+    no_seed: bool,
+    password: str | None,
+) -> None:
+    """Load schema and seed into a database and give the server its login.
+
+    Loading again changes nothing: data and passwords stay as they are.
+
+    \b
+    Examples:
+      zava init                          the embedded PostgreSQL
+      zava init --scale 0.1 --admin-url postgresql://postgres@db.example/retail
+    """
+    from zava.admin.database import open_loader
+
+    settings = Settings.load(admin_url=admin_url)
+    if password and settings.is_embedded and not settings.admin_url.get_secret_value():
+        raise ConfigurationError(
+            "the embedded PostgreSQL has no passwords: leave --password out, or name a"
+            " database of yours with --admin-url"
+        )
+    with open_loader(settings, create=True) as (loader, embedded):
+        with loader.alone():
+            is_new_login = not loader.has_server_login()
+            warnings = loader.load_schema()
+            if warnings:
+                click.echo(warnings, err=True)
+            click.echo("schema: loaded")
+            if not no_seed:
+                load_seed(loader, scale, as_of.date() if as_of else None)
+                embed_locally(settings, loader)
+        if embedded:
+            click.echo("login: zava_server, through the embedded server's own socket")
+        elif not (password or is_new_login):
+            click.echo(
+                "login: zava_server, as it was; --password TEXT gives it a new password"
+            )
+        else:
+            secret = password or secrets.token_urlsafe(24)
+            loader.set_server_password(secret)
+            click.echo("login: zava_server; start the server with")
+            click.echo(
+                f"  ZAVA_DATABASE_URL={shlex.quote(loader.server_conninfo(secret))}"
+            )
+        click.echo("next: zava users")
+
+
+@click.command()
+@admin_url_option
+@explain_errors
+def users(admin_url: str | None) -> None:
+    """List who can be served: name, role, user id, stores.
+
+    \b
+    Example:
+      zava users
+    """
+    from zava.admin.database import open_loader
+    from zava.cli.console import print_table
+
+    with open_loader(Settings.load(admin_url=admin_url)) as (loader, _):
+        listed = loader.list_users()
+    print_table(
+        ("name", "role", "user id", "stores"),
+        [(u.name, u.role_name, str(u.user_id), ", ".join(u.stores)) for u in listed],
+    )
+
+
+def load_seed(loader: DatabaseLoader, scale: float, as_of: date | None) -> None:
+    """Load the seed with a progress bar, unless there is data."""
+    from zava.cli.console import progress_bar
+
+    if loader.has_data():
+        click.echo("seed: left alone, there is data already")
+        return
+    with progress_bar("loading the seed") as on_step:
+        loader.load_seed(scale, as_of.isoformat() if as_of else None, on_step)
+    click.echo("seed: loaded")

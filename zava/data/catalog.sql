@@ -1,0 +1,61 @@
+-- What the tables look like to the caller, by name. Values are named parameters.
+
+-- name: list_tables
+-- The tables that the caller may read, as a query writes them, with their comments; not those
+-- that serve zava alone, whose comment says so.
+SELECT c.relname AS table_name, quote_ident(c.relname) AS written, left(obj_description(c.oid, 'pg_class'), 1000) AS description
+FROM pg_catalog.pg_class AS c
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND has_any_column_privilege(c.oid, 'SELECT')
+    AND NOT coalesce(starts_with(obj_description(c.oid, 'pg_class'), 'Internal:'), false)
+ORDER BY c.relname
+
+-- name: list_columns
+-- The columns of some of those tables, in order, with their keys and check constraints, or the labels of an enum.
+SELECT c.relname AS table_name,
+       a.attname AS name,
+       quote_ident(a.attname) AS written,
+       format_type(a.atttypid, a.atttypmod) AS type,
+       NOT a.attnotnull AS nullable,
+       left(pg_get_expr(d.adbin, d.adrelid), 1000) AS "default",
+       left(col_description(c.oid, a.attnum), 1000) AS comment,
+       ARRAY(SELECT l.enumlabel FROM pg_catalog.pg_type AS t
+             JOIN pg_catalog.pg_enum AS l ON l.enumtypid = coalesce(nullif(t.typbasetype, 0), nullif(t.typelem, 0), t.oid)
+             WHERE t.oid = a.atttypid ORDER BY l.enumsortorder LIMIT 101)::text[] AS labels,
+       (SELECT CASE min(array_position('{p,f,u}'::"char"[], k.contype))
+                   WHEN 1 THEN 'primary key' WHEN 2 THEN 'foreign key' WHEN 3 THEN 'unique' END
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND a.attnum = ANY (k.conkey)) AS key,
+       (SELECT min(pg_get_constraintdef(k.oid))
+        FROM pg_catalog.pg_constraint AS k
+        WHERE k.conrelid = c.oid AND k.contype = 'c' AND k.conkey = ARRAY[a.attnum]
+            AND pg_get_constraintdef(k.oid) LIKE '%%= ANY (%%') AS listed
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND c.relname = ANY (%(tables)s::text[])
+    AND has_column_privilege(c.oid, a.attnum, 'SELECT')
+ORDER BY c.relname, a.attnum
+
+-- name: list_foreign_keys
+-- The references of those tables.
+SELECT c.relname AS table_name,
+       ARRAY(SELECT a.attname FROM unnest(k.conkey) WITH ORDINALITY AS part (attnum, n)
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.conrelid AND a.attnum = part.attnum
+             ORDER BY part.n)::text[] AS columns,
+       'retail.' || quote_ident(r.relname) AS "references",
+       ARRAY(SELECT a.attname FROM unnest(k.confkey) WITH ORDINALITY AS part (attnum, n)
+             JOIN pg_catalog.pg_attribute AS a ON a.attrelid = k.confrelid AND a.attnum = part.attnum
+             ORDER BY part.n)::text[] AS referenced_columns
+FROM pg_catalog.pg_constraint AS k
+JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid
+JOIN pg_catalog.pg_class AS r ON r.oid = k.confrelid
+WHERE k.contype = 'f'
+    AND c.relnamespace = 'retail'::regnamespace
+    AND c.relname = ANY (%(tables)s::text[])
+    AND has_any_column_privilege(c.oid, 'SELECT')
+    AND has_any_column_privilege(r.oid, 'SELECT')
+ORDER BY c.relname, k.conname

@@ -1,0 +1,1 @@
+"""Whether the database keeps stores apart: read from its catalogue, and tried."""

@@ -1,0 +1,139 @@
+"""Finding products: what goes to the database for a question, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import NamedTuple, cast
+from uuid import UUID
+
+from zava.data.sales_data import FetchAll
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.models import FoundProduct, Identity, ProductQuestion
+
+DIMENSIONS = 1536
+"""Of a stored vector; shorter ones are padded with zeros."""
+
+MAX_VOCABULARY = 20_000
+"""Words for spelling: so many cover a catalogue, and stay small in memory."""
+
+_MAX_CATEGORIES = 1000
+# So many products can be ranked by their words in a few milliseconds.
+_MOST_WORDS = 1000
+# Products that each of the two searches brings in at least.
+_MIN_DEPTH = 50
+
+
+class Found(NamedTuple):
+    """What a search brought.
+
+    Attributes:
+        products: The best first.
+        embedding_models: What made the products' vectors; empty if there are none.
+    """
+
+    products: list[FoundProduct]
+    embedding_models: frozenset[str]
+
+
+def vector_text(vector: Sequence[float]) -> str:
+    """Return a vector as PostgreSQL's text, padded to the column's dimensions."""
+    padding = ",0" * (DIMENSIONS - len(vector))
+    return "[" + ",".join(map("{:.7g}".format, vector)) + padding + "]"
+
+
+def find_products(
+    fetch_all: FetchAll,
+    question: ProductQuestion,
+    identity: Identity,
+    *,
+    words: str,
+    vector: str | None,
+    category_id: UUID | None = None,
+) -> Found:
+    """Return the products for a question, with the stock of `identity`'s stores.
+
+    Args:
+        fetch_all: Runs the queries as the caller.
+        question: What is asked, and for how many.
+        identity: Who asks.
+        words: The question's words, "" to search by meaning alone.
+        vector: The question's vector as PostgreSQL's text, None to search by words
+            alone.
+        category_id: Only this category.
+
+    Raises:
+        MCPError: As for `PostgreSQLProvider.fetch_all`.
+    """
+    only = {
+        "category_id": category_id,
+        "min_price": _money(question.min_price),
+        "max_price": _money(question.max_price),
+        "in_stock_only": question.in_stock_only or None,
+    }
+    parameters = {
+        **only,
+        "in_stock_only": question.in_stock_only,
+        "is_filtered": any(bound is not None for bound in only.values()),
+        "words": words,
+        "vector": vector,
+        "threshold": question.similarity_threshold,
+        "depth": max(_MIN_DEPTH, question.max_rows),
+        "max_rows": question.max_rows,
+        "most_words": _MOST_WORDS,
+    }
+    model, found = fetch_all(
+        [
+            Query(statement("embedding_model")),
+            Query(statement("search_products"), parameters),
+        ],
+        identity,
+        question.max_rows,
+        operation="product_search",
+    )
+    rows = found.dicts()
+    models = {model.rows[0][0], *(row.pop("embedding_model") for row in rows)}
+    # The columns of the statement are the keys of a product.
+    products = cast("list[FoundProduct]", rows)
+    return Found(products, frozenset(model for model in models if model))
+
+
+def _money(price: float | None) -> Decimal | None:
+    """A price as an exact number."""
+    return None if price is None else Decimal(str(price))
+
+
+def list_categories(fetch_all: FetchAll, identity: Identity) -> dict[str, UUID]:
+    """Return the categories: name -> key."""
+    (listed,) = fetch_all(
+        [Query(statement("list_categories"))],
+        identity,
+        _MAX_CATEGORIES,
+        operation="list_categories",
+    )
+    return {row["name"]: UUID(row["category_id"]) for row in listed.dicts()}
+
+
+def list_vocabulary(fetch_all: FetchAll, identity: Identity) -> dict[str, int]:
+    """Return the commonest words of the catalogue: word -> products that have it."""
+    (listed,) = fetch_all(
+        [Query(statement("list_vocabulary"))],
+        identity,
+        MAX_VOCABULARY,
+        operation="list_vocabulary",
+    )
+    return {row["word"]: row["products"] for row in listed.dicts()}
+
+
+def known_words(
+    fetch_all: FetchAll, words: Sequence[str], identity: Identity
+) -> frozenset[str]:
+    """Return those of `words` that are a form of a catalogue's word, or a stop word."""
+    (listed,) = fetch_all(
+        [Query(statement("known_stems"), {"words": list(words)})],
+        identity,
+        len(words),
+        operation="known_words",
+    )
+    return frozenset(row["word"] for row in listed.dicts())

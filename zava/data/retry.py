@@ -1,0 +1,100 @@
+"""Retries after a lost connection, a serialization failure or a deadlock."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import psycopg
+from loguru import logger
+from psycopg import errors as pg
+from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
+
+from zava.data.connection import CancellableConnection, sleep
+from zava.data.connection_errors import ConnectionFailed
+from zava.data.query_errors import is_out_of_memory, is_unbound_parameter
+from zava.errors import UnavailableError
+
+if TYPE_CHECKING:
+    from zava.data.pool import ConnectionPoolManager
+
+T = TypeVar("T")
+
+# Seconds before the second attempt; each later wait is three times as long, and
+# each is longer by up to as much again, so that processes do not come in step.
+_FIRST_WAIT = 0.1
+_WAIT_FACTOR = 3
+_LONGEST_WAIT = 5.0
+
+
+def with_retry(
+    manager: ConnectionPoolManager,
+    operation: Callable[[CancellableConnection], T],
+    max_retries: int,
+    *,
+    pause: Callable[[float], None] = sleep,
+) -> T:
+    """Run `operation` with a connection of the pool, and retry transient failures.
+
+    A lost connection, a serialization failure and a deadlock are retried. A timeout
+    is not, because it would come again, and a cancellation was meant. Before the first
+    successful connection nothing is retried: wrong settings are then more likely than
+    a database that is down, and the caller should learn of them at once.
+
+    Args:
+        manager: Whose pool lends it, and whose `retry_deadline` holds.
+        operation: Called with the connection.
+        max_retries: Attempts in all.
+        pause: Waits so many seconds between two attempts.
+
+    Raises:
+        psycopg.Error: What the last attempt failed with, unchanged.
+        UnavailableError: The pool is not open.
+    """
+    deadline = time.monotonic() + manager.config.get("retry_deadline", 10.0)
+    attempts = 0
+    # A loop of our own: a library's bookkeeping takes a quarter of the time that
+    # the whole transaction takes, also where nothing fails.
+    while True:
+        pool = manager.pool
+        if pool is None:
+            raise UnavailableError("the connection pool is not open")
+        is_used = False
+        try:
+            with pool.checkout() as conn:
+                is_used = conn.is_used
+                return operation(conn)
+        except pg.OutOfMemory:
+            attempts += 1
+            if not is_used or attempts >= max_retries:
+                raise
+            # Earlier queries may have used up the memory of this backend.
+            pool.drain()
+            continue
+        except psycopg.Error as exc:
+            attempts += 1
+            is_last = attempts >= max_retries or time.monotonic() >= deadline
+            never = isinstance(exc, ConnectionFailed) and not pool.has_connected
+            if is_last or never or not is_transient(exc):
+                raise
+        logger.warning(
+            "Database connection failed, retrying ({}/{})", attempts, max_retries
+        )
+        pool.drain()  # after a restart all of them are dead
+        wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
+        pause(wait + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - no secret
+
+
+def is_transient(exc: BaseException) -> bool:
+    """Whether the same statement may succeed on another connection."""
+    if isinstance(exc, pg.SerializationFailure | pg.DeadlockDetected):
+        return True
+    if isinstance(exc, PoolTimeout | PoolClosed | TooManyRequests | pg.QueryCanceled):
+        return False
+    if is_unbound_parameter(exc) or is_out_of_memory(exc):
+        return False
+    if isinstance(exc, psycopg.OperationalError | psycopg.InterfaceError):
+        return exc.sqlstate is None or exc.sqlstate[:2] in ("08", "57")
+    return False

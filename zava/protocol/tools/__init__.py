@@ -1,0 +1,18 @@
+"""The tools, a module for each subject; each tool is a function that calls a service.
+
+To add one, declare a function with `read_only_tool` in the module of its subject, and
+let that module be imported here.
+"""
+
+from zava.protocol.tools import products, query, sales, status
+from zava.protocol.tools.declaration import DECLARED, Declaration, Services
+
+__all__ = (
+    "DECLARED",
+    "Declaration",
+    "Services",
+    "products",
+    "query",
+    "sales",
+    "status",
+)

@@ -1,0 +1,1 @@
+"""Products by meaning, by name, and by what is bought together."""

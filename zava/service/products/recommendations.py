@@ -1,0 +1,332 @@
+"""Recommendations: what is like a product, and what goes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Literal, NamedTuple
+
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.errors import ConfigurationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.products.names import Named, ProductNames, Search
+from zava.service.products.question import check_rows
+
+Segment = Literal["new", "frequent", "big_spender", "lapsed"]
+
+SEGMENTS: Mapping[Segment, str] = {
+    "new": "first order in the last 90 days",
+    "frequent": "eight orders or more",
+    "big_spender": "the tenth that has spent most",
+    "lapsed": "no order in the last 365 days",
+}
+
+MIN_SUPPORT = 5
+"""Orders that hold two products, or one of a segment's: fewer are chance."""
+
+# The products that meet one most often; a lift is computed for these.
+_CANDIDATES = 1000
+_LEAST = {"min_support": MIN_SUPPORT, "candidates": _CANDIDATES}
+_FEW = 5
+# Products that an answer about a kind names.
+_SHOWN = 10
+_NO_COMPANION = (
+    f"no product is in {MIN_SUPPORT} orders or more with what was named, and more"
+    " often than by chance"
+)
+_KIND = "recommendations"
+
+
+class RecommendationQuestion(NamedTuple):
+    """What recommendations are asked for; one of product and segment is None.
+
+    Attributes:
+        product: SKU or name, as for `Recommendations.similar`; several of them; or a
+            kind of product. `ProductNames.several` says how.
+        segment: Or a group of customers, one of `SEGMENTS`.
+        max_rows: Products to return at most.
+        fresh: Ask the database even if the answer is kept.
+    """
+
+    product: str | None
+    segment: Segment | None
+    max_rows: int
+    fresh: bool
+
+
+class Recommendations:
+    """Finds alternatives and companions of products, for one caller's stores.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where recommendations are kept.
+        search: Finds what else a name that nothing has may mean.
+    """
+
+    def __init__(
+        self, provider: PostgreSQLProvider, cache: QueryCache, search: Search
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._names = ProductNames(provider, search)
+
+    def similar(
+        self,
+        product: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = 10,
+        in_stock_only: bool = False,
+    ) -> dict[str, Any]:
+        """Return the products whose descriptions are nearest to one product's.
+
+        Args:
+            product: SKU or name; a part of the name that only one has will do.
+            rls_user_id: Who asks; stock is that of their stores.
+            max_rows: Products to return at most.
+            in_stock_only: Whether one of those stores must have it.
+
+        Returns:
+            JSON values: `product`; `similar`, each with `sku`, `name`, `price`,
+            `similarity` (cosine), `stock`, `stock_by_store`; `row_count`; `notes`.
+
+        Raises:
+            ValidationError: No product, or several, are meant.
+            ConfigurationError: The product has no vector.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        check_rows(max_rows)
+        identity = self._provider.resolve_identity(rls_user_id)
+        found = self._names.one(product, identity)
+        similar = self._similar(found, identity, max_rows, in_stock_only=in_stock_only)
+        nothing = "no other product is similar and in stock"
+        return {
+            "product": _shown_product(found),
+            "similar": similar,
+            "row_count": len(similar),
+            "notes": [] if similar else [nothing],
+        }
+
+    def check(
+        self,
+        product: str | None = None,
+        segment: Segment | None = None,
+        max_rows: int = 10,
+        *,
+        fresh: bool = False,
+    ) -> RecommendationQuestion:
+        """Return what is to be asked.
+
+        Raises:
+            ValidationError: Not exactly one of product and segment; or too many rows,
+                or none.
+        """
+        check_rows(max_rows)
+        if (product is None) == (segment is None):
+            raise ValidationError(
+                "product", product, "give exactly one of product and customer_segment"
+            )
+        return RecommendationQuestion(product, segment, max_rows, fresh)
+
+    def peek(
+        self, question: RecommendationQuestion, rls_user_id: str
+    ) -> dict[str, Any] | None:
+        """Return the kept recommendations, or None; never waits for anything."""
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None or question.fresh:
+            return None
+        answer = self._cache.peek(self._key(question, identity), _KIND)
+        return None if answer is None else {**answer, "cached": True}
+
+    def recommend(
+        self,
+        rls_user_id: str,
+        *,
+        product: str | None = None,
+        segment: Segment | None = None,
+        max_rows: int = 10,
+        fresh: bool = False,
+    ) -> dict[str, Any]:
+        """Check a question and return what `answer` returns.
+
+        Args:
+            rls_user_id: Who asks.
+            product: As for `RecommendationQuestion`, and so are the others.
+            segment: Or a group of customers.
+            max_rows: Products to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Raises:
+            ValidationError: As for `check`.
+            MCPError: As for `answer`.
+        """
+        question = self.check(product, segment, max_rows, fresh=fresh)
+        return self.answer(question, rls_user_id)
+
+    def answer(
+        self, question: RecommendationQuestion, rls_user_id: str
+    ) -> dict[str, Any]:
+        """Return what is bought with a product, or what a segment prefers.
+
+        Args:
+            question: What is asked.
+            rls_user_id: Who asks; orders and stock are those of their stores.
+
+        Returns:
+            JSON values: `basis`, what it was computed from; `recommendations`,
+            each with `sku`, `name`, `price`, `support` (orders, with both products
+            or of the segment), `confidence` (share of the product's orders, or of
+            all that the segment bought), `lift` (how many times as often as by
+            chance) and `stock`; `similar_in_stock`, for a product; `row_count`,
+            `notes`, `cached`.
+
+        Raises:
+            ValidationError: No product, or several, are meant.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        identity = self._provider.resolve_identity(rls_user_id)
+        answer, cached = self._cache.obtain(
+            self._key(question, identity),
+            partial(self._compute, question, identity),
+            fresh=question.fresh,
+            kind=_KIND,
+        )
+        return {**answer, "cached": cached}
+
+    def _key(self, question: RecommendationQuestion, identity: Identity) -> str:
+        return self._cache.key(_KIND, question._replace(fresh=False), identity)
+
+    def _compute(
+        self, question: RecommendationQuestion, identity: Identity
+    ) -> dict[str, Any]:
+        product, segment, max_rows, _ = question
+        if product is not None:
+            return self._with_product(product, identity, max_rows)
+        assert segment is not None  # noqa: S101 - one of the two is there
+        return self._for_segment(segment, identity, max_rows)
+
+    def _with_product(
+        self, product: str, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        named = self._names.several(product, identity)
+        if len(named.products) > 1:
+            return self._with_any(named, identity, max_rows)
+        (found,) = named.products
+        counted, rows = self._counted(
+            "bought_together",
+            {**_LEAST, "product_id": found["product_id"], "max_rows": max_rows},
+            identity,
+        )
+        notes = []
+        if not rows:
+            notes.append(_NO_COMPANION)
+        similar: list[dict[str, Any]] = []
+        if found.get("embedding_model") is None:
+            notes.append("no similar products: run `zava embed` for this one")
+        else:
+            similar = self._similar(found, identity, _FEW, in_stock_only=True)
+        basis = {
+            "product": _shown_product(found),
+            "orders_with_product": counted["orders_with_product"],
+            "orders": counted["orders"],
+        }
+        return _answered(basis, rows, similar, notes)
+
+    def _with_any(
+        self, named: Named, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        products = named.products
+        counted, rows = self._counted(
+            "bought_with_any",
+            {
+                **_LEAST,
+                "product_ids": [found["product_id"] for found in products],
+                "max_rows": max_rows,
+            },
+            identity,
+        )
+        notes = [] if rows else [_NO_COMPANION]
+        if len(products) > _SHOWN:
+            notes.append(f"of the {len(products)} products {_SHOWN} are listed")
+        basis = {
+            **({"kind": named.kind} if named.kind else {}),
+            "products": [_shown_product(found) for found in products[:_SHOWN]],
+            "product_count": len(products),
+            "orders_with_product": counted["orders_with_product"],
+            "orders": counted["orders"],
+        }
+        return _answered(basis, rows, [], notes)
+
+    def _for_segment(
+        self, segment: Segment, identity: Identity, max_rows: int
+    ) -> dict[str, Any]:
+        counted, rows = self._counted(
+            "segment_products",
+            {"segment": segment, "min_support": MIN_SUPPORT, "max_rows": max_rows},
+            identity,
+        )
+        notes = [] if rows else ["this segment prefers no product to a visible degree"]
+        basis = {
+            "segment": segment,
+            "definition": SEGMENTS[segment],
+            "customers": counted["customers"],
+        }
+        return _answered(basis, rows, [], notes)
+
+    def _similar(
+        self,
+        found: Mapping[str, Any],
+        identity: Identity,
+        max_rows: int,
+        *,
+        in_stock_only: bool,
+    ) -> list[dict[str, Any]]:
+        if found["embedding_model"] is None:
+            raise ConfigurationError("this product has no vector yet: run `zava embed`")
+        parameters = {
+            "product_id": found["product_id"],
+            "max_rows": max_rows,
+            "in_stock_only": in_stock_only,
+        }
+        return self._rows("similar_products", parameters, identity)
+
+    def _counted(
+        self, name: str, parameters: Mapping[str, Any], identity: Identity
+    ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The first row, which says what was counted, and those that name products."""
+        rows = self._rows(name, parameters, identity)
+        return rows[0], [row for row in rows if row["sku"] is not None]
+
+    def _rows(
+        self, name: str, parameters: Mapping[str, Any], identity: Identity
+    ) -> list[dict[str, Any]]:
+        query, max_rows = Query(statement(name), parameters), parameters["max_rows"]
+        (result,) = self._provider.fetch_all(
+            [query], identity, max_rows, operation=name
+        )
+        return result.dicts()
+
+
+def _shown_product(found: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is told of a product that was named."""
+    return {name: found[name] for name in ("sku", "name", "price")}
+
+
+def _answered(
+    basis: dict[str, Any],
+    rows: list[dict[str, Any]],
+    similar: list[dict[str, Any]],
+    notes: list[str],
+) -> dict[str, Any]:
+    """Return the answer, in JSON values."""
+    columns = ("sku", "name", "price", "support", "confidence", "lift", "stock")
+    return {
+        "basis": basis,
+        "recommendations": [{name: row[name] for name in columns} for row in rows],
+        "similar_in_stock": similar,
+        "row_count": len(rows),
+        "notes": notes,
+    }

@@ -1,0 +1,248 @@
+"""ProductSearch: products for a question in a shopper's words.
+
+Two searches bring products together: one compares the question's vector with those
+of the products, the other looks for the question's words, rare ones before common
+ones. Similarity is one scale for all of them, 0 to 1, and the order is its order. By
+meaning alone it is the cosine of the two vectors. By words alone it is the share of
+the question that the product's words cover, each word weighed by its rarity and by
+where it stands. By both it is the cosine, more by that share of what is missing to 1
+and less for a short question in words that name no product. docs/search.md says how
+much. A product's own SKU is a 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from zava.ai.client import AIClient
+from zava.data.product_data import (
+    Found,
+    find_products,
+    list_categories,
+    vector_text,
+)
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.errors import ConfigurationError, EmbeddingError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity, ProductQuestion, SearchMode
+from zava.service.products.question import checked
+from zava.service.products.spelling import QuestionSpelling
+
+_BY_WORDS = "searched by words alone: "
+_VECTOR_SECONDS = 24 * 3600.0
+# What a text without any word that the model knows becomes.
+_NOTHING = vector_text([0.0])
+
+
+class ProductSearch:
+    """Answers which products somebody means.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where answers are kept, and, for a day, vectors of questions.
+        ai_client: What embeds a question; None to search by words alone.
+        client_of: Gives the client of the model that the products were embedded with,
+            None to keep to `ai_client`.
+
+    Attributes:
+        ai_client: What embeds a question now.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        ai_client: AIClient | None,
+        client_of: Callable[[str], AIClient | None] = lambda _model: None,
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self.ai_client = ai_client
+        self._client_of = client_of
+        self._is_settled = False
+        self._spelling = QuestionSpelling(provider, ai_client)
+
+    check = staticmethod(checked)
+
+    def peek(
+        self, question: ProductQuestion, rls_user_id: str
+    ) -> dict[str, Any] | None:
+        """Return the kept answer to a checked question; never waits for anything."""
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None or question.fresh:
+            return None
+        answer = self._cache.peek(self._key(question, identity), "search")
+        return None if answer is None else {**answer, "cached": True}
+
+    def search(self, question: ProductQuestion, rls_user_id: str) -> dict[str, Any]:
+        """Check a question and return what `answer` returns.
+
+        Raises:
+            ValidationError: An argument is at fault.
+            MCPError: As for `answer`.
+        """
+        return self.answer(self.check(question), rls_user_id)
+
+    def answer(self, question: ProductQuestion, rls_user_id: str) -> dict[str, Any]:
+        """Return the products that answer a checked question, the best first.
+
+        Args:
+            question: What is wanted, and how to search.
+            rls_user_id: Who asks; stock is that of their stores.
+
+        Returns:
+            JSON values: `products`, see `FoundProduct`; `row_count`; `mode`;
+            `searched_for`, the question as it was spelt; `notes`, what else there
+            is to say; `cached`, whether they were found for an earlier call.
+
+        Raises:
+            ValidationError: There is no such category, or several.
+            ConfigurationError: By meaning alone, and the products have no vectors,
+                or ones of another model than the question's, or the service refuses
+                what it was configured with.
+            EmbeddingError: By meaning alone, and the question cannot be embedded.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        identity = self._provider.resolve_identity(rls_user_id)
+        answer, cached = self._cache.obtain(
+            self._key(question, identity),
+            partial(self._find, question, identity),
+            fresh=question.fresh,
+            kind="search",
+            keeps=_is_whole,
+        )
+        return {**answer, "cached": cached}
+
+    def _key(self, question: ProductQuestion, identity: Identity) -> str:
+        model = self.ai_client.model if self.ai_client else None
+        asked = (replace(question, fresh=False), model)
+        return self._cache.key("semantic_search_products", *asked, identity)
+
+    def _find(self, question: ProductQuestion, identity: Identity) -> dict[str, Any]:
+        self._settle(identity)
+        spelt = self._spelling.mend(question.text, identity)
+        alone: list[str] = []
+        client, mode = self.ai_client, question.mode
+        typed = question.text if client and client.reads_misspellings else spelt
+        vector = None if mode == "keyword" else self._vector(typed, mode, alone)
+        words = "" if mode == "semantic" else spelt
+        found = self._found(question, identity, words, vector, alone)
+        notes = list(alone)
+        if not found.products:
+            notes.append(
+                "no product matches well: none reaches the similarity"
+                f" {question.similarity_threshold:g}"
+            )
+        return {
+            "products": found.products,
+            "row_count": len(found.products),
+            "mode": mode,
+            "searched_for": spelt,
+            "notes": notes,
+        }
+
+    def _settle(self, identity: Identity) -> None:
+        """Take the model that the products were embedded with, if it is there."""
+        if self._is_settled:
+            return
+        text = statement("embedding_model")
+        model = self._provider.fetch(text, identity, 1, operation="search").rows[0][0]
+        if model is not None and (client := self._client_of(model)) is not None:
+            self.ai_client = client
+            self._spelling = QuestionSpelling(self._provider, client)
+        self._is_settled = True
+
+    def _vector(self, text: str, mode: SearchMode, notes: list[str]) -> str | None:
+        """The question's vector; None, and a note, where words have to do."""
+        try:
+            vector = self._embedded(text)
+        except (ConfigurationError, EmbeddingError) as exc:
+            if mode == "semantic":
+                raise
+            notes.append(_BY_WORDS + exc.message)
+            return None
+        if vector == _NOTHING:
+            return None  # no word of it is one that the model knows
+        return vector
+
+    def _embedded(self, text: str) -> str:
+        client = self.ai_client
+        if client is None:
+            raise EmbeddingError(
+                "no embedding provider is set: set ZAVA_EMBEDDING_PROVIDER"
+            )
+
+        def embed() -> str:
+            return vector_text(client.embed([text])[0])
+
+        key = self._cache.key("question_vector", client.model, text)
+        vector: str = self._cache.get_cached_result(
+            key, embed, _VECTOR_SECONDS, "embedding"
+        )
+        return vector
+
+    def _found(
+        self,
+        question: ProductQuestion,
+        identity: Identity,
+        words: str,
+        vector: str | None,
+        notes: list[str],
+    ) -> Found:
+        """Search; by words alone, and with a note, where the vectors do not compare."""
+        find = partial(
+            find_products,
+            self._provider.fetch_all,
+            question,
+            identity,
+            words=words,
+            category_id=self._category(question.category, identity),
+        )
+        found = find(vector=vector)
+        if vector is None:
+            return found
+        assert self.ai_client is not None  # noqa: S101 - it made the vector
+        others = found.embedding_models - {self.ai_client.model}
+        if not found.embedding_models:
+            advice = "the products have no vectors yet: run `zava embed`"
+        elif others:
+            advice = (
+                f"the products were embedded by {', '.join(sorted(others))} and"
+                f" questions are by {self.ai_client.model}: run `zava embed`, or set"
+                " ZAVA_EMBEDDING_PROVIDER and ZAVA_EMBEDDING_MODEL as they were then"
+            )
+        else:
+            return found
+        if question.mode == "semantic":
+            raise ConfigurationError(advice)
+        notes.append(_BY_WORDS + advice)
+        return find(vector=None) if others else found
+
+    def _category(self, name: str | None, identity: Identity) -> UUID | None:
+        if name is None:
+            return None
+        key = self._cache.key("categories", identity.schema_version)
+        categories: dict[str, UUID] = self._cache.get_cached_result(
+            key,
+            lambda: list_categories(self._provider.fetch_all, identity),
+            kind="categories",
+        )
+        wanted = name.strip().casefold()
+        matching = [n for n in categories if n.casefold() == wanted] or [
+            n for n in categories if wanted and wanted in n.casefold()
+        ]
+        if len(matching) != 1:
+            raise ValidationError(
+                "category", name, f"must be one of {', '.join(sorted(categories))}"
+            )
+        return categories[matching[0]]
+
+
+def _is_whole(answer: dict[str, Any]) -> bool:
+    """Whether the next call would find the same: not where words had to do."""
+    return not any(note.startswith(_BY_WORDS) for note in answer["notes"])

@@ -1,0 +1,258 @@
+"""SchemaCatalog: descriptions of the tables that a caller may query."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.errors import MCPError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import ColumnSchema, ForeignKey, Identity, TableSchema
+
+SCHEMA = "retail"
+MAX_TABLES = 20
+
+# A table with so few visible rows is shown whole; of a larger one, a few rows.
+_WHOLE_TABLE_ROWS = 12
+_SAMPLE_ROWS = 3
+_SAMPLE_BYTES = 256 * 1024
+_CELL_LENGTH = 200
+_MOST_VALUES = 100
+_LONGEST_VALUES = 4000
+_CATALOG_ROWS = 100_000
+_NEAR = 5
+_UNSHOWN_TYPES = re.compile(r"^vector\b")
+_TEXTS = ("text", "character")
+_UNSHOWN_COLUMNS = {"created_at", "updated_at"}
+_LITERAL = re.compile(r"'((?:[^']|'')*)'::")
+
+Names = Mapping[str, Mapping[str, Any]]
+"""By the name of a table: how it is written, and its description."""
+
+
+class SchemaCatalog:
+    """Describes the tables of the retail schema as one caller sees them."""
+
+    def __init__(self, provider: PostgreSQLProvider, cache: QueryCache) -> None:
+        self._provider = provider
+        self._cache = cache
+
+    def describe(
+        self, table_names: Sequence[str], rls_user_id: str
+    ) -> tuple[TableSchema, ...]:
+        """Return one description per table, in the order asked for.
+
+        Args:
+            table_names: Names with or without `retail.`, as a query writes them or
+                in any case.
+            rls_user_id: Who asks; samples are rows that they may see.
+
+        Raises:
+            ValidationError: No name, too many, or an unknown one.
+        """
+        return self.answer(self.check(table_names), rls_user_id)
+
+    def check(self, table_names: Sequence[str]) -> Sequence[str]:
+        """Return the names; they are neither too few nor too many.
+
+        Raises:
+            ValidationError: They are.
+        """
+        if not 1 <= len(table_names) <= MAX_TABLES:
+            raise ValidationError(
+                "table_names", table_names, f"must hold 1 to {MAX_TABLES} names"
+            )
+        return table_names
+
+    def answer(
+        self, table_names: Sequence[str], rls_user_id: str
+    ) -> tuple[TableSchema, ...]:
+        """Return one description per checked name; see `describe`."""
+        identity = self._provider.resolve_identity(rls_user_id)
+        wanted = _chosen(self._names(identity), table_names)
+        return tuple(self._table(name, identity) for name in wanted)
+
+    def peek(
+        self, table_names: Sequence[str], rls_user_id: str
+    ) -> tuple[TableSchema, ...] | None:
+        """Return the kept descriptions, or None; never waits for anything.
+
+        Raises:
+            ValidationError: There is no such table.
+        """
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None:
+            return None
+        names = self._cache.peek(self._key(identity), kind="schema")
+        if names is None:
+            return None
+        kept = [
+            self._cache.peek(self._key(identity, name), kind="schema")
+            for name in _chosen(names, table_names)
+        ]
+        return None if None in kept else tuple(kept)
+
+    def near_tables(self, name: str, rls_user_id: str) -> list[str]:
+        """Return the tables whose names are near, as a query writes them."""
+        identity = self._provider.resolve_identity(rls_user_id)
+        return _near_tables(name, self._names(identity))
+
+    def columns_of(self, query: str, rls_user_id: str) -> dict[str, list[str]]:
+        """Return the columns of the tables that a query names, as they are written."""
+        identity = self._provider.resolve_identity(rls_user_id)
+        names = self._names(identity)
+        text = query.lower()
+        words = set(re.findall(r"\w+", text))
+        used = [
+            name
+            for name in names
+            # A name that is no word stands in the query between quotes.
+            if name.lower() in (words if re.fullmatch(r"\w+", name) else text)
+        ][:MAX_TABLES]
+        found: dict[str, list[str]] = defaultdict(list)
+        for row in self._rows("list_columns", identity, {"tables": used}):
+            found[names[row["table_name"]]["written"]].append(row["written"])
+        return dict(found)
+
+    def _names(self, identity: Identity) -> Names:
+        def read() -> Names:
+            rows = self._rows("list_tables", identity)
+            return {row["table_name"]: row for row in rows}
+
+        names: Names = self._cache.get_cached_result(
+            self._key(identity), read, kind="schema"
+        )
+        return names
+
+    def _table(self, name: str, identity: Identity) -> TableSchema:
+        described: TableSchema = self._cache.get_cached_result(
+            self._key(identity, name), lambda: self._read(name, identity), kind="schema"
+        )
+        return described
+
+    def _key(self, identity: Identity, *table: str) -> str:
+        return self._cache.key("schema_catalog", identity, table)
+
+    def _read(self, name: str, identity: Identity) -> TableSchema:
+        asked = {"tables": [name]}
+        columns = []
+        for row in self._rows("list_columns", identity, asked):
+            listed = row.pop("listed")
+            values = tuple(row.pop("labels"))
+            if listed:
+                values = tuple(_LITERAL.findall(listed))
+            columns.append(ColumnSchema.model_validate({**row, "values": _few(values)}))
+        facts = self._names(identity)[name]
+        sample, note = self._sample(facts["written"], columns, identity)
+        return TableSchema(
+            table=f"{SCHEMA}.{facts['written']}",
+            description=facts["description"],
+            columns=tuple(columns),
+            foreign_keys=tuple(
+                ForeignKey.model_validate(row)
+                for row in self._rows("list_foreign_keys", identity, asked)
+            ),
+            sample_rows=sample,
+            note=note,
+        )
+
+    def _sample(
+        self, written: str, columns: Sequence[ColumnSchema], identity: Identity
+    ) -> tuple[tuple[dict[str, Any], ...], str | None]:
+        """Return sample rows, or none and why."""
+        shown = {
+            column.name: _shown(column)
+            for column in columns
+            if not _UNSHOWN_TYPES.match(column.type)
+            and column.name not in _UNSHOWN_COLUMNS
+        }
+        listed = ", ".join(shown.values())
+        query = f"SELECT {listed} FROM {SCHEMA}.{written}"  # noqa: S608 - names of the catalogue, quoted
+        try:
+            result = self._provider.fetch(
+                query, identity, _WHOLE_TABLE_ROWS, _SAMPLE_BYTES, operation="schema"
+            )
+        except MCPError as exc:
+            # A view of the operator's may fail; it can be described all the same.
+            return (), f"its rows cannot be read: {exc.message[:_CELL_LENGTH]}"
+        rows = result.rows[: _SAMPLE_ROWS if result.truncated else None]
+        return tuple(
+            dict(zip(shown, map(_short, row), strict=True)) for row in rows
+        ), None
+
+    def _rows(
+        self,
+        name: str,
+        identity: Identity,
+        parameters: Mapping[str, Any] | None = None,
+    ) -> list[dict[str, Any]]:
+        (result,) = self._provider.fetch_all(
+            [Query(statement(name), parameters)],
+            identity,
+            _CATALOG_ROWS,
+            operation="schema",
+        )
+        return result.dicts()
+
+
+def _chosen(names: Names, table_names: Sequence[str]) -> list[str]:
+    """Return the tables that are meant, each once."""
+    by_lower = {name.lower(): name for name in names}
+    wanted = []
+    for given in table_names:
+        plain = _plain_name(given)
+        name = plain if plain in names else by_lower.get(plain.lower())
+        if name is None:
+            near = ", ".join(_near_tables(plain, names))
+            raise ValidationError(
+                "table_names", given, f"unknown table; the nearest are {near}"
+            )
+        wanted.append(name)
+    return list(dict.fromkeys(wanted))
+
+
+def _plain_name(name: str) -> str:
+    bare = re.sub(rf'^\s*"?{SCHEMA}"?\s*\.\s*', "", name, flags=re.IGNORECASE).strip()
+    if len(bare) > 1 and bare[0] == bare[-1] == '"':
+        return bare[1:-1].replace('""', '"')
+    return bare
+
+
+def _few(values: tuple[str, ...]) -> tuple[str, ...] | None:
+    """Return every value or, where they are many or long, none."""
+    if len(values) > _MOST_VALUES or sum(map(len, values)) > _LONGEST_VALUES:
+        return None
+    return values or None
+
+
+def _shown(column: ColumnSchema) -> str:
+    """What a sample reads of a column: of a long text its beginning."""
+    name = _quoted(column.name)
+    if column.type.startswith(_TEXTS):
+        return f"left({name}, {_CELL_LENGTH + 1}) AS {name}"
+    return name
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _short(value: Any) -> Any:
+    """A cell of a sample: a long text is cut."""
+    text = value if isinstance(value, str) else ""
+    if isinstance(value, list | dict) and len(str(value)) > _CELL_LENGTH:
+        text = str(value)
+    return f"{text[:_CELL_LENGTH]}…" if len(text) > _CELL_LENGTH else value
+
+
+def _near_tables(name: str, names: Names) -> list[str]:
+    """The tables whose names are near, the nearest first."""
+    by_lower = {other.lower(): other for other in names}
+    near = difflib.get_close_matches(name.lower()[:63], by_lower, n=_NEAR, cutoff=0)
+    return [f"{SCHEMA}.{names[by_lower[other]]['written']}" for other in near]

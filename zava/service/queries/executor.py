@@ -1,0 +1,286 @@
+"""QueryExecutor: the caller's own SQL, checked, run and cached."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import time
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import MCPError, QueryError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity, ResultSet
+from zava.service.queries.catalog import SchemaCatalog
+
+DEFAULT_ROWS = 20
+
+# PostgreSQL reads what follows a comment's start again for each start that is nested
+# in it, and cannot be interrupted meanwhile: 40,000 of them take it many seconds.
+_MAX_COMMENTS = 1000
+
+_QUOTED = re.compile(r'"([^"]+)"|column ([\w.]+)')
+_MISSING = {"UNDEFINED_TABLE", "UNDEFINED_COLUMN"}
+_NEAR = 5
+# The start of a block of Markdown, with or without the name of a language; a query
+# may begin on the same line.
+_FENCE = re.compile(
+    r"\s*(`+|~{3,})[ \t]*(?:(?:sql|postgres(?:ql)?|pgsql|psql)\b"
+    r"|(?!(?:select|with|values|table)\b)[\w+-]+(?=[ \t]*[\r\n]))?",
+    re.IGNORECASE,
+)
+_WHITE = " \t\r\n\f\v"
+# Format and control characters, and spaces that are not SQL's.
+_INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"}
+# Typographic quotes of every language, primes, accents, and what MySQL quotes with.
+_QUOTE_CATEGORIES = {"Pi", "Pf"}
+_QUOTES = frozenset("\u201a\u201e\u2032\u2033\u2035\u2036\u00b4`\uff02\uff07\uff40")
+_CONSTANT = re.compile(r"'(?:[^']|'')*'")
+_MISREAD = {"SYNTAX_ERROR", "UNDEFINED_FUNCTION", "INVALID_SCHEMA_NAME"} | _MISSING
+
+
+class Question(NamedTuple):
+    """A query that was found fit to be sent.
+
+    Attributes:
+        text: One SELECT, WITH, VALUES or TABLE query.
+        max_rows: Rows to return at most.
+        fresh: Ask the database even if the answer is kept.
+    """
+
+    text: str
+    max_rows: int
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueryAnswer:
+    """A result and how it came about.
+
+    Attributes:
+        result: The rows.
+        cached: Whether they were read for an earlier call.
+        elapsed_ms: Milliseconds from the question to the rows.
+    """
+
+    result: ResultSet
+    cached: bool
+    elapsed_ms: float
+
+
+class QueryExecutor:
+    """Runs SQL text for one caller.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where they are kept.
+        catalog: For near names when a table or column is unknown.
+        max_rows: The operator's ceiling of rows.
+        max_result_bytes: The operator's ceiling of the rows' JSON.
+        max_query_length: The operator's ceiling of the text, in characters.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        catalog: SchemaCatalog,
+        *,
+        max_rows: int,
+        max_result_bytes: int,
+        max_query_length: int,
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._catalog = catalog
+        self._max_rows = max_rows
+        self._max_result_bytes = max_result_bytes
+        self._max_query_length = max_query_length
+
+    def peek(self, question: Question, rls_user_id: str) -> QueryAnswer | None:
+        """Return the kept answer to a question, or None; never waits for anything."""
+        started = time.perf_counter()
+        identity = self._provider.known_identity(rls_user_id)
+        if question.fresh or identity is None:
+            return None
+        result = self._cache.peek(self._key(question, identity))
+        if result is None:
+            return None
+        return QueryAnswer(result, True, _milliseconds_since(started))
+
+    def execute(
+        self,
+        postgresql_query: str,
+        rls_user_id: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+        fresh: bool = False,
+    ) -> QueryAnswer:
+        """Return the rows of one query, as far as the caller may see them.
+
+        Args:
+            postgresql_query: One SELECT, WITH, VALUES or TABLE query.
+            rls_user_id: Who asks.
+            max_rows: Rows to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Raises:
+            ValidationError: As for `check`.
+            MCPError: As for `answer`.
+        """
+        question = self.check(postgresql_query, max_rows=max_rows, fresh=fresh)
+        return self.answer(question, rls_user_id)
+
+    def answer(self, question: Question, rls_user_id: str) -> QueryAnswer:
+        """Return the rows of a question, as far as the caller may see them.
+
+        Raises:
+            QueryError: PostgreSQL does not accept the text.
+            MCPError: As for `PostgreSQLProvider.fetch`.
+        """
+        started = time.perf_counter()
+        identity = self._provider.resolve_identity(rls_user_id)
+
+        fetch = partial(
+            self._provider.fetch,
+            question.text,
+            identity,
+            question.max_rows,
+            self._max_result_bytes,
+        )
+        try:
+            result, cached = self._cache.obtain(
+                self._key(question, identity), fetch, fresh=question.fresh
+            )
+        except QueryError as exc:
+            self._suggest(exc, question.text, rls_user_id)
+            raise
+        return QueryAnswer(result, cached, _milliseconds_since(started))
+
+    def check(
+        self,
+        postgresql_query: str,
+        *,
+        max_rows: int = DEFAULT_ROWS,
+        fresh: bool = False,
+    ) -> Question:
+        """Return what is to be asked; its text is without the fence of a code block.
+
+        Args:
+            postgresql_query: One SELECT, WITH, VALUES or TABLE query.
+            max_rows: Rows to return at most.
+            fresh: Ask the database even if the answer is kept.
+
+        Raises:
+            ValidationError: The text is empty or too long, or `max_rows` is out
+                of range.
+        """
+        query = _unfenced(postgresql_query)
+        if not query.strip():
+            raise ValidationError("postgresql_query", query, "must not be empty")
+        if len(query) > self._max_query_length:
+            raise ValidationError(
+                "postgresql_query",
+                query,
+                f"must be at most {self._max_query_length} characters",
+            )
+        if query.count("/*") > _MAX_COMMENTS:
+            raise ValidationError(
+                "postgresql_query", query, f"must hold at most {_MAX_COMMENTS} comments"
+            )
+        if "\0" in query:
+            raise ValidationError(
+                "postgresql_query", query, "must not hold a NUL character"
+            )
+        if max_rows == DEFAULT_ROWS:
+            max_rows = min(max_rows, self._max_rows)  # nobody has asked for more
+        if not 1 <= max_rows <= self._max_rows:
+            raise ValidationError(
+                "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
+            )
+        first = query.lstrip(_WHITE)[:1]
+        if unicodedata.category(first) in _INVISIBLE:
+            raise ValidationError(
+                "postgresql_query", query, f"begins with {_named(first)}: leave it out"
+            )
+        return Question(query, max_rows, fresh)
+
+    def _key(self, question: Question, identity: Identity) -> str:
+        asked = (question.text, identity, question.max_rows)
+        return self._cache.key("execute_sales_query", *asked)
+
+    def _suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
+        """Add what makes the next try succeed: near names, a character's name."""
+        if error.error_code in _MISREAD and (remark := _remark(query)):
+            error.facts["hint"] = remark
+        found = _QUOTED.search(error.message)
+        if error.error_code not in _MISSING or found is None:
+            return
+        missing = (found[1] or found[2]).rpartition(".")[2]
+        try:
+            if error.error_code == "UNDEFINED_TABLE":
+                near = self._catalog.near_tables(missing, rls_user_id)
+            else:
+                near = _near_columns(
+                    missing, self._catalog.columns_of(query, rls_user_id)
+                )
+        except MCPError:
+            return  # the first error says more than this one
+        if near:
+            error.facts["suggestions"] = near
+
+
+def _near_columns(missing: str, tables: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return columns of the query's own tables with near names, each with its table."""
+    names = {column.lower() for columns in tables.values() for column in columns}
+    near = difflib.get_close_matches(
+        missing[:63].lower(), sorted(names), n=_NEAR, cutoff=0.5
+    )
+    qualified = [
+        f"{table}.{column}"
+        for name in near
+        for table, columns in tables.items()
+        for column in columns
+        if column.lower() == name
+    ]
+    return qualified[:_NEAR]
+
+
+def _unfenced(query: str) -> str:
+    """Return a query without the fence of a code block, if it stands in one.
+
+    No query of PostgreSQL's begins with an operator, which is what a fence would be.
+    """
+    if "`" not in query and "~" not in query:
+        return query
+    opening = _FENCE.match(query)
+    if opening is None:
+        return query
+    return query[opening.end() :].rstrip(_WHITE).removesuffix(opening[1])
+
+
+def _remark(query: str) -> str | None:
+    """Name a character that is no SQL outside of constants, or return None."""
+    for character in _CONSTANT.sub("''", query):
+        category = unicodedata.category(character)
+        if character in _QUOTES or category in _QUOTE_CATEGORIES:
+            return (
+                f"the text holds {_named(character)}: SQL quotes with ' and names"
+                ' with "'
+            )
+        if character not in _WHITE and category in _INVISIBLE:
+            return f"the text holds {_named(character)}: write a plain space, or none"
+    return None
+
+
+def _named(character: str) -> str:
+    name = unicodedata.name(character, "a control character")
+    return f"U+{ord(character):04X} ({name})"
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 3)

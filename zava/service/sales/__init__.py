@@ -1,0 +1,1 @@
+"""How stores perform: periods, figures, comparisons, and what stands out."""

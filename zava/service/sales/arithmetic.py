@@ -1,0 +1,58 @@
+"""Shares, changes and rounding of figures; nothing here divides by zero."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from decimal import ROUND_HALF_UP, Decimal
+from typing import TypeAlias
+
+from zava.service.sales.performance_models import Unit
+
+Number: TypeAlias = Decimal | int
+
+_DAY = timedelta(days=1)
+_HUNDRED = Decimal(100)
+_DIGITS: dict[Unit, int] = {
+    "USD": 2,
+    "orders": 0,
+    "units": 0,
+    "customers": 0,
+    "percent": 2,
+    "ratio": 2,
+    "days": 1,
+}
+
+
+def ratio(part: Number, whole: Number) -> Decimal | None:
+    """Return part / whole, or None for a whole of zero."""
+    return Decimal(part) / Decimal(whole) if whole else None
+
+
+def percent(part: Number, whole: Number) -> Decimal | None:
+    """Return part of whole in percent, or None for a whole of zero."""
+    return _HUNDRED * part / whole if whole else None
+
+
+def change(now: Number | None, before: Number | None) -> float | None:
+    """Return how far `now` is from `before` in percent, or None if one is missing."""
+    if now is None or before is None or not before:
+        return None
+    return number(_HUNDRED * (now - before) / abs(Decimal(before)), "percent")
+
+
+def rounded(value: Number | None, unit: Unit) -> int | float | None:
+    """Return the value with the digits that its unit deserves."""
+    if value is None:
+        return None
+    return int(value) if not _DIGITS[unit] else number(value, unit)
+
+
+def number(value: Number, unit: Unit) -> float:
+    """Return the value with the digits that its unit deserves, halves away from 0."""
+    step = Decimal(1).scaleb(-_DIGITS[unit])
+    return float(Decimal(value).quantize(step, ROUND_HALF_UP))
+
+
+def elapsed_days(start: datetime, end: datetime, as_of: datetime) -> int:
+    """Return how many days of a span have begun, at least one."""
+    return min(max((as_of - start) // _DAY + 1, 1), (end - start).days)

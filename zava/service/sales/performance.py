@@ -1,0 +1,273 @@
+"""SalesAnalyticsService: how a store performs, for whoever may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, time, timedelta, timezone
+from functools import partial
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from zava.data.provider import PostgreSQLProvider
+from zava.data.sales_data import SalesData, last_day_with_orders
+from zava.data.statements import statement
+from zava.errors import AuthorizationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.sales.insights import generate_insights
+from zava.service.sales.metrics import calculate_metrics
+from zava.service.sales.performance_models import Store, StoreMetrics, StorePerformance
+from zava.service.sales.periods import Period, parse_period
+
+MAX_STORE_ID = 200
+
+_MAX_STORES = 100_000
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+class StoreQuestion(NamedTuple):
+    """What is asked of a store.
+
+    Attributes:
+        store_id: The store's id or name, or a part of the name.
+        period: The days.
+        fresh: Ask the database even if the answer is kept.
+    """
+
+    store_id: str
+    period: Period
+    fresh: bool
+
+
+class SalesAnalyticsService:
+    """Answers how a store did in a period.
+
+    Args:
+        db_provider: Where the rows come from.
+        cache: Where answers are kept.
+        clock: Now, UTC.
+    """
+
+    def __init__(
+        self,
+        db_provider: PostgreSQLProvider,
+        cache: QueryCache,
+        *,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.db_provider = db_provider
+        self._cache = cache
+        self._clock = clock
+
+    def get_store_performance(
+        self,
+        store_id: str,
+        time_period: str,
+        rls_user_id: str,
+        *,
+        fresh: bool = False,
+    ) -> dict[str, Any]:
+        """Return figures and insights of one store.
+
+        Args:
+            store_id: The store's id or name, in any case; a part of the name
+                that only one visible store has will do.
+            time_period: One of `periods.FORMS`.
+            rls_user_id: Who asks.
+            fresh: Ask the database even if the answer is kept.
+
+        Returns:
+            JSON values: `store_id`; `period` with `name`, `start`, `end`
+            (exclusive; where the period is not over, of the last whole day that
+            has orders), `as_of` and `cached`; `metrics`, see `StoreMetrics`;
+            `insights`, sentences, the most important first.
+
+        Raises:
+            ValidationError: An argument is at fault, several stores match, or
+                the period lies before the store's first order.
+            AuthorizationError: There is no such store, or the caller may not
+                see it.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        question = self.check(store_id, time_period, fresh=fresh)
+        return self.answer(question, rls_user_id)
+
+    def check(
+        self, store_id: str, time_period: str, *, fresh: bool = False
+    ) -> StoreQuestion:
+        """Return what is to be asked.
+
+        Raises:
+            ValidationError: An argument is at fault.
+        """
+        period = parse_period(time_period, self._clock().date())
+        _check_store_id(store_id)
+        return StoreQuestion(store_id, period, fresh)
+
+    def peek(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any] | None:
+        """Return the kept figures of one store, or None; never waits for anything.
+
+        Raises:
+            ValidationError: As for `get_store_performance`.
+            AuthorizationError: As for `get_store_performance`.
+        """
+        identity = self.db_provider.known_identity(rls_user_id)
+        if identity is None or question.fresh:
+            return None
+        stores = self._cache.peek(self._stores_key(identity))
+        if stores is None:
+            return None
+        store = self._validate_store_access(question.store_id, stores, identity)
+        answer = self._cache.peek(self._key(store, question.period, identity))
+        if answer is None:
+            return None
+        return _answer(store, question.period, answer, cached=True)
+
+    def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
+        """Return figures and insights of one store; see `get_store_performance`."""
+        identity = self.db_provider.resolve_identity(rls_user_id)
+        stores = self._visible_stores(identity)
+        store = self._validate_store_access(question.store_id, stores, identity)
+        period = question.period
+        answer, cached = self._cache.obtain(
+            self._key(store, period, identity),
+            partial(self._compute, store, period, identity),
+            fresh=question.fresh,
+        )
+        return _answer(store, period, answer, cached=cached)
+
+    def _compute(
+        self, store: Store, period: Period, identity: Identity
+    ) -> StorePerformance:
+        over = self._part_that_is_over(period, store, identity)
+        data = self.db_provider.get_sales_data(store.store_id, over, identity)
+        _refuse_before_first_order(over, data)
+        metrics = self._calculate_metrics(data)
+        return StorePerformance(
+            as_of=metrics.as_of,
+            metrics=metrics,
+            insights=self._generate_insights(metrics),
+        )
+
+    def _validate_store_access(
+        self, store_id: str, stores: Sequence[Store], identity: Identity
+    ) -> Store:
+        """Return the store that `store_id` names among `stores`, which the caller sees.
+
+        Raises:
+            ValidationError: Several of them match.
+            AuthorizationError: None does, whether or not there is such a store.
+        """
+        matches = _matches(store_id.strip(), stores)
+        if len(matches) > 1:
+            names = ", ".join(store.name for store in matches)
+            raise ValidationError(
+                "store_id", store_id, f"several stores match: {names}"
+            )
+        if not matches:
+            raise AuthorizationError("Access denied for store", str(identity.user_id))
+        return matches[0]
+
+    def _part_that_is_over(
+        self, period: Period, store: Store, identity: Identity
+    ) -> Period:
+        """Return the whole days of the period that the store has orders for.
+
+        A day that has barely begun, or that nobody has loaded, compares with none.
+        A period that is over stays whole, and so does one that has no such day.
+        """
+        midnight = datetime.combine(self._clock().date(), time(), timezone.utc)
+        if not period.start < midnight < period.end:
+            return period
+        fetch_all, before = self.db_provider.fetch_all, midnight.date()
+        last = last_day_with_orders(fetch_all, store.store_id, before, identity)
+        if last is None or last < period.start.date():
+            return period.until(midnight)
+        return period.until(midnight - (before - last) + timedelta(days=1))
+
+    def _calculate_metrics(self, sales_data: SalesData) -> StoreMetrics:
+        return calculate_metrics(sales_data, self._clock())
+
+    def _generate_insights(self, metrics: StoreMetrics) -> tuple[str, ...]:
+        return generate_insights(metrics)
+
+    def _visible_stores(self, identity: Identity) -> tuple[Store, ...]:
+        # Kept as long as the identity itself; row level security still decides
+        # about every row that is read afterwards.
+        def read() -> tuple[Store, ...]:
+            query = statement("visible_stores")
+            result = self.db_provider.fetch(
+                query, identity, _MAX_STORES, operation="performance"
+            )
+            return tuple(
+                Store(store_id=store_id, name=name) for store_id, name in result.rows
+            )
+
+        key = self._stores_key(identity)
+        stores: tuple[Store, ...] = self._cache.get_cached_result(key, read)
+        return stores
+
+    def _stores_key(self, identity: Identity) -> str:
+        return self._cache.key("visible_stores", identity)
+
+    def _key(self, store: Store, period: Period, identity: Identity) -> str:
+        return self._cache.key(
+            "get_store_performance",
+            identity,
+            store.store_id,
+            period.start,
+            period.end,
+            period.name,
+        )
+
+
+def _answer(
+    store: Store, period: Period, answer: StorePerformance, *, cached: bool
+) -> dict[str, Any]:
+    dumped = answer.model_dump(mode="json")
+    return {
+        "store_id": str(store.store_id),
+        "period": {
+            "name": period.name,
+            **answer.metrics.period.model_dump(mode="json"),
+            "as_of": dumped["as_of"],
+            "cached": cached,
+        },
+        "metrics": dumped["metrics"],
+        "insights": dumped["insights"],
+    }
+
+
+def _refuse_before_first_order(period: Period, data: SalesData) -> None:
+    first = data.first_order_at
+    if first is not None and period.end <= first:
+        raise ValidationError(
+            "time_period",
+            period.name,
+            f"lies before the store's first order, which was on {first.date()}",
+        )
+
+
+def _check_store_id(store_id: str) -> None:
+    if not store_id.strip() or len(store_id) > MAX_STORE_ID:
+        raise ValidationError(
+            "store_id",
+            store_id,
+            f"must be a store's id or name, of 1 to {MAX_STORE_ID} characters",
+        )
+
+
+def _matches(wanted: str, stores: Sequence[Store]) -> list[Store]:
+    """Return the stores of that id or exact name, else those whose name holds it."""
+    try:
+        store_id = UUID(wanted)
+    except ValueError:
+        pass
+    else:
+        return [store for store in stores if store.store_id == store_id]
+    name = wanted.casefold()
+    exact = [store for store in stores if store.name.casefold() == name]
+    return exact or [store for store in stores if name in store.name.casefold()]
