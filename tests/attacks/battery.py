@@ -88,8 +88,10 @@ ORDER BY 1, a.attnum
 """
 
 
-def columns(conn: psycopg.Connection, role: str) -> Iterator[tuple[str, str]]:
-    """Return the name and the SQL of each column that a role may read, system columns too."""
+def columns(conn: psycopg.Connection, role: str) -> Mapping[str, list[str]]:
+    """Return the columns that a role may read by their relation, system columns too."""
     rows = conn.execute(COLUMNS.encode(), {"role": role}).fetchall()
+    found: dict[str, list[str]] = {}
     for relation, column in rows:
-        yield f"{relation}.{column}", f"SELECT {column} FROM {relation}"
+        found.setdefault(relation, []).append(column)
+    return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -59,14 +59,23 @@ def outcomes(pytestconfig: pytest.Config) -> Outcomes:
 @pytest.fixture(scope="session")
 def attacked(cluster: EmbeddedServer, template: str) -> Iterator[Attacked]:
     """The database that is attacked; nothing can change it, so all tests share it."""
+    with attacked_copy(cluster, template, ATTACKED) as planted:
+        yield planted
+
+
+@contextmanager
+def attacked_copy(
+    cluster: EmbeddedServer, template: str, name: str
+) -> Iterator[Attacked]:
+    """Make a database of that name to be attacked."""
     admin = cluster.conninfo(dbname="postgres", user="postgres")
     with psycopg.connect(admin, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {ATTACKED} TEMPLATE {template}".encode())
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
     with (
         psycopg.connect(
-            cluster.conninfo(dbname=ATTACKED, user="postgres"), autocommit=True
+            cluster.conninfo(dbname=name, user="postgres"), autocommit=True
         ) as owner,
-        plant(owner, cluster.conninfo(dbname=ATTACKED, user="zava_server")) as planted,
+        plant(owner, cluster.conninfo(dbname=name, user="zava_server")) as planted,
     ):
         yield planted
 

@@ -7,6 +7,7 @@ to see a row before its policy does.
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,10 +21,12 @@ from tests.attacks.setting import (
     found,
 )
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 ATTEMPTS = settings(
     deadline=None,
     derandomize=False,  # other attempts every time, also where CI has them the same
-    max_examples=540,
+    max_examples=200,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

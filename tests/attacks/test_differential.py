@@ -18,14 +18,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.attacks import plain_sql
-from tests.attacks.conftest import ATTACKED, Outcomes
-from tests.attacks.setting import PEOPLE, Attacked, Servers, ask_all
+from tests.attacks.conftest import Outcomes, attacked_copy
+from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, ask_all
 from zava.admin.embedded import EmbeddedServer
 
+COMPARED = "zava_compared"
 ATTEMPTS = settings(
     deadline=None,
     derandomize=False,  # other attempts every time, also where CI has them the same
-    max_examples=540,
+    max_examples=400,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
@@ -229,11 +230,23 @@ def through_a_filter(text: str, stores: tuple[str, ...]) -> str:
     return through_policies(text)
 
 
+@pytest.fixture(scope="session")
+def attacked(cluster: EmbeddedServer, small_template: str) -> Iterator[Attacked]:
+    """A small database, because the queries join what they like."""
+    with attacked_copy(cluster, small_template, COMPARED) as planted:
+        yield planted
+
+
+@pytest.fixture(scope="module")
+def target(cluster: EmbeddedServer, attacked: Attacked) -> Target:
+    return Target(cluster.conninfo(dbname=COMPARED, user="zava_server"))
+
+
 @pytest.fixture(scope="module")
 def superuser(
     cluster: EmbeddedServer, attacked: Attacked
 ) -> Iterator[psycopg.Connection]:
-    with plain_sql.connect(cluster.conninfo(dbname=ATTACKED, user="postgres")) as conn:
+    with plain_sql.connect(cluster.conninfo(dbname=COMPARED, user="postgres")) as conn:
         yield conn
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import sysconfig
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import IO
 
+from tests.e2e.forking import ForkedProcess, is_forkable
 from tests.e2e.stdio_process import environment
 
 ZAVA = Path(sysconfig.get_path("scripts")) / "zava"
@@ -16,6 +19,12 @@ Ran = subprocess.CompletedProcess[str]
 
 def zava(folder: Path, *arguments: str, **variables: str) -> Ran:
     """Run `zava` in a working directory, with these variables and no settings else."""
+    if is_forkable(variables):
+        process = ForkedProcess(arguments, folder, environment(**variables))
+        process.stdin.close()
+        with ThreadPoolExecutor(2) as readers:
+            stdout, stderr = readers.map(_read, (process.stdout, process.stderr))
+        return Ran(arguments, process.wait(PATIENCE), stdout, stderr)
     return subprocess.run(
         [ZAVA, *arguments],
         cwd=folder,
@@ -26,6 +35,11 @@ def zava(folder: Path, *arguments: str, **variables: str) -> Ran:
         check=False,
         timeout=PATIENCE,
     )
+
+
+def _read(pipe: IO[bytes]) -> str:
+    with pipe:
+        return pipe.read().decode()
 
 
 def refusal(ran: Ran) -> str:

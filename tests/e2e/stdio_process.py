@@ -19,6 +19,8 @@ from typing import IO, Any
 import pytest
 from typing_extensions import Self
 
+from tests.e2e.forking import ForkedProcess, is_forkable
+
 PATIENCE = 20.0  # seconds; only a hanging test takes them
 ERROR_META = "zava/error"
 INITIALIZE = {
@@ -101,14 +103,20 @@ class StdioProcess:
     ) -> None:
         arguments = [*([] if user is None else ["--user", user]), *options]
         shell = ["sh", "-c", f'exec "$0" "$@" {redirection}'] if redirection else []
-        self.process = subprocess.Popen(
-            [*shell, sys.executable, "-m", "zava", "serve", *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=folder,
-            env=environment(**variables),
-        )
+        self.process: subprocess.Popen[bytes] | ForkedProcess
+        if shell or not is_forkable(variables):
+            self.process = subprocess.Popen(
+                [*shell, sys.executable, "-m", "zava", "serve", *arguments],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                cwd=folder,
+                env=environment(**variables),
+            )
+        else:
+            self.process = ForkedProcess(
+                ["serve", *arguments], folder, environment(**variables)
+            )
         self.lines: queue.Queue[bytes | None] = queue.Queue()
         self._set_aside: dict[Any, dict[str, Any]] = {}
         self._stderr = bytearray()

@@ -15,6 +15,8 @@ from tests.e2e.conftest import FOREVER, Start
 from tests.e2e.stdio_process import StdioProcess, poll
 from tests.people import REDMOND, SEATTLE
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 FIELDS = [
     *("time", "user_id", "role", "tool", "query_sha256", "rows", "bytes", "ms"),
     *("outcome", "cached"),

@@ -7,7 +7,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import StdioProcess
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 ORDERS = "SELECT * FROM retail.orders"
 TOO_LARGE = "RESULT_TOO_LARGE"

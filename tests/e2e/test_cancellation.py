@@ -73,6 +73,7 @@ def test_cancelled_calls_harm_no_other(
     cancel_among_innocents(small_pool, running, 100)
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_a_thousand_cancelled_calls_harm_none_of_a_thousand_others(
     small_pool: StdioProcess, running: Running

@@ -27,6 +27,8 @@ from tests.e2e.stdio_process import INITIALIZE, environment, poll
 from tests.people import SEATTLE, STRANGER
 from zava.admin.embedded import EmbeddedServer
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 SECRET = "hunter2"
 
 

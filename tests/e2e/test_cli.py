@@ -96,6 +96,7 @@ def run_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 # zava init
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_a_dba_who_is_no_superuser_sets_up_a_new_server_and_once_is_enough(
     run: Run, new_cluster: EmbeddedServer
@@ -152,6 +153,8 @@ def test_a_dba_who_is_no_superuser_sets_up_a_new_server_and_once_is_enough(
         assert ("set_config" in served.stderr) != is_served
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_init_loads_the_seed_of_that_size_and_date(
     run: Run, empty_database: str
 ) -> None:
@@ -316,6 +319,8 @@ def test_settings_that_do_not_fit_are_one_line(
 
 
 @pytest.mark.anyio
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("client", "key", "file"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,11 +13,12 @@ import psycopg
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.conftest import ROOT
 from tests.e2e.command_line import Ran, zava
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 SCALE = ("--scale", "0.01")
 
@@ -58,6 +60,29 @@ def part(shown: Ran, title: str) -> str:
     """Return the paragraph of the demonstration under a title."""
     (found,) = [p for p in shown.stdout.split("\n\n") if p.startswith(title)]
     return found
+
+
+def masked(text: str) -> str:
+    """Leave out what depends on the seed's scale: figures, and widths of columns."""
+    return re.sub(r" {2,}", " ", re.sub(r"[0-9]+(?:[,.][0-9]+)*", "#", text))
+
+
+def as_pattern(transcript: str) -> str:
+    """Turn a line `…` into any lines, and `…` at a line's end into the line's rest."""
+    parts = []
+    for line in masked(transcript).splitlines():
+        start, has_rest, _ = line.partition("…")
+        if has_rest and not start:
+            parts.append(r"(?:.*\n)*?")
+        else:
+            parts.append(re.escape(start) + (r".*\n" if has_rest else r"\n"))
+    return "".join(parts)
+
+
+def test_the_readme_shows_what_the_demonstration_prints(shown: Ran) -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    (transcript,) = re.findall(r"^\$ .*zava demo$\n(.+?)^```$", readme, re.M | re.S)
+    assert re.fullmatch(as_pattern(transcript), masked(shown.stdout))
 
 
 def test_each_person_is_shown_their_own_stores(shown: Ran) -> None:

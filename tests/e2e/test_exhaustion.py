@@ -28,7 +28,7 @@ from tests.e2e.stdio_process import (
 )
 from tests.people import SEATTLE
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 TOO_LARGE = "RESULT_TOO_LARGE"
 # Where PostgreSQL's own ceiling is met first.

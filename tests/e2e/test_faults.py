@@ -19,6 +19,7 @@ NO_FAULT = (
 
 
 @pytest.mark.acceptance("A114", "A116", "D3", "D13")
+@pytest.mark.once
 @pytest.mark.thorough
 def test_callers_get_the_truth_or_a_code_while_the_database_comes_and_goes(
     pg_version: int,

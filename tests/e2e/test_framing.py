@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.e2e.stdio_process import StdioProcess
+
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 # What may stand between two messages; none of it is one.
 NOISE = st.one_of(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import psycopg
@@ -10,6 +11,7 @@ import pytest
 
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import INITIALIZE, StdioProcess
+from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
 CEILING = 256 * 1024 + 64 * 1024
@@ -327,9 +329,17 @@ SHOP = """
 """
 
 
-@pytest.fixture
-def odd(start: Start, cluster: EmbeddedServer, database: str) -> StdioProcess:
-    admin = cluster.conninfo(dbname=database, user="postgres")
+@pytest.fixture(scope="module")
+def odd(
+    cluster: EmbeddedServer, template: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[StdioProcess]:
+    """A server of a database with odd tables and very many; the tests only read."""
+    name = "zava_odd"
+    admin = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(admin, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        conn.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+    admin = cluster.conninfo(dbname=name, user="postgres")
     with psycopg.connect(admin, autocommit=True) as conn:
         for statement in SHOP.split(";\n"):
             if "DO $$" in statement:
@@ -337,13 +347,17 @@ def odd(start: Start, cluster: EmbeddedServer, database: str) -> StdioProcess:
             conn.execute(statement.encode())
         conn.execute(SHOP[SHOP.index("DO $$") : SHOP.index("UPDATE")].encode())
         conn.execute(SHOP[SHOP.index("UPDATE") :].encode())
-    return start(
-        database_url=cluster.conninfo(dbname=database, user="zava_server"),
-        allow="relations",
-        log_level="ERROR",
-    )
+    variables = {
+        "ZAVA_DATABASE_URL": cluster.conninfo(dbname=name, user="zava_server"),
+        "ZAVA_ALLOW": "relations",
+        "ZAVA_LOG_LEVEL": "ERROR",
+    }
+    with StdioProcess(SEATTLE, tmp_path_factory.mktemp("odd"), variables) as process:
+        process.initialize()
+        yield process
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_odd_tables_are_described_and_cost_no_other_its_description(
     odd: StdioProcess,
@@ -371,6 +385,7 @@ def test_odd_tables_are_described_and_cost_no_other_its_description(
     assert 'retail."MixedCase"' in answer.error["suggestions"]
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_a_description_has_a_ceiling_in_bytes(odd: StdioProcess) -> None:
     for names in (["chosen"], ["wide"], ["wide", "orders"], ["MixedCase"] * 20):
@@ -390,6 +405,7 @@ def test_a_description_has_a_ceiling_in_bytes(odd: StdioProcess) -> None:
     assert not any("values" in column for column in chosen["columns"])
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_a_column_is_suggested_as_it_has_to_be_written(odd: StdioProcess) -> None:
     for sql in (
@@ -402,6 +418,7 @@ def test_a_column_is_suggested_as_it_has_to_be_written(odd: StdioProcess) -> Non
     assert suggestions[0] == 'chosen."CODE"'
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_arrays_of_the_database_s_own_types_are_lists(odd: StdioProcess) -> None:
     rows = odd.query(
@@ -411,6 +428,7 @@ def test_arrays_of_the_database_s_own_types_are_lists(odd: StdioProcess) -> None
     assert rows == [[["low", "high"], [1, 2], ["(1,2,3)", None]]]
 
 
+@pytest.mark.once
 @pytest.mark.thorough
 def test_descriptions_are_cut_in_a_search(odd: StdioProcess) -> None:
     answer = odd.call("semantic_search_products", query_description="paint")
@@ -428,6 +446,8 @@ GIVEN = {
 LONG = ["x" * 500_000, "\u5927" * 200_000, "\x1b[31m\"'\\" * 50_000, "1," * 50_000]
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", LONG, ids=range(len(LONG)))
 def test_no_argument_of_any_tool_makes_an_answer_long(
     server: StdioProcess, text: str

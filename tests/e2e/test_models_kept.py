@@ -13,6 +13,8 @@ from tests.e2e.command_line import refusal, zava
 from tests.e2e.conftest import Start
 from tests.embedding_service import EmbeddingService, embedding_service
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 SMALL = ("--scale", "0.001", "--as-of", "2026-06-30")
 
 
@@ -33,7 +35,6 @@ def vectors(conninfo: str) -> dict[str, tuple[int, str]]:
         }
 
 
-@pytest.mark.thorough
 def test_vectors_that_somebody_paid_for_are_kept_unless_a_flag_says_otherwise(
     tmp_path: Path, empty_database: str, service: EmbeddingService
 ) -> None:
@@ -103,7 +104,6 @@ def test_an_option_that_is_empty_is_not_taken_for_one_that_is_left_out(
     assert not (tmp_path / "data").exists()
 
 
-@pytest.mark.thorough
 def test_two_that_are_started_at_once_take_turns(
     tmp_path: Path, empty_database: str
 ) -> None:

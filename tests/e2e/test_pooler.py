@@ -14,7 +14,7 @@ from tests.e2e.test_cancellation import cancel_among_innocents
 from tests.people import REDMOND, SEATTLE
 from zava.data.provider import PostgreSQLProvider
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 STORES = "SELECT name FROM retail.stores"
 SETTINGS = (

@@ -10,6 +10,8 @@ from tests.e2e.flaky_proxy import FlakyProxy
 from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.thorough
+
 SQL = "SELECT name FROM retail.stores"
 ROWS = [["Zava Retail Seattle"]]
 BREAK = "ALTER TABLE retail.orders DISABLE ROW LEVEL SECURITY"

@@ -19,6 +19,8 @@ from tests.e2e.stdio_process import StdioProcess, environment
 from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 PATIENCE = 300  # seconds; only a hanging test takes them
 
 
@@ -57,7 +59,6 @@ def unpacked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return target
 
 
-@pytest.mark.thorough
 def test_a_wheel_sets_up_a_database_and_serves_from_an_empty_folder(
     unpacked: Path, tmp_path: Path, cluster: EmbeddedServer, empty_database: str
 ) -> None:
@@ -96,7 +97,6 @@ def test_a_wheel_sets_up_a_database_and_serves_from_an_empty_folder(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.thorough
 def test_a_wheel_holds_the_package_and_nothing_of_the_tests(unpacked: Path) -> None:
     tops = {path.name for path in unpacked.iterdir() if path.suffix != ".dist-info"}
     assert tops == {"zava"}

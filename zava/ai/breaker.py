@@ -95,6 +95,10 @@ class CircuitBreaker:
 class Persistence:
     """Asks again while it may help, with growing waits and a deadline.
 
+    The openai package's own retries are off. They have no deadline: a service that
+    answered three times with `Retry-After: 70` held one call for 210 s. They also do
+    not ask again after an answer that has no usable vectors.
+
     Args:
         attempts: Attempts at one call.
         patience: Seconds in which the last of them must begin.

@@ -30,6 +30,7 @@ from zava.data.transaction import Query, run_queries
 from zava.errors import BusyError, ConfigurationError
 from zava.infra.cancellation import check_cancelled
 from zava.models import Identity
+from zava.settings import Settings
 
 # What the two waits of a probe take at most, a new connection and an answer.
 _PROBE_SECONDS = 2
@@ -164,14 +165,6 @@ class Pool(ConnectionPool[CancellableConnection]):
                 if time.monotonic() - started >= self.timeout:
                     raise
 
-    def _get_ready_connection(
-        self, timeout: float | None
-    ) -> CancellableConnection | None:
-        # psycopg_pool lends the connection that was idle longest. The backend that
-        # answered last has its plans and catalogue in the processor's caches.
-        self._pool.rotate(1)
-        return super()._get_ready_connection(timeout)
-
     def _add_connection(
         self, attempt: AttemptWithBackoff | None, growing: bool = False
     ) -> None:
@@ -243,43 +236,42 @@ _NETWORK = {
 }
 
 
+# What a configuration leaves out; the environment is not read for it.
+_DEFAULTS = Settings.model_construct().connection_config("")
+
+
 class ConnectionPoolManager:
     """Makes the connection pool from plain values.
 
     Args:
-        config: `conninfo` (libpq connection string), or `db_host`, `db_port`,
-            `db_name`, `db_user` and `db_password`; optionally `min_size`=2,
-            `max_size`=10, `max_idle`=300 s, `timeout`=5 s (wait for a free
-            connection), `connect_timeout`=5 s, `statement_timeout`=30 s,
-            `work_mem`="4MB", `application_name`="zava-mcp-server",
-            `retry_deadline`=10 s for all attempts of one call together.
+        config: What `Settings.connection_config` returns, or a part of it. A name that
+            is left out has the default of the settings.
 
     Attributes:
         pool: None until `create_pool`.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self.config = dict(config)
+        self.config = {**_DEFAULTS, **config}
         self.pool: Pool | None = None
 
     def conninfo(self) -> str:
         """Return libpq's connection string; it has no option that poolers refuse."""
         config = self.config
-        given = config.get("conninfo", "")
         return complete_conninfo(
-            given,
-            host=config.get("db_host") or None,
-            port=config.get("db_port"),
-            dbname=config.get("db_name") or None,
-            user=config.get("db_user") or None,
-            password=config.get("db_password") or None,
-            application_name=config.get("application_name", "zava-mcp-server"),
-            connect_timeout=config.get("connect_timeout", 5),
+            config["conninfo"],
+            host=config["db_host"] or None,
+            port=config["db_port"],
+            dbname=config["db_name"] or None,
+            user=config["db_user"] or None,
+            password=config["db_password"] or None,
+            application_name=config["application_name"],
+            connect_timeout=config["connect_timeout"],
             client_encoding="UTF8",
             **{
                 name: value
                 for name, value in _NETWORK.items()
-                if name not in _parts(given)
+                if name not in _parts(config["conninfo"])
             },
         )
 
@@ -295,12 +287,12 @@ class ConnectionPoolManager:
             # Transactions are opened and ended by statements of the pipeline.
             kwargs={"autocommit": True},
             configure=SessionSettings(
-                config.get("statement_timeout", 30.0), config.get("work_mem", "4MB")
+                config["statement_timeout"], config["work_mem"]
             ).start,
-            min_size=config.get("min_size", 2),
-            max_size=config.get("max_size", 10),
-            max_idle=config.get("max_idle", 300.0),
-            timeout=config.get("timeout", 5.0),
+            min_size=config["min_size"],
+            max_size=config["max_size"],
+            max_idle=config["max_idle"],
+            timeout=config["timeout"],
             name="zava",
             open=True,
         )

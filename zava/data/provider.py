@@ -38,9 +38,7 @@ class PostgreSQLProvider:
     """Runs queries as one person at a time.
 
     Args:
-        connection_config: See `ConnectionPoolManager`; also `max_rows`=1000, the
-            ceiling of `execute_query`, and `max_retries`=5, the attempts at a query
-            whose connection gets lost.
+        connection_config: See `ConnectionPoolManager`.
         monitor: Times every transaction.
         judge: Sees the database's posture before anyone is served; see
             `IdentityResolver`.
@@ -55,11 +53,11 @@ class PostgreSQLProvider:
         monitor: Monitor = lambda _query, _type: nullcontext(),
         judge: Judge | None = None,
     ) -> None:
-        self.config = connection_config
         self.connection_pool: Pool | None = None
         self._manager = ConnectionPoolManager(connection_config)
+        self.config = connection_config
         self._monitor = monitor
-        self._max_retries: int = connection_config.get("max_retries", 5)
+        self._max_retries: int = self._manager.config["max_retries"]
         self.identities = IdentityResolver(partial(with_retry, self._manager), judge)
 
     def open(self) -> None:
@@ -191,7 +189,7 @@ class PostgreSQLProvider:
             ValidationError: It is not a UUID, or the result is cut at a ceiling.
             DatabaseError: As for `fetch`.
         """
-        max_rows = self.config.get("max_rows", 1000)
+        max_rows = self._manager.config["max_rows"]
         result = self.fetch(query, self.resolve_identity(rls_user_id), max_rows)
         if result.truncated:
             raise ValidationError(

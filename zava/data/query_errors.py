@@ -104,7 +104,9 @@ def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:
     if isinstance(exc, pg.ConfigurationLimitExceeded):
         facts = {"sqlstate": exc.sqlstate}
         return QueryError(NO_DISK, "TEMPORARY_SPACE_EXCEEDED", query, facts)
-    return BusyError("the database is out of a resource; ask for less or later")
+    return BusyError(
+        "the database has no memory, disk or connection left; ask for less, or later"
+    )
 
 
 def is_out_of_memory(exc: BaseException) -> bool:

@@ -53,7 +53,7 @@ def with_retry(
         psycopg.Error: What the last attempt failed with, unchanged.
         UnavailableError: The pool is not open.
     """
-    deadline = time.monotonic() + manager.config.get("retry_deadline", 10.0)
+    deadline = time.monotonic() + manager.config["retry_deadline"]
     attempts = 0
     # A loop of our own: a library's bookkeeping takes a quarter of the time that
     # the whole transaction takes, also where nothing fails.

@@ -23,9 +23,11 @@ if sys.platform == "linux":
 _STATM = Path("/proc/self/statm")
 _DATA_FIELD = 5  # pages of private writable memory
 # glibc's malloc.h
-_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8
-_LARGE_BLOCK = 128 * 1024
-_ARENAS = 2
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+_LARGE_BLOCK = 1024 * 1024
+# Less than this at the end of a heap stays there. A small query takes 5 % longer if
+# malloc gives every 128 kB back to the system, as it does by default.
+_KEPT = 16 * 1024 * 1024
 _USUAL_STACK = 8 * 1024 * 1024
 # Reserve for messages, logging and small answers.
 _RESERVE = 48 * 1024 * 1024
@@ -68,7 +70,7 @@ def _give_large_blocks_back() -> None:
     with suppress(OSError, AttributeError):  # another C library
         libc = ctypes.CDLL(None)
         libc.mallopt(_M_MMAP_THRESHOLD, _LARGE_BLOCK)
-        libc.mallopt(_M_ARENA_MAX, _ARENAS)
+        libc.mallopt(_M_TRIM_THRESHOLD, _KEPT)
 
 
 def is_memory_short() -> bool:

@@ -130,7 +130,7 @@ class _GaugeReader:
 
 
 HISTORY = 1000
-"""Durations kept per operation type; percentiles are over these."""
+"""Durations kept per operation type; average and extremes are over these."""
 
 Track = Callable[[str, float, bool], None]
 """Counts one execution: operation type, seconds, success."""
@@ -213,9 +213,6 @@ class QueryPerformanceMonitor:
                 "avg_duration": round(statistics.fmean(seconds), 6),
                 "max_duration": round(max(seconds), 6),
                 "min_duration": round(min(seconds), 6),
-                "p50": _percentile(seconds, 50),
-                "p95": _percentile(seconds, 95),
-                "p99": _percentile(seconds, 99),
                 "slow_queries": slow.get(kind, 0),
             }
             for kind, seconds in stats.items()
@@ -235,9 +232,3 @@ def query_hash(query: str) -> str:
     """Return a short label of a text, to find it again in a log; no protection."""
     digest = hashlib.md5(query.encode("utf-8", "replace"), usedforsecurity=False)
     return digest.hexdigest()[:8]
-
-
-def _percentile(seconds: list[float], percent: int) -> float:
-    """Nearest rank: the smallest value that `percent` of all do not exceed."""
-    rank = -(-len(seconds) * percent // 100)
-    return round(sorted(seconds)[rank - 1], 6)

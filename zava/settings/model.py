@@ -75,18 +75,17 @@ class Settings(EmbeddingSettings):
     )
     db_host: str = Field("", description="Host, where database_url is not used")
     db_port: Annotated[int | None, BeforeValidator(none_if_empty)] = Field(
-        None, ge=1, le=65535, description="Port, likewise"
+        None, ge=1, le=65535, description="Port of db_host"
     )
-    db_name: str = Field("", description="Database, likewise")
+    db_name: str = Field("", description="Database on db_host")
     db_user: str = Field(
         "", description="Login; without a host, of the embedded PostgreSQL"
     )
-    db_password: SecretStr = Field(SecretStr(""), description="Password, likewise")
+    db_password: SecretStr = Field(SecretStr(""), description="Password of db_user")
     admin_url: SecretStr = Field(
         SecretStr(""),
-        description="libpq connection string for `zava init`, `zava users` and"
-        " `zava login`, of a role that may create roles and tables; never needed by"
-        " `zava serve`",
+        description="libpq connection string of an administrator, for `zava init`,"
+        " `zava users`, `zava login` and `zava embed`; `zava serve` does not use it",
     )
     rls_user_id: str = Field("", description="User id of the person who is served")
 
@@ -106,7 +105,10 @@ class Settings(EmbeddingSettings):
 
     pool_min_size: int = Field(2, ge=0, le=1000, description="Connections kept open")
     pool_max_size: int = Field(
-        10, ge=1, le=1000, description="Most connections, and most calls at work"
+        10,
+        ge=1,
+        le=1000,
+        description="Most connections, and most calls that run at once",
     )
     pool_max_idle: float = Field(
         300.0, gt=0, description="Seconds until a spare connection is closed"

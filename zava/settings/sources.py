@@ -31,7 +31,7 @@ def expanded(value: Any) -> Any:
     try:
         return type(value)(Path(value).expanduser())
     except RuntimeError as exc:
-        raise ValueError("~ names nobody who has a home folder here") from exc
+        raise ValueError("no user of this name has a home folder here") from exc
 
 
 PREFIX = "ZAVA_"

@@ -61,7 +61,7 @@ SELECT 1 AS timestamp, 2 AS interval, 3 AS date, 4 AS text, 5 AS value
 -- name: labels-without-as
 SELECT count(*) total, min(order_date) first FROM retail.orders
 -- name: same-label-several-times
-SELECT 1 AS a, 2 AS a, 3, 4, s.store_id, o.store_id FROM retail.stores AS s JOIN retail.orders AS o USING (store_id) LIMIT 1
+SELECT 1 AS a, 2 AS a, 3, 4, s.store_id, o.store_id FROM retail.stores AS s JOIN retail.orders AS o USING (store_id) ORDER BY 5 LIMIT 1
 -- name: label-with-a-quote
 SELECT 1 AS "say ""hi""", 2 AS "back\slash", 3 AS "per%cent", 4 AS "new
 line"

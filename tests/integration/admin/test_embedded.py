@@ -13,6 +13,7 @@ import sys
 import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ import psycopg
 import pytest
 
 import zava
+from tests.e2e.stdio_process import poll
 from zava.admin.embedded import (
     SUPPORTED_VERSIONS,
     EmbeddedServer,
@@ -29,7 +31,7 @@ from zava.admin.embedded import (
 from zava.admin.embedded.data_folder import DataFolder
 from zava.errors import ConfigurationError, UnavailableError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +68,13 @@ def new_folder() -> Iterator[Path]:
     for record in left:
         with suppress(ProcessLookupError):
             os.kill(int(record.read_bytes().split()[0]), signal.SIGKILL)
-    shutil.rmtree(path)
+    poll(partial(_is_removed, path), "what a killed server still writes has ended")
     assert not left, "a server was left behind"
+
+
+def _is_removed(path: Path) -> bool:
+    shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
 
 
 @pytest.fixture(scope="module", autouse=True)

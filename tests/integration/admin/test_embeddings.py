@@ -15,7 +15,7 @@ from zava.admin.loading import DatabaseLoader
 from zava.ai.local import LocalClient
 from zava.errors import EmbeddingError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 PRODUCTS = 424
 

@@ -24,6 +24,8 @@ from zava.ai.openai import OpenAIClient
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.settings import Settings
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 KEY = "sk-a-key-that-nobody-may-see"
 SMALL = "text-embedding-3-small"
 

@@ -75,13 +75,22 @@ def test_a_backend_whose_transactions_took_seconds_is_not_lent_again(
     assert lent_backend(manager.pool) != before
 
 
-def test_the_time_of_every_transaction_is_added_up(
-    provider: PostgreSQLProvider,
-) -> None:
-    identity = provider.resolve_identity(SEATTLE)
-    provider.fetch(BACKEND, identity, 1)
-    assert provider.connection_pool is not None
-    with provider.connection_pool.checkout() as conn:
+@pytest.fixture
+def frugal(server_conninfo: str) -> Iterator[PostgreSQLProvider]:
+    """A provider with one connection."""
+    provider = PostgreSQLProvider(
+        {"conninfo": server_conninfo, "min_size": 1, "max_size": 1}
+    )
+    provider.open()
+    yield provider
+    provider.close()
+
+
+def test_the_time_of_every_transaction_is_added_up(frugal: PostgreSQLProvider) -> None:
+    identity = frugal.resolve_identity(SEATTLE)
+    frugal.fetch(BACKEND, identity, 1)
+    assert frugal.connection_pool is not None
+    with frugal.connection_pool.checkout() as conn:
         assert conn.spent > 0
 
 
@@ -115,20 +124,15 @@ def test_a_query_that_takes_all_memory_of_a_new_backend_is_not_run_again(
     assert seen == [False]
 
 
-def test_a_connection_that_read_a_long_error_is_not_kept(server_conninfo: str) -> None:
-    provider = PostgreSQLProvider(
-        {"conninfo": server_conninfo, "min_size": 1, "max_size": 1}
-    )
-    provider.open()
-    try:
-        identity = provider.resolve_identity(SEATTLE)
-        (before,) = provider.fetch(BACKEND, identity, 1).rows[0]
-        with pytest.raises(QueryError, match="invalid input syntax"):
-            provider.fetch("SELECT repeat('x', 3000000)::int", identity, 1)
-        (after,) = provider.fetch(BACKEND, identity, 1).rows[0]
-        assert after != before
-    finally:
-        provider.close()
+def test_a_connection_that_read_a_long_error_is_not_kept(
+    frugal: PostgreSQLProvider,
+) -> None:
+    identity = frugal.resolve_identity(SEATTLE)
+    (before,) = frugal.fetch(BACKEND, identity, 1).rows[0]
+    with pytest.raises(QueryError, match="invalid input syntax"):
+        frugal.fetch("SELECT repeat('x', 3000000)::int", identity, 1)
+    (after,) = frugal.fetch(BACKEND, identity, 1).rows[0]
+    assert after != before
 
 
 def test_nobody_foresees_what_another_transaction_draws(

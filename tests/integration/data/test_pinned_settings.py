@@ -10,6 +10,8 @@ from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 from zava.data.provider import PostgreSQLProvider
 
+pytestmark = pytest.mark.thorough
+
 # A setting that a database may come with, and a question that it would change.
 SETTINGS = [
     ("extra_float_digits", "0", "SELECT (0.1::float8 + 0.2)::text", "0.30000000000000004"),

@@ -58,20 +58,6 @@ def test_a_session_has_the_settings_of_the_contract(
         assert conn.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
 
 
-def test_the_connection_that_came_back_last_is_lent_first(
-    manager: ConnectionPoolManager,
-) -> None:
-    assert manager.pool is not None
-    with manager.pool.checkout() as back_last, manager.pool.checkout() as back_first:
-        pass
-    lent = []
-    for _ in range(3):
-        with manager.pool.checkout() as conn:
-            lent.append(conn)
-    assert lent == [back_last] * 3
-    assert back_first not in lent
-
-
 @pytest.mark.acceptance("A105")
 def test_a_connection_may_be_described_by_its_parts(server_conninfo: str) -> None:
     given = conninfo_to_dict(server_conninfo)

@@ -118,9 +118,6 @@ def test_the_figures_of_a_type_are_its_own(
             "avg_duration": 0.75,
             "max_duration": 1.5,
             "min_duration": 0.25,
-            "p50": 0.5,
-            "p95": 1.5,
-            "p99": 1.5,
             "slow_queries": 1,
         },
         "schema": {
@@ -128,9 +125,6 @@ def test_the_figures_of_a_type_are_its_own(
             "avg_duration": 2.0,
             "max_duration": 2.0,
             "min_duration": 2.0,
-            "p50": 2.0,
-            "p95": 2.0,
-            "p99": 2.0,
             "slow_queries": 1,
         },
     }
@@ -179,49 +173,6 @@ def test_the_history_is_bounded_but_the_counts_are_since_the_start(
     assert len(monitor.query_stats["sales"]) == HISTORY
     assert (figures["count"], figures["slow_queries"]) == (HISTORY + 1, 1)
     assert (figures["max_duration"], figures["avg_duration"]) == (0.5, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("durations", "p50", "p95", "p99"),
-    [
-        pytest.param([3], 3, 3, 3, id="one"),
-        pytest.param([2, 1], 1, 2, 2, id="two"),
-        pytest.param(list(range(20, 0, -1)), 10, 19, 20, id="twenty"),
-        pytest.param(list(range(1, 101)), 50, 95, 99, id="hundred"),
-        pytest.param(list(range(1, 201)), 100, 190, 198, id="two-hundred"),
-    ],
-)
-def test_percentiles_are_by_nearest_rank(
-    monitor: QueryPerformanceMonitor,
-    run: Timed,
-    durations: list[int],
-    p50: int,
-    p95: int,
-    p99: int,
-) -> None:
-    for seconds in durations:
-        run(seconds)
-    figures = monitor.get_performance_summary()["sales"]
-    assert (figures["p50"], figures["p95"], figures["p99"]) == (p50, p95, p99)
-
-
-@given(st.lists(st.integers(0, 50), min_size=1, max_size=60))
-def test_a_percentile_is_the_smallest_value_that_so_many_do_not_exceed(
-    durations: list[int],
-) -> None:
-    clock = FakeClock()
-    monitor = QueryPerformanceMonitor(slow_query_threshold=100, clock=clock)
-    for seconds in durations:
-        Timed(monitor, clock)(seconds)
-    figures = monitor.get_performance_summary()["sales"]
-    for percent in (50, 95, 99):
-        enough = [
-            value
-            for value in durations
-            if sum(other <= value for other in durations) * 100
-            >= percent * len(durations)
-        ]
-        assert figures[f"p{percent}"] == min(enough)
 
 
 @pytest.mark.acceptance("A160", "D18")

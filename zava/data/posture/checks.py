@@ -69,18 +69,26 @@ _RULES = (
     _Rule(
         "posture_catalogue_grants", "PostgreSQL's own objects are not opened further"
     ),
-    _Rule("posture_default_privileges", "what is made later is not in reach"),
+    _Rule(
+        "posture_default_privileges",
+        "default privileges open nothing that is made later",
+    ),
     _Rule("posture_write_grants", "no role in reach may write"),
     _Rule("posture_create_grants", "no role in reach may create"),
     _Rule("posture_temporary", "no role in reach makes temporary objects", fails=False),
-    _Rule("posture_secrets", "who may see what is hidden, and the key of the seals"),
+    _Rule(
+        "posture_secrets",
+        "queries cannot read the key of the seals, nor who may see what",
+    ),
     _Rule("posture_system_columns", "system columns are closed", fails=False),
     _Rule("posture_set_config", "a query cannot change settings"),
     _Rule("posture_server_functions", "functions with lasting effects are closed"),
     _Rule(
         "posture_server_statistics", "the server's statistics are closed", fails=False
     ),
-    _Rule("posture_parameters", "no role in reach sets what it should not"),
+    _Rule(
+        "posture_parameters", "no role in reach may set a parameter that is not for it"
+    ),
     _Rule("posture_leakproof", "no unknown function is leakproof"),
     _Rule("posture_login", "the login may act as one person only", fails=False),
 )

@@ -46,7 +46,7 @@ async def get_performance_summary(
 ) -> Annotated[CallToolResult, SummaryOutput]:
     """Return how long queries took, per operation, and the state of the pool.
 
-    Durations are in seconds: average, maximum, minimum, percentiles, and how
-    many were slow.
+    Durations are in seconds: average, maximum, minimum, and how many were
+    slow.
     """
     return structured_result(services_of(ctx).performance_summary())

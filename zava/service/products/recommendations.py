@@ -18,10 +18,10 @@ from zava.service.products.question import check_rows
 Segment = Literal["new", "frequent", "big_spender", "lapsed"]
 
 SEGMENTS: Mapping[Segment, str] = {
-    "new": "first order in the last 90 days",
+    "new": "first order in the 90 days before the last day with orders",
     "frequent": "eight orders or more",
     "big_spender": "the tenth that has spent most",
-    "lapsed": "no order in the last 365 days",
+    "lapsed": "no order in the 365 days before the last day with orders",
 }
 
 MIN_SUPPORT = 5

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import psycopg
+import pytest
 
 from bench.search_quality import (
     evaluate,
@@ -18,6 +19,8 @@ from zava.data.provider import PostgreSQLProvider
 from zava.infra.cache import QueryCache
 from zava.models import ProductQuestion, SearchMode
 from zava.service.products.search import ProductSearch
+
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 QUESTIONS = read_questions()
 

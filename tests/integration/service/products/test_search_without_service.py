@@ -28,6 +28,8 @@ from zava.models import ProductQuestion
 from zava.service.products.search import ProductSearch
 from zava.settings import Settings
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 HAMMER = "HTHM001010"
 PROXIES = ("ALL_PROXY", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 QUESTION = ProductQuestion("claw hammer")
