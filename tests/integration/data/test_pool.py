@@ -58,6 +58,21 @@ def test_a_session_has_the_settings_of_the_contract(
         assert conn.execute(f"SHOW {setting}".encode()).fetchone() == (value,)
 
 
+def test_where_one_connection_is_lost_the_others_are_replaced(
+    manager: ConnectionPoolManager,
+) -> None:
+    def two_backends() -> set[int]:
+        assert manager.pool is not None
+        with manager.pool.checkout() as first, manager.pool.checkout() as second:
+            return {first.info.backend_pid, second.info.backend_pid}
+
+    before = two_backends()
+    assert manager.pool is not None
+    with manager.pool.checkout() as conn:
+        conn.is_lost = True
+    assert not before & two_backends()
+
+
 @pytest.mark.acceptance("A105")
 def test_a_connection_may_be_described_by_its_parts(server_conninfo: str) -> None:
     given = conninfo_to_dict(server_conninfo)
