@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -118,6 +119,27 @@ async def test_a_place_that_is_given_to_a_call_cancelled_at_that_moment_is_not_l
         gate.set()
     assert ran in ([2], [0, 2])
     assert await threads.run(lambda: "free again") == "free again"
+
+
+async def test_a_place_that_comes_in_the_step_of_a_cancellation_is_given_on(
+    gate: threading.Event,
+) -> None:
+    threads = WorkerThreads(1)
+
+    async def work() -> None:
+        await threads.run(gate.wait)
+        waiting.cancel()  # it has its place, and has not run since
+
+    working = asyncio.create_task(work())
+    await anyio.wait_all_tasks_blocked()
+    waiting = asyncio.create_task(threads.run(lambda: "never"))
+    await anyio.wait_all_tasks_blocked()
+    gate.set()
+    await working
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    with anyio.fail_after(PATIENCE):
+        assert await threads.run(lambda: "free again") == "free again"
 
 
 async def test_a_failure_reaches_the_caller_and_frees_its_place() -> None:
