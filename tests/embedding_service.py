@@ -44,12 +44,18 @@ class EmbeddingService:
         return [text for _, _, body in self.requests for text in body["input"]]
 
 
-def status(code: int, **headers: str) -> Callable[[Any], None]:
-    """Refuse a request with a status."""
+def status(
+    code: int, error_code: str | None = None, **headers: str
+) -> Callable[[Any], None]:
+    """Refuse a request with a status, and the service's own code for it."""
 
     def act(handler: Any) -> None:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
-        handler.reply(code, json.dumps({"error": {"message": "no"}}).encode(), names)
+        handler.reply(
+            code,
+            json.dumps({"error": {"message": "no", "code": error_code}}).encode(),
+            names,
+        )
 
     return act
 

@@ -120,6 +120,15 @@ def test_a_service_that_wants_to_be_left_alone_for_long_is(
     assert len(service.requests) == 1
 
 
+def test_a_quota_that_is_used_up_is_told_at_once(
+    service: EmbeddingService, clients: Any
+) -> None:
+    service.script = [status(429, "insufficient_quota")]
+    with pytest.raises(EmbeddingError, match="quota is used up"):
+        clients().embed(["paint"])
+    assert len(service.requests) == 1
+
+
 def test_a_date_says_when_to_ask_again(
     service: EmbeddingService, clients: Any, clock: FakeClock
 ) -> None:
