@@ -79,3 +79,9 @@ def test_long_text_is_not_bloated_and_many_values_are() -> None:
     assert not is_bloated(b'{"sql":"' + b"x" * 10_000_000 + b'"}')
     assert not is_bloated(b"[" * 1000)
     assert is_bloated(b"[" + b"[]," * 1_000_000 + b"1]")
+
+
+def test_the_id_of_a_part_is_not_taken_for_that_of_the_message() -> None:
+    unread = Unread()
+    unread.feed(b'{"params": ["' + b"x" * 5000 + b'", {"id": 7}')
+    assert json.loads(unread.too_large())["id"] is None
