@@ -127,7 +127,7 @@ def _load(cluster: EmbeddedServer, run_psql: RunPsql, name: str, scale: str) -> 
 @pytest.fixture(scope="session")
 def seeded(cluster: EmbeddedServer, template: str) -> str:
     """The name of a seeded database to read from, never to change."""
-    _clone(cluster, template, SEEDED)
+    clone(cluster, template, SEEDED)
     return SEEDED
 
 
@@ -184,12 +184,13 @@ def empty_database(cluster: EmbeddedServer) -> Iterator[str]:
 
 def _temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
     name = f"test_{uuid.uuid4().hex}"
-    _clone(cluster, template, name)
+    clone(cluster, template, name)
     yield name
     _sql(cluster, f"DROP DATABASE {name} WITH (FORCE)")
 
 
-def _clone(cluster: EmbeddedServer, template: str, name: str) -> None:
+def clone(cluster: EmbeddedServer, template: str, name: str) -> None:
+    """Make a database from a template, with the rights that its template has."""
     _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
     # The rights on a database itself are not copied from its template.
     _sql(cluster, f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
@@ -206,7 +207,7 @@ def _sql(cluster: EmbeddedServer, text: str) -> None:
 @pytest.fixture(scope="session")
 def searchable(cluster: EmbeddedServer, template: str) -> str:
     """The name of a seeded database whose products have vectors, to read from."""
-    _clone(cluster, template, SEARCHABLE)
+    clone(cluster, template, SEARCHABLE)
     loader = DatabaseLoader(cluster.conninfo(dbname=SEARCHABLE, user="postgres"))
     client = LocalClient()
     table = EmbeddingTable(loader.as_owner, client.model)

@@ -21,6 +21,7 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -132,13 +133,9 @@ class _Starter:
             socket.send_fds(self._socket, [json.dumps(request).encode()], descriptors)
 
 
-_starters: list[_Starter] = []
-
-
+@cache
 def _starter() -> _Starter:
-    if not _starters:
-        _starters.append(_Starter())
-    return _starters[0]
+    return _Starter()
 
 
 def _serve_forks() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.conftest import clone
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import INITIALIZE, StdioProcess
 from tests.people import SEATTLE
@@ -335,10 +336,7 @@ def odd(
 ) -> Iterator[StdioProcess]:
     """A server of a database with odd tables and very many; the tests only read."""
     name = "zava_odd"
-    admin = cluster.conninfo(dbname="postgres", user="postgres")
-    with psycopg.connect(admin, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-        conn.execute(f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC".encode())
+    clone(cluster, template, name)
     admin = cluster.conninfo(dbname=name, user="postgres")
     with psycopg.connect(admin, autocommit=True) as conn:
         for statement in SHOP.split(";\n"):
