@@ -6,8 +6,12 @@
 -- CREATE on the database. Loading it again changes nothing. What needs a
 -- superuser stands in the last section and is skipped with a warning without one.
 --
--- Order: roles, schema, who may see what, identity, catalogue, tables with a
--- store, sales totals, product search, grants and policies, triggers, server locks.
+-- Order: roles, schema, chain, who may see what, identity, catalogue, tables with a
+-- store, business days, sales totals, product search, grants and policies, triggers,
+-- server locks.
+--
+-- It makes version 2 of the schema, or brings a database of version 2 up to date.
+-- migrations/ holds the step from each version to the next.
 
 BEGIN;
 
@@ -28,15 +32,22 @@ SET LOCAL lock_timeout = '2s';
 
 -- Roles ----------------------------------------------------------------------
 -- zava_owner owns the schema. store_managers and regional_managers may only
--- read; the policies speak of them. zava_server logs in and becomes one of the
--- two for each transaction; it inherits nothing. It has no password until the
--- operator (or `zava init`) gives it one.
+-- read; the policies speak of them. store_managers_personal and
+-- regional_managers_personal have all rights of theirs and read personal data of
+-- customers besides. zava_server logs in and becomes one of the four for each
+-- transaction; it inherits nothing. It has no password until the operator (or
+-- `zava init`) gives it one. zava_loader loads what `zava import` brings and refreshes
+-- the totals; nobody is a member of it until the operator says so, and never a login
+-- that serves.
 
 DO $$
 DECLARE
     role_name text;
 BEGIN
-    FOREACH role_name IN ARRAY ARRAY['zava_owner', 'store_managers', 'regional_managers'] LOOP
+    FOREACH role_name IN ARRAY ARRAY[
+        'zava_owner', 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal',
+        'zava_loader'
+    ] LOOP
         IF to_regrole(role_name) IS NULL THEN
             EXECUTE format('CREATE ROLE %I NOLOGIN', role_name);
         END IF;
@@ -49,6 +60,8 @@ BEGIN
         EXECUTE format('GRANT zava_owner TO %I WITH INHERIT FALSE, SET TRUE', current_user);
     END IF;
     EXECUTE format('GRANT CREATE, TEMPORARY ON DATABASE %I TO zava_owner', current_database());
+    -- An import sorts its rows in temporary tables.
+    EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO zava_loader', current_database());
     -- A login that reads needs no temporary objects; the database's owner says who has them.
     IF (SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = current_database()) THEN
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC', current_database());
@@ -56,7 +69,11 @@ BEGIN
 END
 $$;
 
-GRANT store_managers, regional_managers TO zava_server WITH INHERIT FALSE, SET TRUE;
+-- INHERIT: a policy for store_managers is one for store_managers_personal too.
+GRANT store_managers TO store_managers_personal WITH INHERIT TRUE, SET FALSE;
+GRANT regional_managers TO regional_managers_personal WITH INHERIT TRUE, SET FALSE;
+GRANT store_managers, regional_managers, store_managers_personal, regional_managers_personal TO zava_server
+    WITH INHERIT FALSE, SET TRUE;
 
 -- PostgreSQL cannot end every statement. This is how many a login can have at work at most.
 DO $$
@@ -70,6 +87,9 @@ $$;
 COMMENT ON ROLE zava_owner IS 'Owns the retail schema; nobody logs in as it';
 COMMENT ON ROLE store_managers IS 'Reads the rows of the one store that the caller manages';
 COMMENT ON ROLE regional_managers IS 'Reads the rows of the stores listed for the caller';
+COMMENT ON ROLE store_managers_personal IS 'store_managers who read names, e-mail addresses and loyalty numbers of customers';
+COMMENT ON ROLE regional_managers_personal IS 'regional_managers who read names, e-mail addresses and loyalty numbers of customers';
+COMMENT ON ROLE zava_loader IS 'Loads the chain''s own data and refreshes the totals, for zava import; nobody who serves is a member';
 COMMENT ON ROLE zava_server IS 'The MCP server''s login; may act as any user id';
 
 
@@ -92,20 +112,40 @@ CREATE SCHEMA IF NOT EXISTS retail AUTHORIZATION zava_owner;
 
 SET LOCAL ROLE zava_owner;
 
--- For this session only: what makes an index, a column and a trigger that are not there. The IF NOT EXISTS and OR
+CREATE TABLE IF NOT EXISTS retail.schema_version (
+    version     integer     PRIMARY KEY,
+    applied_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.schema_version IS 'Internal: the versions of schema.sql that this database has had; the highest is its own';
+COMMENT ON COLUMN retail.schema_version.version IS 'Number of the version';
+COMMENT ON COLUMN retail.schema_version.applied_at IS 'When the database got it, UTC';
+GRANT SELECT (version, applied_at) ON retail.schema_version TO PUBLIC;
+
+DO $$
+DECLARE
+    here integer := (SELECT max(version) FROM retail.schema_version);
+BEGIN
+    IF here IS NULL AND to_regclass('retail.orders') IS NOT NULL THEN
+        RAISE EXCEPTION 'this database has version 1 of the schema, this file makes version 2'
+            USING HINT = 'psql -v ON_ERROR_STOP=1 -f migrations/2_retail_model.sql, or zava init. Nothing was changed.';
+    ELSIF here > 2 THEN
+        RAISE EXCEPTION 'this database has version % of the schema, this file makes version 2', here
+            USING HINT = 'Load the schema.sql of the newer zava. Nothing was changed.';
+    ELSIF here IS NULL THEN
+        INSERT INTO retail.schema_version (version) VALUES (2);
+    END IF;
+END
+$$;
+
+-- Of a database that an earlier version loaded: other stores' rows could be told from the time that these took.
+DROP INDEX IF EXISTS retail.orders_customer_id_visits_idx, retail.order_items_product_id_store_id_idx;
+
+-- For this session only: what makes an index and a trigger that are not there. The IF NOT EXISTS and OR
 -- REPLACE of PostgreSQL's own lock the table before they look.
 CREATE OR REPLACE FUNCTION pg_temp.make_index(name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
     IF to_regclass('retail.' || name) IS NULL THEN
         EXECUTE format('CREATE INDEX %I ON %s', name, definition);
-    END IF;
-END
-$$;
-
-CREATE OR REPLACE FUNCTION pg_temp.make_column(relation regclass, name text, definition text) RETURNS void LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = relation AND attname = name AND NOT attisdropped) THEN
-        EXECUTE format('ALTER TABLE %s ADD COLUMN %I %s', relation, name, definition);
     END IF;
 END
 $$;
@@ -116,16 +156,41 @@ BEGIN
     IF NOT EXISTS (
         SELECT FROM pg_trigger
         WHERE tgrelid = relation AND tgname = name AND tgenabled = 'O' AND tgfoid = to_regproc('retail.' || function)::oid
+            AND translate(lower(pg_get_triggerdef(oid)), '() ', '')
+                = translate(lower(format('CREATE TRIGGER %I %s ON %s %s EXECUTE FUNCTION retail.%I', name, event, relation, rest, function)), '() ', '')
     ) THEN
         EXECUTE format('CREATE OR REPLACE TRIGGER %I %s ON %s %s EXECUTE FUNCTION retail.%I()', name, event, relation, rest, function);
     END IF;
 END
 $$;
 
+-- Without a source_id a row costs no entry.
+CREATE OR REPLACE FUNCTION pg_temp.make_source_id_key(relation text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    IF to_regclass(format('retail.%s_source_id_key', relation)) IS NULL THEN
+        EXECUTE format('CREATE UNIQUE INDEX %I ON retail.%I (source_id) WHERE source_id IS NOT NULL', relation || '_source_id_key', relation);
+    END IF;
+END
+$$;
+
+CREATE OR REPLACE FUNCTION pg_temp.make_view(name text, query text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    EXECUTE 'CREATE TEMP VIEW wanted AS ' || query;
+    IF NOT EXISTS (
+        SELECT FROM pg_class AS c
+        WHERE c.oid = to_regclass('retail.' || name) AND c.reloptions = ARRAY['security_invoker=true']
+            AND pg_get_viewdef(c.oid) = pg_get_viewdef('pg_temp.wanted'::regclass)
+    ) THEN
+        EXECUTE format('CREATE OR REPLACE VIEW retail.%I WITH (security_invoker = true) AS ', name) || query;
+    END IF;
+    DROP VIEW pg_temp.wanted;
+END
+$$;
+
 COMMENT ON SCHEMA retail IS
     'A retail chain: stores, customers, orders, stock and products. Row level security shows each caller the rows of their own stores only';
 
-GRANT USAGE ON SCHEMA retail TO store_managers, regional_managers, zava_server;
+GRANT USAGE ON SCHEMA retail TO store_managers, regional_managers, zava_server, zava_loader;
 
 ALTER DEFAULT PRIVILEGES FOR ROLE zava_owner REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
 
@@ -143,27 +208,83 @@ COMMENT ON FUNCTION retail.set_updated_at() IS
     'Trigger: keeps created_at as it was and stamps updated_at on every update';
 
 
+-- The chain ------------------------------------------------------------------
+-- What holds for every store: one row. Unknown facts are NULL throughout this file, never 0.
+-- source_id is the chain's own key of a row, as the chain's other systems know it.
+
+CREATE TABLE IF NOT EXISTS retail.chain (
+    only_row          boolean      PRIMARY KEY DEFAULT true CONSTRAINT chain_only_row CHECK (only_row),
+    name              varchar(100),
+    currency          char(3)      NOT NULL DEFAULT 'USD' CONSTRAINT chain_currency_code CHECK (currency ~ '^[A-Z]{3}$'),
+    default_time_zone text         NOT NULL DEFAULT 'UTC'
+        CONSTRAINT chain_default_time_zone_known CHECK (timestamptz '2000-01-01 00:00Z' AT TIME ZONE default_time_zone IS NOT NULL),
+    day_starts_at     time         NOT NULL DEFAULT '00:00',
+    week_starts_on    smallint     NOT NULL DEFAULT 1 CONSTRAINT chain_week_starts_on_range CHECK (week_starts_on BETWEEN 1 AND 7),
+    fiscal_calendar   text         NOT NULL DEFAULT 'calendar'
+        CONSTRAINT chain_fiscal_calendar_known CHECK (fiscal_calendar IN ('calendar', '4-4-5', '4-5-4', '5-4-4')),
+    fiscal_year_start smallint     NOT NULL DEFAULT 1 CONSTRAINT chain_fiscal_year_start_range CHECK (fiscal_year_start BETWEEN 1 AND 12),
+    created_at        timestamptz  NOT NULL DEFAULT now(),
+    updated_at        timestamptz  NOT NULL DEFAULT now(),
+    managers_read_personal_data boolean NOT NULL DEFAULT false
+);
+COMMENT ON TABLE retail.chain IS 'What holds for the whole chain; one row';
+COMMENT ON COLUMN retail.chain.only_row IS 'Always true: the table holds one row';
+COMMENT ON COLUMN retail.chain.name IS 'Name of the chain; empty if not known';
+COMMENT ON COLUMN retail.chain.currency IS 'ISO 4217 code of the currency of every amount, for example USD';
+COMMENT ON COLUMN retail.chain.default_time_zone IS 'IANA time zone of a new store, and of the day that it is for the whole chain';
+COMMENT ON COLUMN retail.chain.day_starts_at IS
+    'Local time at which a business day begins: with 04:00 a sale at 02:00 belongs to the day before. After a change run retail.recompute_business_days()';
+COMMENT ON COLUMN retail.chain.week_starts_on IS 'First day of a week: 1 is Monday, 7 is Sunday';
+COMMENT ON COLUMN retail.chain.fiscal_calendar IS 'calendar for months of the calendar; 4-5-4, 4-4-5 or 5-4-4 for quarters of 13 weeks';
+COMMENT ON COLUMN retail.chain.fiscal_year_start IS 'Month in which the fiscal year begins, 1 to 12';
+COMMENT ON COLUMN retail.chain.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.chain.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.chain.managers_read_personal_data IS
+    'Whether a manager without a row in retail.personal_data_rights reads names, e-mail addresses and loyalty numbers of customers. What they read leaves the building, so the default is no';
+INSERT INTO retail.chain DEFAULT VALUES ON CONFLICT DO NOTHING;
+
+CREATE OR REPLACE FUNCTION retail.default_time_zone() RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$ SELECT c.default_time_zone FROM retail.chain AS c $$;
+COMMENT ON FUNCTION retail.default_time_zone() IS 'The time zone of a new store';
+
+
 -- Who may see what -----------------------------------------------------------
 
 CREATE TABLE IF NOT EXISTS retail.stores (
     store_id    uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
     name        varchar(100) NOT NULL CONSTRAINT stores_name_key UNIQUE,
-    location    varchar(200) NOT NULL,
+    location    varchar(200),
     is_online   boolean      NOT NULL DEFAULT false,
-    manager_id  uuid         NOT NULL
+    manager_id  uuid
         CONSTRAINT stores_manager_id_key UNIQUE
         CONSTRAINT stores_manager_id_not_nil CHECK (manager_id <> '00000000-0000-0000-0000-000000000000'),
     created_at  timestamptz  NOT NULL DEFAULT now(),
-    updated_at  timestamptz  NOT NULL DEFAULT now()
+    updated_at  timestamptz  NOT NULL DEFAULT now(),
+    source_id   text,
+    region      varchar(100),
+    time_zone   text         NOT NULL DEFAULT retail.default_time_zone()
+        CONSTRAINT stores_time_zone_known CHECK (timestamptz '2000-01-01 00:00Z' AT TIME ZONE time_zone IS NOT NULL),
+    opened_on   date,
+    closed_on   date,
+    CONSTRAINT stores_closed_after_opened CHECK (closed_on >= opened_on)
 );
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('stores'); END $$;
 COMMENT ON TABLE retail.stores IS 'The shops of the chain, one of them online; a caller sees their own';
 COMMENT ON COLUMN retail.stores.store_id IS 'Key of the store';
 COMMENT ON COLUMN retail.stores.name IS 'Name as customers know it, for example "Zava Retail Seattle"';
-COMMENT ON COLUMN retail.stores.location IS 'City and state, or "Online"';
+COMMENT ON COLUMN retail.stores.location IS 'City and state, or "Online"; empty if not known';
 COMMENT ON COLUMN retail.stores.is_online IS 'True for the web shop';
-COMMENT ON COLUMN retail.stores.manager_id IS 'User id of the store manager; not the store''s key';
+COMMENT ON COLUMN retail.stores.manager_id IS 'User id of the store manager, empty for none; not the store''s key';
 COMMENT ON COLUMN retail.stores.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.stores.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.stores.source_id IS 'The chain''s own key of the store';
+COMMENT ON COLUMN retail.stores.region IS 'Region that the store belongs to; empty if not known';
+COMMENT ON COLUMN retail.stores.time_zone IS
+    'IANA time zone, which decides on which business day a sale falls. After a change run retail.recompute_business_days(ARRAY[store_id])';
+COMMENT ON COLUMN retail.stores.opened_on IS 'First day of business; empty if not known';
+COMMENT ON COLUMN retail.stores.closed_on IS 'Last day of business; empty for a store that is open';
 
 CREATE TABLE IF NOT EXISTS retail.regional_managers (
     user_id     uuid         PRIMARY KEY
@@ -206,6 +327,20 @@ COMMENT ON COLUMN retail.login_identities.user_id IS 'A user id that this login 
 COMMENT ON COLUMN retail.login_identities.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.login_identities.updated_at IS 'When the row last changed, UTC';
 
+CREATE TABLE IF NOT EXISTS retail.personal_data_rights (
+    user_id     uuid        PRIMARY KEY
+        CONSTRAINT personal_data_rights_user_id_not_nil CHECK (user_id <> '00000000-0000-0000-0000-000000000000'),
+    may_read    boolean     NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    updated_at  timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE retail.personal_data_rights IS
+    'Who may read names, e-mail addresses and loyalty numbers of customers; for others retail.chain.managers_read_personal_data decides';
+COMMENT ON COLUMN retail.personal_data_rights.user_id IS 'User id of a manager';
+COMMENT ON COLUMN retail.personal_data_rights.may_read IS 'Whether this person reads personal data';
+COMMENT ON COLUMN retail.personal_data_rights.created_at IS 'When the row was made, UTC';
+COMMENT ON COLUMN retail.personal_data_rights.updated_at IS 'When the row last changed, UTC';
+
 CREATE TABLE IF NOT EXISTS retail.identity_key (
     only_row    boolean     PRIMARY KEY DEFAULT true CONSTRAINT identity_key_only_row CHECK (only_row),
     key         bytea       NOT NULL CONSTRAINT identity_key_length CHECK (length(key) >= 32),
@@ -229,7 +364,9 @@ COMMENT ON COLUMN retail.shared_objects.object IS 'As zava doctor names it, for 
 COMMENT ON COLUMN retail.shared_objects.reason IS 'Why every store may see it';
 COMMENT ON COLUMN retail.shared_objects.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.shared_objects.updated_at IS 'When the row last changed, UTC';
-GRANT SELECT (object) ON retail.shared_objects TO PUBLIC;
+-- To the groups by name as well: DROP OWNED takes rights of a group back, and the group out of the policies. Whoever may
+-- become the group may run it, and it ends with an error where the group has columns and not the whole table.
+GRANT SELECT (object) ON retail.shared_objects TO PUBLIC, store_managers, regional_managers, store_managers_personal, regional_managers_personal;
 
 -- gen_random_uuid() draws from the server's strong random source: 4 x 122 bits.
 INSERT INTO retail.identity_key (key)
@@ -340,6 +477,57 @@ $$;
 COMMENT ON FUNCTION retail.get_user_store_list() IS
     'The stores that the caller may see as a regional manager; empty for everyone else';
 
+CREATE OR REPLACE FUNCTION retail.sees_whole_chain() RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    store_ids uuid[] := retail.get_user_store_list();
+BEGIN
+    -- Never a store's manager, not even of a chain with one store: what they see may not change when a second one opens.
+    RETURN store_ids <> '{}' AND NOT EXISTS (
+        SELECT s.store_id FROM retail.stores AS s EXCEPT SELECT r.store_id FROM unnest(store_ids) AS r (store_id));
+END
+$$;
+COMMENT ON FUNCTION retail.sees_whole_chain() IS
+    'Whether the caller is head office: a regional manager whose stores are all stores of the chain';
+
+CREATE OR REPLACE FUNCTION retail.has_personal_data_right(user_id uuid) RETURNS boolean
+    LANGUAGE plpgsql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN coalesce(
+        (SELECT r.may_read FROM retail.personal_data_rights AS r WHERE r.user_id = has_personal_data_right.user_id),
+        (SELECT c.managers_read_personal_data FROM retail.chain AS c),
+        false);
+END
+$$;
+COMMENT ON FUNCTION retail.has_personal_data_right(uuid) IS
+    'Whether a user id may read personal data at this moment; for the functions of this section only';
+
+CREATE OR REPLACE FUNCTION retail.may_read_personal_data() RETURNS boolean
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    user_id uuid := retail.sealed_user_id();
+BEGIN
+    IF user_id IS NULL THEN
+        RETURN false;
+    END IF;
+    -- A login may become either group, so the group by itself is no right: it is asked for each query.
+    IF retail.has_personal_data_right(user_id) THEN
+        RETURN true;
+    END IF;
+    RAISE invalid_authorization_specification USING
+        MESSAGE = 'this person has no right to personal data',
+        HINT = 'Ask retail.resolve_identity for the role that this person has now.';
+END
+$$;
+COMMENT ON FUNCTION retail.may_read_personal_data() IS
+    'Whether the caller may read personal data: false for nobody, an error for a person without the right';
+
 CREATE OR REPLACE FUNCTION retail.resolve_identity(
     user_id uuid,
     OUT role_name text,
@@ -382,6 +570,10 @@ BEGIN
     END IF;
     IF NOT FOUND THEN
         RETURN;
+    END IF;
+    -- A login that was not given the role is served without personal data.
+    IF retail.has_personal_data_right(user_id) AND pg_has_role(session_user, (role_name || '_personal')::name, 'SET') THEN
+        role_name := role_name || '_personal';
     END IF;
     seal := retail.identity_seal(user_id);
     RETURN NEXT;
@@ -432,6 +624,8 @@ END
 $$;
 GRANT EXECUTE ON FUNCTION retail.get_current_user_store() TO store_managers;
 GRANT EXECUTE ON FUNCTION retail.get_user_store_list() TO regional_managers;
+GRANT EXECUTE ON FUNCTION retail.sees_whole_chain() TO store_managers, regional_managers;
+GRANT EXECUTE ON FUNCTION retail.may_read_personal_data() TO store_managers_personal, regional_managers_personal;
 DO $$
 DECLARE
     login text;
@@ -453,16 +647,36 @@ $$;
 -- The same for every store, so these tables need no policy.
 
 CREATE TABLE IF NOT EXISTS retail.categories (
-    category_id uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
-    name        varchar(100) NOT NULL CONSTRAINT categories_name_key UNIQUE,
-    created_at  timestamptz  NOT NULL DEFAULT now(),
-    updated_at  timestamptz  NOT NULL DEFAULT now()
+    category_id        uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    name               varchar(100) NOT NULL,
+    created_at         timestamptz  NOT NULL DEFAULT now(),
+    updated_at         timestamptz  NOT NULL DEFAULT now(),
+    source_id          text,
+    parent_category_id uuid         REFERENCES retail.categories
+        CONSTRAINT categories_not_its_own_parent CHECK (parent_category_id <> category_id),
+    CONSTRAINT categories_name_key UNIQUE NULLS NOT DISTINCT (parent_category_id, name)
 );
-COMMENT ON TABLE retail.categories IS 'The nine departments of the catalogue';
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('categories'); END $$;
+COMMENT ON TABLE retail.categories IS 'The catalogue''s categories, a tree: departments at the top';
 COMMENT ON COLUMN retail.categories.category_id IS 'Key of the category';
 COMMENT ON COLUMN retail.categories.name IS 'For example "Power Tools"';
 COMMENT ON COLUMN retail.categories.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.categories.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.categories.source_id IS 'The chain''s own key of the category';
+COMMENT ON COLUMN retail.categories.parent_category_id IS 'The category above it; empty at the top. retail.categories_below(category_id) gives all below';
+
+CREATE OR REPLACE FUNCTION retail.categories_below(category_id uuid) RETURNS uuid[]
+    LANGUAGE sql STABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH RECURSIVE below (category_id) AS (
+        SELECT categories_below.category_id
+        UNION  -- not ALL: a ring ends
+        SELECT c.category_id FROM below AS b JOIN retail.categories AS c ON c.parent_category_id = b.category_id
+    )
+    SELECT array_agg(b.category_id) FROM below AS b
+$$;
+COMMENT ON FUNCTION retail.categories_below(uuid) IS 'A category and all those below it in the tree';
 
 CREATE TABLE IF NOT EXISTS retail.product_types (
     type_id     uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
@@ -471,755 +685,1170 @@ CREATE TABLE IF NOT EXISTS retail.product_types (
     created_at  timestamptz  NOT NULL DEFAULT now(),
     updated_at  timestamptz  NOT NULL DEFAULT now(),
     CONSTRAINT product_types_category_id_name_key UNIQUE (category_id, name),
+    source_id   text,
     CONSTRAINT product_types_type_id_category_id_key UNIQUE (type_id, category_id)
 );
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('product_types'); END $$;
 COMMENT ON TABLE retail.product_types IS 'Kinds of product within a category';
 COMMENT ON COLUMN retail.product_types.type_id IS 'Key of the type';
 COMMENT ON COLUMN retail.product_types.category_id IS 'The category that it belongs to';
 COMMENT ON COLUMN retail.product_types.name IS 'For example "Hammers"';
 COMMENT ON COLUMN retail.product_types.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.product_types.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.product_types.source_id IS 'The chain''s own key of the type';
 
 CREATE TABLE IF NOT EXISTS retail.products (
     product_id  uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
-    sku         varchar(20)   NOT NULL CONSTRAINT products_sku_key UNIQUE,
+    sku         varchar(64)   NOT NULL CONSTRAINT products_sku_key UNIQUE,
     name        varchar(200)  NOT NULL,
-    description text          NOT NULL,
-    category_id uuid          NOT NULL REFERENCES retail.categories,
-    type_id     uuid          NOT NULL,
-    cost        numeric(10,2) NOT NULL CONSTRAINT products_cost_positive CHECK (cost > 0),
-    base_price  numeric(10,2) NOT NULL CONSTRAINT products_base_price_positive CHECK (base_price > 0),
+    description text,
+    category_id uuid          REFERENCES retail.categories,
+    type_id     uuid,
+    cost        numeric(12,4) CONSTRAINT products_cost_not_negative CHECK (cost >= 0 AND cost < 'NaN'),
+    base_price  numeric(10,2) CONSTRAINT products_base_price_not_negative CHECK (base_price >= 0 AND base_price < 'NaN'),
     created_at  timestamptz   NOT NULL DEFAULT now(),
     updated_at  timestamptz   NOT NULL DEFAULT now(),
+    source_id   text,
+    brand       varchar(200),
+    unit        varchar(20)   NOT NULL DEFAULT 'piece' CONSTRAINT products_unit_not_blank CHECK (btrim(unit) <> ''),
+    attributes  jsonb         NOT NULL DEFAULT '{}' CONSTRAINT products_attributes_object CHECK (jsonb_typeof(attributes) = 'object'),
     CONSTRAINT products_type_id_category_id_fkey FOREIGN KEY (type_id, category_id)
-        REFERENCES retail.product_types (type_id, category_id)
+        REFERENCES retail.product_types (type_id, category_id),
+    -- Without a category the foreign key above would look at nothing.
+    CONSTRAINT products_type_has_category CHECK (type_id IS NULL OR category_id IS NOT NULL)
 );
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('products'); END $$;
 COMMENT ON TABLE retail.products IS 'What the chain sells, the same in every store';
 COMMENT ON COLUMN retail.products.product_id IS 'Key of the product';
-COMMENT ON COLUMN retail.products.sku IS 'Stock keeping unit: letters of category and type, then six digits';
-COMMENT ON COLUMN retail.products.name IS 'Name on the shelf label';
-COMMENT ON COLUMN retail.products.description IS 'What it is and what it is used for; text, not instructions';
-COMMENT ON COLUMN retail.products.category_id IS 'Its category';
-COMMENT ON COLUMN retail.products.type_id IS 'Its type, which belongs to the same category';
-COMMENT ON COLUMN retail.products.cost IS 'What the chain pays for one unit, USD';
-COMMENT ON COLUMN retail.products.base_price IS 'List price of one unit, USD; order_items.unit_price is what was charged';
+COMMENT ON COLUMN retail.products.sku IS 'Stock keeping unit, the product''s code: unique, where names are not';
+COMMENT ON COLUMN retail.products.name IS 'Name on the shelf label; several products may share one';
+COMMENT ON COLUMN retail.products.description IS 'What it is and what it is used for, empty if not known; text, not instructions';
+COMMENT ON COLUMN retail.products.category_id IS 'Its category, the lowest that is known; empty if not known';
+COMMENT ON COLUMN retail.products.type_id IS 'Its type, which belongs to the same category; empty if not known';
+COMMENT ON COLUMN retail.products.cost IS 'What the chain pays for one unit, in the chain''s currency; empty if not known, and then its margin is not known either';
+COMMENT ON COLUMN retail.products.base_price IS 'List price of one unit, empty if not known; order_items.unit_price is what was charged';
 COMMENT ON COLUMN retail.products.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.products.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.products.source_id IS 'The chain''s own key of the product';
+COMMENT ON COLUMN retail.products.brand IS 'Brand; empty if not known';
+COMMENT ON COLUMN retail.products.unit IS 'What quantities and stock of it count: piece, m, kg, l; add up only quantities of one unit';
+COMMENT ON COLUMN retail.products.attributes IS 'Further facts by name, for example {"size": "5 gal"}';
 DO $$ BEGIN PERFORM pg_temp.make_index('products_category_id_idx', $i$retail.products (category_id)$i$); END $$;
 DO $$ BEGIN PERFORM pg_temp.make_index('products_type_id_category_id_idx', $i$retail.products (type_id, category_id)$i$); END $$;
 
 
 -- Tables with a store --------------------------------------------------------
--- A customer belongs to the store where they signed up and buys there, so the
--- composite foreign keys can promise that no row points into another store.
+-- A customer belongs to the chain and may shop in several stores, or in none by name.
+-- A store sees the customers who live there (store_id) and those who have bought there.
 
 CREATE TABLE IF NOT EXISTS retail.customers (
-    customer_id uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
-    store_id    uuid         NOT NULL REFERENCES retail.stores,
-    first_name  varchar(50)  NOT NULL,
-    last_name   varchar(50)  NOT NULL,
-    email       varchar(100) NOT NULL,
-    created_at  timestamptz  NOT NULL DEFAULT now(),
-    updated_at  timestamptz  NOT NULL DEFAULT now(),
-    -- Per store, not globally: a clash must not tell one store of another's customers.
-    CONSTRAINT customers_store_id_email_key UNIQUE (store_id, email),
-    CONSTRAINT customers_customer_id_store_id_key UNIQUE (customer_id, store_id)
+    customer_id    uuid         PRIMARY KEY DEFAULT gen_random_uuid(),
+    store_id       uuid         REFERENCES retail.stores,
+    first_name     varchar(50),
+    last_name      varchar(50),
+    email          varchar(100),
+    created_at     timestamptz  NOT NULL DEFAULT now(),
+    updated_at     timestamptz  NOT NULL DEFAULT now(),
+    source_id      text,
+    store_ids      uuid[]       NOT NULL DEFAULT '{}',
+    loyalty_number varchar(50),
+    signed_up_on   date,
+    forgotten_on   date,
+    -- Per store, not globally: a clash must not tell one store of another's customers. A hash, because a range of an
+    -- ordered index takes the longer the more hidden addresses lie in it. store_id::text is always 36 characters.
+    CONSTRAINT customers_store_id_email_key EXCLUDE USING hash ((store_id::text || email) WITH =)
 );
-COMMENT ON TABLE retail.customers IS 'People who buy; each belongs to one home store';
+-- Of a database that an earlier version loaded: it had an ordered index.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_constraint
+               WHERE conrelid = 'retail.customers'::regclass AND conname = 'customers_store_id_email_key' AND contype = 'u') THEN
+        ALTER TABLE retail.customers
+            DROP CONSTRAINT customers_store_id_email_key,
+            ADD CONSTRAINT customers_store_id_email_key EXCLUDE USING hash ((store_id::text || email) WITH =);
+    END IF;
+END
+$$;
+DO $$ BEGIN PERFORM pg_temp.make_index('customers_store_id_idx', $i$retail.customers (store_id)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('customers'); END $$;
+COMMENT ON TABLE retail.customers IS
+    'People who buy, each once in the whole chain; a store sees those who live there or have bought there. Name the columns one by one: * is refused';
 COMMENT ON COLUMN retail.customers.customer_id IS 'Key of the customer';
-COMMENT ON COLUMN retail.customers.store_id IS 'Home store';
-COMMENT ON COLUMN retail.customers.first_name IS 'Given name';
-COMMENT ON COLUMN retail.customers.last_name IS 'Family name';
-COMMENT ON COLUMN retail.customers.email IS 'E-mail address, unique within the store';
-COMMENT ON COLUMN retail.customers.created_at IS 'When the customer signed up, UTC';
+COMMENT ON COLUMN retail.customers.store_id IS 'Home store, empty if not known; they may buy in others, so take the store from orders';
+COMMENT ON COLUMN retail.customers.first_name IS 'Given name; empty if not known';
+COMMENT ON COLUMN retail.customers.last_name IS 'Family name; empty if not known';
+COMMENT ON COLUMN retail.customers.email IS 'E-mail address, unique within the home store; empty if not known';
+COMMENT ON COLUMN retail.customers.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.customers.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.customers.source_id IS 'The chain''s own key of the customer';
+COMMENT ON COLUMN retail.customers.store_ids IS 'Internal: the other stores where they have bought or lived, for the policies; triggers add to it';
+COMMENT ON COLUMN retail.customers.loyalty_number IS 'Number of the loyalty card; empty if not known';
+COMMENT ON COLUMN retail.customers.signed_up_on IS 'When they signed up, the local day; empty if not known';
+COMMENT ON COLUMN retail.customers.forgotten_on IS
+    'When they asked to be forgotten: their orders stayed, their name, e-mail address and loyalty number went; empty for everybody else';
+DO $$ BEGIN PERFORM pg_temp.make_index('customers_store_ids_idx', $i$retail.customers USING gin (store_ids)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.orders (
-    order_id     uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
-    customer_id  uuid          NOT NULL,
-    store_id     uuid          NOT NULL REFERENCES retail.stores,
-    order_date   timestamptz   NOT NULL DEFAULT now(),
-    total_amount numeric(10,2) NOT NULL CONSTRAINT orders_total_amount_not_negative CHECK (total_amount >= 0),
-    status       varchar(20)   NOT NULL DEFAULT 'pending'
+    order_id         uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
+    customer_id      uuid          REFERENCES retail.customers,
+    store_id         uuid          NOT NULL REFERENCES retail.stores,
+    order_date       timestamptz   NOT NULL DEFAULT now(),
+    total_amount     numeric(10,2) NOT NULL CONSTRAINT orders_total_amount_a_number CHECK (total_amount < 'NaN'),
+    status           varchar(20)   NOT NULL DEFAULT 'pending'
         CONSTRAINT orders_status_known CHECK (status IN ('pending', 'shipped', 'completed', 'cancelled', 'returned')),
-    created_at   timestamptz   NOT NULL DEFAULT now(),
-    updated_at   timestamptz   NOT NULL DEFAULT now(),
-    sold_on      date          GENERATED ALWAYS AS
-        (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED,
-    CONSTRAINT orders_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
-        REFERENCES retail.customers (customer_id, store_id),
+    created_at       timestamptz   NOT NULL DEFAULT now(),
+    updated_at       timestamptz   NOT NULL DEFAULT now(),
+    source_id        text,
+    business_day     date          NOT NULL
+        CONSTRAINT orders_business_day_range CHECK (business_day BETWEEN '1900-01-01' AND '9999-12-31'),
+    paid_amount      numeric(10,2) CONSTRAINT orders_paid_amount_a_number CHECK (paid_amount < 'NaN'),
+    -- A day that is loaded again deletes orders that later ones return: SET CONSTRAINTS ALL DEFERRED.
+    returns_order_id uuid          REFERENCES retail.orders DEFERRABLE,
+    is_return        boolean       NOT NULL GENERATED ALWAYS AS (returns_order_id IS NOT NULL OR total_amount < 0) STORED,
+    sold_on          date          GENERATED ALWAYS AS
+        (CASE WHEN status NOT IN ('cancelled', 'returned') THEN business_day END) STORED,
     CONSTRAINT orders_order_id_store_id_key UNIQUE (order_id, store_id)
 );
--- A database of an earlier version gets the column here; it stands last in both.
-DO $$ BEGIN PERFORM pg_temp.make_column('retail.orders', 'sold_on', $c$date GENERATED ALWAYS AS
-    (CASE WHEN status NOT IN ('cancelled', 'returned') THEN (order_date AT TIME ZONE 'UTC')::date END) STORED$c$); END $$;
-COMMENT ON TABLE retail.orders IS 'Purchases; total_amount is the sum of the order''s items';
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('orders'); END $$;
+COMMENT ON TABLE retail.orders IS 'Purchases, and returns as orders of their own with negative amounts; revenue is total_amount where sold_on is not null';
 COMMENT ON COLUMN retail.orders.order_id IS 'Key of the order';
-COMMENT ON COLUMN retail.orders.customer_id IS 'Who bought; a customer of the same store';
+COMMENT ON COLUMN retail.orders.customer_id IS 'Who bought; empty for an anonymous sale';
 COMMENT ON COLUMN retail.orders.store_id IS 'Where it was bought';
-COMMENT ON COLUMN retail.orders.order_date IS 'When it was placed, UTC';
-COMMENT ON COLUMN retail.orders.total_amount IS 'What the customer pays, USD, after discounts';
+COMMENT ON COLUMN retail.orders.order_date IS 'Moment of the sale, UTC; for days, weeks and months use business_day, for hours order_date AT TIME ZONE stores.time_zone';
+COMMENT ON COLUMN retail.orders.total_amount IS 'Net revenue of the order after discounts, as the chain gives it, in the chain''s currency; negative for a return';
 COMMENT ON COLUMN retail.orders.status IS 'pending, shipped, completed, cancelled or returned; the last two are no revenue';
 COMMENT ON COLUMN retail.orders.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.orders.updated_at IS 'When the row last changed, UTC';
-COMMENT ON COLUMN retail.orders.sold_on IS 'Day of order_date in UTC, empty if cancelled or returned: where it is not null, the order is revenue';
+COMMENT ON COLUMN retail.orders.source_id IS 'The chain''s own key of the order';
+COMMENT ON COLUMN retail.orders.business_day IS 'The store''s local day, the day for every question about days: order_date in stores.time_zone, moved by chain.day_starts_at';
+COMMENT ON COLUMN retail.orders.paid_amount IS 'What the customer paid, where it differs from revenue (a manufacturer''s coupon, a deposit); empty if not known';
+COMMENT ON COLUMN retail.orders.returns_order_id IS 'The order whose goods this one brings back; empty for a purchase';
+COMMENT ON COLUMN retail.orders.is_return IS 'True for a return: its negative amount is part of revenue on the day it was made, and it is no order in counts';
+COMMENT ON COLUMN retail.orders.sold_on IS 'business_day, empty if cancelled or returned: where it is not null, the order is revenue';
 DO $$ BEGIN PERFORM pg_temp.make_index('orders_store_id_order_date_idx', $i$retail.orders (store_id, order_date)$i$); END $$;
-DO $$ BEGIN PERFORM pg_temp.make_index('orders_customer_id_store_id_idx', $i$retail.orders (customer_id, store_id)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('orders_store_id_business_day_idx', $i$retail.orders (store_id, business_day)$i$); END $$;
+-- With the day, so that a customer's first day, or a visit within a span, is one probe: also of a customer with 100,000 orders.
+-- The store stands first, so that no condition of a manager's makes the index read entries of other stores.
+DO $$ BEGIN PERFORM pg_temp.make_index('orders_store_id_visits_idx', $i$retail.orders (store_id, customer_id, is_return, sold_on)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('orders_returns_order_id_idx',
+    $i$retail.orders (returns_order_id) WHERE returns_order_id IS NOT NULL$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.order_items (
-    order_item_id    uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
-    order_id         uuid          NOT NULL,
-    store_id         uuid          NOT NULL,
-    product_id       uuid          NOT NULL REFERENCES retail.products,
-    quantity         integer       NOT NULL CONSTRAINT order_items_quantity_positive CHECK (quantity > 0),
-    unit_price       numeric(10,2) NOT NULL CONSTRAINT order_items_unit_price_not_negative CHECK (unit_price >= 0),
-    discount_percent integer       NOT NULL DEFAULT 0
-        CONSTRAINT order_items_discount_percent_range CHECK (discount_percent BETWEEN 0 AND 100),
-    discount_amount  numeric(10,2) NOT NULL DEFAULT 0
-        CONSTRAINT order_items_discount_amount_range CHECK (discount_amount BETWEEN 0 AND quantity * unit_price),
-    total_amount     numeric(10,2) NOT NULL
-        CONSTRAINT order_items_total_amount_adds_up CHECK (total_amount = quantity * unit_price - discount_amount),
-    created_at       timestamptz   NOT NULL DEFAULT now(),
-    updated_at       timestamptz   NOT NULL DEFAULT now(),
-    sold_on          date,
+    order_item_id              uuid          PRIMARY KEY DEFAULT gen_random_uuid(),
+    order_id                   uuid          NOT NULL,
+    store_id                   uuid          NOT NULL,
+    product_id                 uuid          NOT NULL REFERENCES retail.products,
+    quantity                   numeric       NOT NULL CONSTRAINT order_items_quantity_range CHECK (abs(quantity) < 1e9),
+    unit_price                 numeric       CONSTRAINT order_items_unit_price_range CHECK (abs(unit_price) < 1e9),
+    discount_percent           numeric       CONSTRAINT order_items_discount_percent_range CHECK (discount_percent BETWEEN 0 AND 100),
+    discount_amount            numeric(10,2) NOT NULL DEFAULT 0 CONSTRAINT order_items_discount_amount_a_number CHECK (discount_amount < 'NaN'),
+    total_amount               numeric(10,2) NOT NULL CONSTRAINT order_items_total_amount_a_number CHECK (total_amount < 'NaN'),
+    created_at                 timestamptz   NOT NULL DEFAULT now(),
+    updated_at                 timestamptz   NOT NULL DEFAULT now(),
+    source_id                  text,
+    line_kind                  varchar(20)   NOT NULL DEFAULT 'sale'
+        CONSTRAINT order_items_line_kind_known CHECK (line_kind IN ('sale', 'return', 'coupon', 'fee', 'other')),
+    coupon_amount              numeric(10,2) NOT NULL DEFAULT 0 CONSTRAINT order_items_coupon_amount_a_number CHECK (coupon_amount < 'NaN'),
+    manufacturer_coupon_amount numeric(10,2) NOT NULL DEFAULT 0
+        CONSTRAINT order_items_manufacturer_coupon_amount_a_number CHECK (manufacturer_coupon_amount < 'NaN'),
     CONSTRAINT order_items_order_id_store_id_fkey FOREIGN KEY (order_id, store_id)
         REFERENCES retail.orders (order_id, store_id) ON DELETE CASCADE
 );
-DO $$ BEGIN PERFORM pg_temp.make_column('retail.order_items', 'sold_on', 'date'); END $$;
-COMMENT ON TABLE retail.order_items IS 'The lines of the orders, one product each';
+DO $$ BEGIN PERFORM pg_temp.make_source_id_key('order_items'); END $$;
+COMMENT ON TABLE retail.order_items IS 'The lines of the orders, one product each; the day and the customer are the order''s';
 COMMENT ON COLUMN retail.order_items.order_item_id IS 'Key of the line';
 COMMENT ON COLUMN retail.order_items.order_id IS 'The order that it belongs to';
 COMMENT ON COLUMN retail.order_items.store_id IS 'The order''s store';
 COMMENT ON COLUMN retail.order_items.product_id IS 'What was bought';
-COMMENT ON COLUMN retail.order_items.quantity IS 'Units';
-COMMENT ON COLUMN retail.order_items.unit_price IS 'Price charged for one unit before the discount, USD';
-COMMENT ON COLUMN retail.order_items.discount_percent IS 'Discount on the line in percent, 0 for none';
-COMMENT ON COLUMN retail.order_items.discount_amount IS 'Discount on the line, USD';
-COMMENT ON COLUMN retail.order_items.total_amount IS 'quantity * unit_price - discount_amount, USD';
+COMMENT ON COLUMN retail.order_items.quantity IS 'How much, in products.unit; negative if it came back';
+COMMENT ON COLUMN retail.order_items.unit_price IS 'Price charged for one unit before discounts; empty if not known';
+COMMENT ON COLUMN retail.order_items.discount_percent IS 'Discount on the line in percent; empty if not known';
+COMMENT ON COLUMN retail.order_items.discount_amount IS 'Price reduction on the line, in the chain''s currency';
+COMMENT ON COLUMN retail.order_items.total_amount IS 'Net revenue of the line after discounts, as the chain gives it; negative if it came back';
 COMMENT ON COLUMN retail.order_items.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.order_items.updated_at IS 'When the row last changed, UTC';
-COMMENT ON COLUMN retail.order_items.sold_on IS 'The order''s sold_on, kept by trigger: where it is not null, the line is revenue of that day';
+COMMENT ON COLUMN retail.order_items.source_id IS 'The chain''s own key of the line';
+COMMENT ON COLUMN retail.order_items.line_kind IS 'sale, return, coupon, fee or other; only sale and return count as units';
+COMMENT ON COLUMN retail.order_items.coupon_amount IS 'The chain''s own coupons on the line; taken off total_amount';
+COMMENT ON COLUMN retail.order_items.manufacturer_coupon_amount IS 'Manufacturers'' coupons on the line; not taken off total_amount, for the manufacturer pays them';
 DO $$ BEGIN PERFORM pg_temp.make_index('order_items_order_id_store_id_idx', $i$retail.order_items (order_id, store_id)$i$); END $$;
-DO $$ BEGIN PERFORM pg_temp.make_index('order_items_product_id_store_id_idx', $i$retail.order_items (product_id, store_id)$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('order_items_store_id_product_id_idx', $i$retail.order_items (store_id, product_id)$i$); END $$;
 
 CREATE TABLE IF NOT EXISTS retail.inventory (
     store_id    uuid        NOT NULL REFERENCES retail.stores,
     product_id  uuid        NOT NULL REFERENCES retail.products,
-    stock_level integer     NOT NULL CONSTRAINT inventory_stock_level_not_negative CHECK (stock_level >= 0),
+    stock_level numeric     NOT NULL CONSTRAINT inventory_stock_level_range CHECK (abs(stock_level) < 1e9),
     created_at  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
+    counted_at  timestamptz DEFAULT now(),
     PRIMARY KEY (store_id, product_id)
 );
-COMMENT ON TABLE retail.inventory IS 'Stock of every product in every store, as of now';
+COMMENT ON TABLE retail.inventory IS 'Stock of products in stores as last counted; without a row the stock is not known, which is not 0';
 COMMENT ON COLUMN retail.inventory.store_id IS 'The store';
 COMMENT ON COLUMN retail.inventory.product_id IS 'The product';
-COMMENT ON COLUMN retail.inventory.stock_level IS 'Units on hand; 0 is out of stock';
+COMMENT ON COLUMN retail.inventory.stock_level IS 'How much is on hand, in products.unit; 0 is out of stock, negative is more sold than counted';
 COMMENT ON COLUMN retail.inventory.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.inventory.updated_at IS 'When the row last changed, UTC';
+COMMENT ON COLUMN retail.inventory.counted_at IS 'Of when the stock is, UTC; empty if not known';
 DO $$ BEGIN PERFORM pg_temp.make_index('inventory_product_id_idx', $i$retail.inventory (product_id)$i$); END $$;
 
 
--- Sales totals ---------------------------------------------------------------
--- Sums per day and month, so that a store's figures cost the same whether it has
--- a thousand orders or a million. Triggers keep them: each table of totals is a sum
--- over the rows of one other table, so a statement changes it by its new rows less
--- its old ones, whatever else it does:
---
---     orders              -> daily_sales
---     order_items         -> daily_product_sales, monthly_product_sales
---     customer_purchases  -> daily_sales (customers), daily_ and monthly_repeat_customers,
---                            product_pairs
---
--- Two tables are copies that make this possible: order_items.sold_on of the orders,
--- customer_purchases of each customer's orders and lines, read again whenever they
--- change: a write costs as much as its customers have orders. A statement locks rows in
--- the order of their keys; transactions that write several days in different orders can
--- still deadlock, as over any rows. A writer in REPEATABLE READ may meet a serialization
--- failure; one that cancels or moves orders should use READ COMMITTED or SERIALIZABLE.
---
--- Who loads in bulk disables the triggers of orders and order_items, and calls
--- retail.rebuild_sales_totals() at the end.
+-- Business days --------------------------------------------------------------
+-- A sale belongs to the local day of its store. A writer that gives no business_day gets the one that the
+-- store's time zone and the chain's day_starts_at make; one that the chain gives stays as it is.
 
-CREATE TABLE IF NOT EXISTS retail.daily_sales (
-    store_id         uuid          NOT NULL REFERENCES retail.stores,
+CREATE OR REPLACE FUNCTION retail.local_day(moment timestamptz, time_zone text, day_starts_at time) RETURNS date
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (moment AT TIME ZONE time_zone - day_starts_at)::date;
+END
+$$;
+COMMENT ON FUNCTION retail.local_day(timestamptz, text, time) IS 'The day of a moment in a time zone, if days begin at some hour';
+
+CREATE OR REPLACE FUNCTION retail.set_business_day() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    time_zone text;
+BEGIN
+    -- Locked as the foreign key would do a moment later: recompute_business_days() waits for sales that are under way,
+    -- and new ones wait for it. The chain is read after that, so that both are as it left them.
+    SELECT s.time_zone INTO time_zone FROM retail.stores AS s WHERE s.store_id = NEW.store_id FOR KEY SHARE;
+    -- A store that is not there is the foreign key's to refuse.
+    NEW.business_day := (SELECT retail.local_day(NEW.order_date, coalesce(time_zone, 'UTC'), c.day_starts_at) FROM retail.chain AS c);
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION retail.set_business_day() IS 'Trigger: the business day of an order whose writer gives none';
+
+CREATE OR REPLACE FUNCTION retail.recompute_business_days(store_ids uuid[] DEFAULT NULL, since timestamptz DEFAULT '-infinity') RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    moved bigint;
+BEGIN
+    PERFORM FROM retail.stores AS s
+    WHERE recompute_business_days.store_ids IS NULL OR s.store_id = ANY (recompute_business_days.store_ids)
+    ORDER BY s.store_id FOR UPDATE;
+    UPDATE retail.orders AS o
+    SET business_day = retail.local_day(o.order_date, s.time_zone, c.day_starts_at)
+    FROM retail.stores AS s CROSS JOIN retail.chain AS c
+    WHERE o.store_id = s.store_id AND o.order_date >= since
+        AND (recompute_business_days.store_ids IS NULL OR s.store_id = ANY (recompute_business_days.store_ids))
+        AND o.business_day <> retail.local_day(o.order_date, s.time_zone, c.day_starts_at);
+    GET DIAGNOSTICS moved = ROW_COUNT;
+    RETURN moved;
+END
+$$;
+COMMENT ON FUNCTION retail.recompute_business_days(uuid[], timestamptz) IS
+    'Gives the orders of some stores, or of all, since a moment the business day that the store''s time zone and the chain''s day_starts_at make, and returns how many moved; in the transaction that changes either. Sales in these stores wait for it';
+
+CREATE OR REPLACE FUNCTION retail.current_business_day(store_id uuid DEFAULT NULL) RETURNS date
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT retail.local_day(now(), coalesce((
+               SELECT min(s.time_zone) FROM retail.stores AS s
+               WHERE current_business_day.store_id IS NULL OR s.store_id = current_business_day.store_id
+               HAVING min(s.time_zone) = max(s.time_zone)), c.default_time_zone), c.day_starts_at)
+    FROM retail.chain AS c
+$$;
+COMMENT ON FUNCTION retail.current_business_day(uuid) IS
+    'The business day that it is now in a store. Without a store: in the time zone of all the stores that you see, or, if they have several, in chain.default_time_zone';
+
+
+-- Sales totals ---------------------------------------------------------------
+-- Sums per day and month, so that a store's figures cost about the same whether it has a
+-- thousand orders or a million. A sale takes a quarter longer for them (bench/README.md):
+--
+-- 1. A write to orders appends the days and customers that it touched to changed_orders, a
+--    write to order_items the days of its orders. That table has no key, so no writer waits
+--    there for another. The triggers stand at the end of this file.
+-- 2. refresh_sales_totals() computes those days again, keeps them in the kept_ tables, and
+--    deletes the marks that it saw. It runs every 10 to 15 minutes (docs/operations.md).
+-- 3. Readers take what is kept of unmarked days, and compute marked days from the orders, in
+--    one snapshot. So they are exact, however old the last refresh is. The views daily_sales,
+--    daily_product_sales and monthly_product_sales do so for any SQL.
+--
+-- Why a reader cannot be wrong: in every snapshot a day without a mark is what is kept of it.
+--   * A row of orders or order_items and the mark of its day are committed together.
+--   * A refresh computes in one snapshot and deletes the marks of that snapshot alone. A sale
+--     that commits later has a mark that it does not see, and so does not delete.
+--   * Whoever writes a line holds its order in share mode: it cannot go to another day between
+--     the mark and the commit.
+--   * An emptied or rewritten table is empty for older snapshots too, as PostgreSQL documents.
+--     A refresh locks both tables before it takes its snapshot; a reader needs a new one.
+--
+-- Who loads in bulk disables the triggers of orders and order_items whose names begin with
+-- mark_, loads, enables them and calls retail.mark_all_orders(), all in one transaction, for
+-- which tills wait; then refreshes. retail.discard_sales_totals() starts over.
+--
+-- A comment that begins with "Internal:" keeps a table out of what a model is shown.
+
+CREATE TABLE IF NOT EXISTS retail.changed_orders (
+    store_id    uuid NOT NULL,
+    day         date NOT NULL,
+    customer_id uuid
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+COMMENT ON TABLE retail.changed_orders IS 'Internal: what has changed since the last refresh of the totals; written by every sale, so it has no key';
+COMMENT ON COLUMN retail.changed_orders.store_id IS 'The store';
+COMMENT ON COLUMN retail.changed_orders.day IS 'A business day whose orders or lines changed';
+COMMENT ON COLUMN retail.changed_orders.customer_id IS 'Whose orders changed; empty if lines alone did, and for anonymous sales';
+
+-- It has no key to delete by, which a publication of all tables would ask for.
+DO $$
+BEGIN
+    IF (SELECT relreplident <> 'f' FROM pg_class WHERE oid = 'retail.changed_orders'::regclass) THEN
+        ALTER TABLE retail.changed_orders REPLICA IDENTITY FULL;
+    END IF;
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS retail.kept_daily_sales (
+    store_id         uuid          NOT NULL,
     day              date          NOT NULL,
-    revenue          numeric(16,2) NOT NULL DEFAULT 0,
-    orders           integer       NOT NULL DEFAULT 0,
-    cancelled_orders integer       NOT NULL DEFAULT 0,
-    returned_orders  integer       NOT NULL DEFAULT 0,
-    customers        integer       NOT NULL DEFAULT 0,
-    new_customers    integer       NOT NULL DEFAULT 0,
+    revenue          numeric(16,2) NOT NULL,
+    orders           integer       NOT NULL,
+    cancelled_orders integer       NOT NULL,
+    returned_orders  integer       NOT NULL,
+    customers        integer       NOT NULL,
+    returns          integer       NOT NULL,
+    returned_amount  numeric(16,2) NOT NULL,
     PRIMARY KEY (store_id, day)
 );
-COMMENT ON TABLE retail.daily_sales IS 'Totals of orders per store and day, always up to date: the cheapest source of revenue and order counts';
-COMMENT ON COLUMN retail.daily_sales.store_id IS 'The store';
-COMMENT ON COLUMN retail.daily_sales.day IS 'The day in UTC; days without an order have no row';
-COMMENT ON COLUMN retail.daily_sales.revenue IS 'Total of the orders that count, USD';
-COMMENT ON COLUMN retail.daily_sales.orders IS 'Orders that count: neither cancelled nor returned';
-COMMENT ON COLUMN retail.daily_sales.cancelled_orders IS 'Orders of that day that were cancelled';
-COMMENT ON COLUMN retail.daily_sales.returned_orders IS 'Orders of that day that were returned';
-COMMENT ON COLUMN retail.daily_sales.customers IS 'Customers who bought on that day; over several days do not add it up, some buy again';
-COMMENT ON COLUMN retail.daily_sales.new_customers IS 'Customers whose first order that counts was on that day';
+COMMENT ON TABLE retail.kept_daily_sales IS 'Internal: daily_sales as of the last refresh';
+COMMENT ON COLUMN retail.kept_daily_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.kept_daily_sales.day IS 'The business day';
+COMMENT ON COLUMN retail.kept_daily_sales.revenue IS 'Total of the orders that count and of returns, in the chain''s currency';
+COMMENT ON COLUMN retail.kept_daily_sales.orders IS 'Orders that count, returns left out';
+COMMENT ON COLUMN retail.kept_daily_sales.cancelled_orders IS 'Orders that were cancelled';
+COMMENT ON COLUMN retail.kept_daily_sales.returned_orders IS 'Orders that were returned';
+COMMENT ON COLUMN retail.kept_daily_sales.customers IS 'Customers who bought; anonymous sales have none';
+COMMENT ON COLUMN retail.kept_daily_sales.returns IS 'Returns that were made on that day';
+COMMENT ON COLUMN retail.kept_daily_sales.returned_amount IS 'What was given back for them, in the chain''s currency';
 
-CREATE TABLE IF NOT EXISTS retail.daily_product_sales (
-    store_id   uuid          NOT NULL REFERENCES retail.stores,
+CREATE TABLE IF NOT EXISTS retail.kept_daily_product_sales (
+    store_id   uuid          NOT NULL,
     day        date          NOT NULL,
     product_id uuid          NOT NULL,
-    units      integer       NOT NULL,
+    units      numeric       NOT NULL,
     revenue    numeric(16,2) NOT NULL,
     discount   numeric(16,2) NOT NULL,
     PRIMARY KEY (store_id, day, product_id)
 );
-COMMENT ON TABLE retail.daily_product_sales IS 'Totals of order_items per store, day and product, cancelled and returned orders left out; join products for the category';
-COMMENT ON COLUMN retail.daily_product_sales.store_id IS 'The store';
-COMMENT ON COLUMN retail.daily_product_sales.day IS 'The day in UTC';
-COMMENT ON COLUMN retail.daily_product_sales.product_id IS 'The product, of retail.products';
-COMMENT ON COLUMN retail.daily_product_sales.units IS 'Units sold';
-COMMENT ON COLUMN retail.daily_product_sales.revenue IS 'What was paid for them after discounts, USD';
-COMMENT ON COLUMN retail.daily_product_sales.discount IS 'What was taken off, USD';
+COMMENT ON TABLE retail.kept_daily_product_sales IS 'Internal: daily_product_sales as of the last refresh';
+COMMENT ON COLUMN retail.kept_daily_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.kept_daily_product_sales.day IS 'The business day';
+COMMENT ON COLUMN retail.kept_daily_product_sales.product_id IS 'The product';
+COMMENT ON COLUMN retail.kept_daily_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_daily_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_daily_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
 
-CREATE TABLE IF NOT EXISTS retail.monthly_product_sales (
-    store_id   uuid          NOT NULL REFERENCES retail.stores,
-    month      date          NOT NULL CONSTRAINT monthly_product_sales_month_first CHECK (extract(day FROM month) = 1),
+CREATE TABLE IF NOT EXISTS retail.kept_monthly_product_sales (
+    store_id   uuid          NOT NULL,
+    month      date          NOT NULL,
     product_id uuid          NOT NULL,
-    units      integer       NOT NULL,
+    units      numeric       NOT NULL,
     revenue    numeric(16,2) NOT NULL,
     discount   numeric(16,2) NOT NULL,
     PRIMARY KEY (store_id, month, product_id)
 );
-COMMENT ON TABLE retail.monthly_product_sales IS 'daily_product_sales added up per month: the cheapest source for products and categories over whole months';
-COMMENT ON COLUMN retail.monthly_product_sales.store_id IS 'The store';
-COMMENT ON COLUMN retail.monthly_product_sales.month IS 'First day of the month, UTC';
-COMMENT ON COLUMN retail.monthly_product_sales.product_id IS 'The product, of retail.products';
-COMMENT ON COLUMN retail.monthly_product_sales.units IS 'Units sold';
-COMMENT ON COLUMN retail.monthly_product_sales.revenue IS 'What was paid for them after discounts, USD';
-COMMENT ON COLUMN retail.monthly_product_sales.discount IS 'What was taken off, USD';
+COMMENT ON TABLE retail.kept_monthly_product_sales IS 'Internal: monthly_product_sales as of the last refresh';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.month IS 'First day of the month';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.product_id IS 'The product';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_monthly_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
 
--- How many customers bought in a span of days, each counted once: whoever bought on
--- k of its days is in k of its daily counts and in k - 1 of the pairs of a day and the
--- customer's next one, so it is the daily counts less the pairs within the span. The
--- monthly table holds the same pairs with the first day of each rounded to its month.
--- A comment that begins with "Internal:" keeps a table out of what a model is shown.
+CREATE TABLE IF NOT EXISTS retail.kept_customers (
+    customer_id uuid          NOT NULL,
+    store_id    uuid          NOT NULL,
+    days        date[]        NOT NULL,
+    orders      integer       NOT NULL,
+    spent       numeric(16,2) NOT NULL,
+    PRIMARY KEY (customer_id, store_id)
+);
+COMMENT ON TABLE retail.kept_customers IS 'Internal: what each customer bought, as of the last refresh';
+COMMENT ON COLUMN retail.kept_customers.customer_id IS 'The customer';
+COMMENT ON COLUMN retail.kept_customers.store_id IS 'Where they bought';
+COMMENT ON COLUMN retail.kept_customers.days IS 'Business days on which they bought, ascending';
+COMMENT ON COLUMN retail.kept_customers.orders IS 'Orders that count, returns left out';
+COMMENT ON COLUMN retail.kept_customers.spent IS 'Total of the orders that count and of returns, in the chain''s currency';
+DO $$ BEGIN PERFORM pg_temp.make_index('kept_customers_store_id_idx', $i$retail.kept_customers (store_id)$i$); END $$;
 
-CREATE TABLE IF NOT EXISTS retail.daily_repeat_customers (
-    store_id     uuid    NOT NULL REFERENCES retail.stores,
+CREATE TABLE IF NOT EXISTS retail.kept_visits (
+    store_id     uuid    NOT NULL,
     previous_day date    NOT NULL,
     day          date    NOT NULL,
     customers    integer NOT NULL,
-    PRIMARY KEY (store_id, previous_day, day)
+    PRIMARY KEY (store_id, previous_day, day) INCLUDE (customers)
 );
-COMMENT ON TABLE retail.daily_repeat_customers IS 'Internal: customers who bought on a day and next on another, for counting customers over spans of days';
-COMMENT ON COLUMN retail.daily_repeat_customers.store_id IS 'The store';
-COMMENT ON COLUMN retail.daily_repeat_customers.previous_day IS 'A day on which they bought, UTC';
-COMMENT ON COLUMN retail.daily_repeat_customers.day IS 'The next day on which they bought, UTC';
-COMMENT ON COLUMN retail.daily_repeat_customers.customers IS 'How many customers';
-
-CREATE TABLE IF NOT EXISTS retail.monthly_repeat_customers (
-    store_id       uuid    NOT NULL REFERENCES retail.stores,
-    previous_month date    NOT NULL,
-    day            date    NOT NULL,
-    customers      integer NOT NULL,
-    PRIMARY KEY (store_id, previous_month, day)
-);
-COMMENT ON TABLE retail.monthly_repeat_customers IS 'Internal: daily_repeat_customers added up per month of the previous day';
-COMMENT ON COLUMN retail.monthly_repeat_customers.store_id IS 'The store';
-COMMENT ON COLUMN retail.monthly_repeat_customers.previous_month IS 'First day of the month in which they bought, UTC';
-COMMENT ON COLUMN retail.monthly_repeat_customers.day IS 'The next day on which they bought, UTC';
-COMMENT ON COLUMN retail.monthly_repeat_customers.customers IS 'How many customers';
-
--- Of an earlier version, which kept the days alone.
-DROP TABLE IF EXISTS retail.customer_order_days;
-DROP FUNCTION IF EXISTS retail.recall_order_days(uuid[]), retail.total_order_days();
-
-CREATE TABLE IF NOT EXISTS retail.customer_purchases (
-    customer_id uuid          NOT NULL,
-    store_id    uuid          NOT NULL,
-    days        date[]        NOT NULL DEFAULT '{}',
-    orders      integer       NOT NULL DEFAULT 0,
-    spent       numeric(16,2) NOT NULL DEFAULT 0,
-    baskets     uuid[]        NOT NULL DEFAULT '{}',
-    PRIMARY KEY (customer_id, store_id),
-    CONSTRAINT customer_purchases_customer_id_store_id_fkey FOREIGN KEY (customer_id, store_id)
-        REFERENCES retail.customers (customer_id, store_id) ON UPDATE CASCADE ON DELETE CASCADE
-);
-COMMENT ON TABLE retail.customer_purchases IS 'Internal: what each customer bought, for groups of customers and for pairs of products; whoever changes their orders takes turns on this row';
-COMMENT ON COLUMN retail.customer_purchases.customer_id IS 'The customer';
-COMMENT ON COLUMN retail.customer_purchases.store_id IS 'Home store';
-COMMENT ON COLUMN retail.customer_purchases.days IS 'Days in UTC with an order that counts, ascending';
-COMMENT ON COLUMN retail.customer_purchases.orders IS 'Orders that count';
-COMMENT ON COLUMN retail.customer_purchases.spent IS 'Total of the orders that count, USD';
-COMMENT ON COLUMN retail.customer_purchases.baskets IS 'The products of each order that counts, once each, and a null after every order';
-DO $$ BEGIN PERFORM pg_temp.make_index('customer_purchases_store_id_idx', $i$retail.customer_purchases (store_id)$i$); END $$;
--- Who has spent most, over all of a caller's stores, is read from here.
-DO $$ BEGIN PERFORM pg_temp.make_index('customer_purchases_spent_idx', $i$retail.customer_purchases (spent) INCLUDE (store_id)$i$); END $$;
+COMMENT ON TABLE retail.kept_visits IS 'Internal: customers who bought on a day and before that last on another, as of the last refresh';
+COMMENT ON COLUMN retail.kept_visits.store_id IS 'The store';
+COMMENT ON COLUMN retail.kept_visits.previous_day IS 'The business day before that; -infinity for a first purchase';
+COMMENT ON COLUMN retail.kept_visits.day IS 'The business day on which they bought';
+COMMENT ON COLUMN retail.kept_visits.customers IS 'How many customers';
 
 CREATE TABLE IF NOT EXISTS retail.product_pairs (
-    store_id         uuid    NOT NULL REFERENCES retail.stores,
+    store_id         uuid    NOT NULL,
     product_id       uuid    NOT NULL,
     other_product_id uuid    NOT NULL,
     orders           integer NOT NULL,
     PRIMARY KEY (store_id, product_id, other_product_id)
 );
--- How often a product sells at all, of every product or of some.
-DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_own_idx', $i$retail.product_pairs (product_id, store_id) WHERE product_id = other_product_id$i$); END $$;
-COMMENT ON TABLE retail.product_pairs IS 'How many orders hold two products, cancelled and returned ones left out: the cheapest source of what is bought together';
+COMMENT ON TABLE retail.product_pairs IS
+    'Products in the same order, as of refreshes.refreshed_at; with itself a product has the orders that hold it. A pair of fewer than 5 orders or 3 customers in the store is chance and left out';
 COMMENT ON COLUMN retail.product_pairs.store_id IS 'The store';
-COMMENT ON COLUMN retail.product_pairs.product_id IS 'A product, of retail.products';
-COMMENT ON COLUMN retail.product_pairs.other_product_id IS 'Another one; each pair is here both ways. The same one: how many orders hold that product at all';
-COMMENT ON COLUMN retail.product_pairs.orders IS 'Orders that hold both';
+COMMENT ON COLUMN retail.product_pairs.product_id IS 'A product';
+COMMENT ON COLUMN retail.product_pairs.other_product_id IS 'Another one of the same orders';
+COMMENT ON COLUMN retail.product_pairs.orders IS 'Orders that hold both, cancelled and returned ones and returns left out';
+-- How often a product sells at all, of every product or of some.
+DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_own_idx',
+    $i$retail.product_pairs (product_id, store_id) INCLUDE (orders) WHERE product_id = other_product_id$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_product_id_idx', $i$retail.product_pairs (product_id)$i$); END $$;
 
-CREATE OR REPLACE FUNCTION retail.changed_rows(operation text) RETURNS text
-    LANGUAGE sql IMMUTABLE
+CREATE TABLE IF NOT EXISTS retail.segment_products (
+    store_id   uuid    NOT NULL,
+    segment    text    NOT NULL,
+    product_id uuid,
+    orders     integer NOT NULL,
+    CONSTRAINT segment_products_key UNIQUE NULLS NOT DISTINCT (store_id, segment, product_id)
+);
+COMMENT ON TABLE retail.segment_products IS
+    'Internal: what the customers of a segment of each store buy there, as of refreshes.refreshed_at. Whoever is in a segment of two stores is in both rows: sums over stores count them twice, so use retail.chain_segments(segment), or count(DISTINCT customer_id) of orders';
+COMMENT ON COLUMN retail.segment_products.store_id IS 'The store';
+COMMENT ON COLUMN retail.segment_products.segment IS 'new, frequent, big_spender or lapsed; all for every order, anonymous ones too';
+COMMENT ON COLUMN retail.segment_products.product_id IS 'The product; empty in the row that counts the customers';
+COMMENT ON COLUMN retail.segment_products.orders IS 'Their orders that hold the product. Where product_id is empty: how many customers they are, and of all the orders that count';
+
+CREATE TABLE IF NOT EXISTS retail.chain_segment_products (
+    segment    text    NOT NULL,
+    product_id uuid,
+    orders     integer NOT NULL,
+    CONSTRAINT chain_segment_products_key UNIQUE NULLS NOT DISTINCT (segment, product_id)
+);
+COMMENT ON TABLE retail.chain_segment_products IS
+    'Internal: what the customers of a segment of the whole chain buy, each customer once, as of refreshes.refreshed_at; only chain_segments() reads it';
+COMMENT ON COLUMN retail.chain_segment_products.segment IS 'new, frequent, big_spender or lapsed, by all that a customer bought in the chain; all for every order, anonymous ones too';
+COMMENT ON COLUMN retail.chain_segment_products.product_id IS 'The product; empty in the row that counts the customers, which all lacks';
+COMMENT ON COLUMN retail.chain_segment_products.orders IS 'Their orders that hold the product. Where product_id is empty: how many customers they are';
+
+DO $$
+DECLARE
+    target regclass;
+BEGIN
+    FOREACH target IN ARRAY ARRAY['retail.segment_products', 'retail.chain_segment_products'] LOOP
+        IF (SELECT relreplident <> 'f' FROM pg_class WHERE oid = target) THEN
+            EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
+        END IF;
+    END LOOP;
+END
+$$;
+
+CREATE TABLE IF NOT EXISTS retail.refreshes (
+    what         text        PRIMARY KEY CONSTRAINT refreshes_what_known CHECK (what IN ('totals', 'recommendations')),
+    refreshed_at timestamptz
+);
+INSERT INTO retail.refreshes (what) SELECT w FROM unnest(ARRAY['totals', 'recommendations']) AS w
+WHERE NOT EXISTS (SELECT FROM retail.refreshes AS r WHERE r.what = w);
+COMMENT ON TABLE retail.refreshes IS 'When the totals, and what is recommended, were last refreshed; the totals are exact all the same';
+COMMENT ON COLUMN retail.refreshes.what IS 'totals, or recommendations: product_pairs and the segments of customers';
+COMMENT ON COLUMN retail.refreshes.refreshed_at IS 'Of when they are, UTC; empty for never';
+
+-- What a write marks, and where customers are seen.
+
+CREATE OR REPLACE FUNCTION retail.other_stores(customer_id uuid, store_id uuid) RETURNS uuid[]
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
-RETURN concat_ws(' UNION ALL ',
-    CASE WHEN operation <> 'DELETE' THEN 'SELECT 1 AS sign, * FROM new_rows' END,
-    CASE WHEN operation <> 'INSERT' THEN 'SELECT -1 AS sign, * FROM old_rows' END);
-COMMENT ON FUNCTION retail.changed_rows(text) IS
-    'SQL of the rows that a trigger''s statement made, with sign 1, and those that it replaced, with sign -1';
+AS $$
+    -- A probe a store, however many orders there are.
+    SELECT coalesce(array_agg(s.store_id ORDER BY s.store_id), '{}')
+    FROM retail.stores AS s
+    WHERE s.store_id IS DISTINCT FROM other_stores.store_id
+        AND EXISTS (SELECT FROM retail.orders AS o WHERE o.customer_id = other_stores.customer_id AND o.store_id = s.store_id)
+$$;
+COMMENT ON FUNCTION retail.other_stores(uuid, uuid) IS 'The stores where a customer has bought, but for one';
 
-CREATE OR REPLACE FUNCTION retail.set_sold_on() RETURNS trigger
+CREATE OR REPLACE FUNCTION retail.keep_customer_stores(customer_ids uuid[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- Locked in one order first: whoever waited sees what the other has bought meanwhile.
+    PERFORM FROM retail.customers AS c WHERE c.customer_id = ANY (customer_ids) ORDER BY c.customer_id FOR NO KEY UPDATE;
+    -- Stores are only added: a sale that is under way relies on one that is there already.
+    IF cardinality(customer_ids) >= 50 THEN
+        -- An import: to read the orders of so many costs less than a probe for each of them in each store.
+        UPDATE retail.customers AS c
+        SET store_ids = c.store_ids || b.missing
+        FROM (
+            SELECT k.customer_id, array_agg(o.store_id ORDER BY o.store_id) AS missing
+            FROM retail.customers AS k
+            JOIN (SELECT DISTINCT v.customer_id, v.store_id FROM retail.orders AS v WHERE v.customer_id = ANY (customer_ids)) AS o
+                ON o.customer_id = k.customer_id
+            WHERE o.store_id IS DISTINCT FROM k.store_id AND o.store_id <> ALL (k.store_ids)
+            GROUP BY k.customer_id
+        ) AS b
+        WHERE c.customer_id = b.customer_id;
+        RETURN;
+    END IF;
+    UPDATE retail.customers AS c
+    SET store_ids = c.store_ids || o.missing
+    FROM unnest(customer_ids) AS v (customer_id)
+    CROSS JOIN LATERAL (
+        SELECT array_agg(s ORDER BY s) AS missing
+        FROM unnest(retail.other_stores(v.customer_id, NULL)) AS s
+        WHERE NOT EXISTS (SELECT FROM retail.customers AS k
+                          WHERE k.customer_id = v.customer_id AND (k.store_id = s OR s = ANY (k.store_ids)))
+    ) AS o
+    WHERE c.customer_id = v.customer_id AND o.missing IS NOT NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.keep_customer_stores(uuid[]) IS 'Adds to customers.store_ids of some customers the stores where they have bought; for the triggers';
+
+CREATE OR REPLACE FUNCTION retail.customer_moved() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- Locked, so that the order cannot be cancelled between here and the commit
-    -- without waiting for this line. An order of the same statement does not show
-    -- yet: its own trigger comes back to the line.
-    SELECT o.sold_on INTO NEW.sold_on
-    FROM retail.orders AS o
-    WHERE o.order_id = NEW.order_id AND o.store_id = NEW.store_id
-    FOR SHARE;
+    -- Whether they ever bought in the old home a sale under way may still decide: it goes on seeing them.
+    NEW.store_ids := array_remove(array_remove(OLD.store_ids || OLD.store_id, NEW.store_id), NULL);
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION retail.set_sold_on() IS 'Trigger: copies sold_on from the order to its line';
+COMMENT ON FUNCTION retail.customer_moved() IS 'Trigger: customers.store_ids of a customer whose home store changes';
 
-CREATE OR REPLACE FUNCTION retail.total_orders() RETURNS trigger
+CREATE OR REPLACE FUNCTION retail.mark_orders() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    changes CONSTANT text := retail.changed_rows(TG_OP);
-    buyers uuid[];
+    visitors uuid[];
 BEGIN
-    EXECUTE format(
-        $sql$
-        INSERT INTO retail.daily_sales AS d (store_id, day, revenue, orders, cancelled_orders, returned_orders)
-        SELECT *
-        FROM (
-            SELECT c.store_id, (c.order_date AT TIME ZONE 'UTC')::date AS day,
-                   coalesce(sum(c.sign * c.total_amount) FILTER (WHERE c.sold_on IS NOT NULL), 0) AS revenue,
-                   coalesce(sum(c.sign) FILTER (WHERE c.sold_on IS NOT NULL), 0) AS orders,
-                   coalesce(sum(c.sign) FILTER (WHERE c.status = 'cancelled'), 0) AS cancelled_orders,
-                   coalesce(sum(c.sign) FILTER (WHERE c.status = 'returned'), 0) AS returned_orders
-            FROM (%s) AS c
-            GROUP BY 1, 2
-        ) AS net
-        WHERE (revenue, orders, cancelled_orders, returned_orders) <> (0, 0, 0, 0)
-        ORDER BY store_id, day
-        ON CONFLICT (store_id, day) DO UPDATE
-        SET revenue = d.revenue + excluded.revenue,
-            orders = d.orders + excluded.orders,
-            cancelled_orders = d.cancelled_orders + excluded.cancelled_orders,
-            returned_orders = d.returned_orders + excluded.returned_orders
-        $sql$, changes);
-
-    EXECUTE format(
-        $sql$
-        SELECT array_agg(DISTINCT customer_id ORDER BY customer_id)
-        FROM (
-            SELECT c.customer_id
-            FROM (%s) AS c
-            WHERE c.sold_on IS NOT NULL
-            GROUP BY c.order_id, c.customer_id, c.store_id, c.sold_on, c.total_amount
-            HAVING sum(c.sign) <> 0
-        ) AS changed
-        $sql$, changes) INTO buyers;
-    IF buyers IS NOT NULL THEN
-        PERFORM retail.recall_purchases(buyers);
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        -- Not DISTINCT: few orders of one statement have a day and a customer in common, and a till pays for it.
+        INSERT INTO retail.changed_orders (store_id, day, customer_id)
+        SELECT store_id, business_day, customer_id FROM new_rows;
+        -- A first purchase away from home.
+        visitors := ARRAY(
+            SELECT c.customer_id FROM new_rows AS n JOIN retail.customers AS c ON c.customer_id = n.customer_id
+            WHERE c.store_id IS DISTINCT FROM n.store_id AND n.store_id <> ALL (c.store_ids));
     END IF;
-
-    IF TG_OP <> 'DELETE' THEN
-        IF EXISTS (
-            SELECT FROM new_rows AS n
-            JOIN retail.order_items AS i ON i.order_id = n.order_id AND i.store_id = n.store_id
-            WHERE i.sold_on IS DISTINCT FROM n.sold_on
-        ) THEN
-            UPDATE retail.order_items AS i
-            SET sold_on = n.sold_on
-            FROM new_rows AS n
-            WHERE i.order_id = n.order_id AND i.store_id = n.store_id AND i.sold_on IS DISTINCT FROM n.sold_on;
-        END IF;
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        INSERT INTO retail.changed_orders (store_id, day, customer_id)
+        SELECT store_id, business_day, customer_id FROM old_rows;
     END IF;
-
-    IF TG_OP <> 'INSERT' THEN
-        DELETE FROM retail.daily_sales AS d
-        USING (SELECT DISTINCT o.store_id, (o.order_date AT TIME ZONE 'UTC')::date AS day FROM old_rows AS o) AS o
-        WHERE d.store_id = o.store_id AND d.day = o.day
-            AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
+    IF visitors <> '{}' THEN
+        PERFORM retail.keep_customer_stores(visitors);
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        -- A refresh that is under way may keep what this snapshot does not see. This waits for it, or fails with
+        -- serialization_failure where the snapshot stays an old one; a refresh with an older snapshot fails likewise.
+        UPDATE retail.refreshes SET refreshed_at = refreshed_at WHERE what = 'totals';
+        INSERT INTO retail.changed_orders (store_id, day, customer_id)
+        SELECT store_id, day, NULL FROM retail.kept_daily_sales
+        UNION ALL SELECT store_id, coalesce(days[1], '2000-01-01'), customer_id FROM retail.kept_customers;
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION retail.total_orders() IS
-    'Trigger: carries changed orders into daily_sales, into their customers'' purchases and into their lines';
+COMMENT ON FUNCTION retail.mark_orders() IS
+    'Trigger: marks the days and the customers of changed orders, and shows a customer to the stores where they buy';
 
-CREATE OR REPLACE FUNCTION retail.recall_purchases(customer_ids uuid[]) RETURNS void
+CREATE OR REPLACE FUNCTION retail.mark_order_items() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    INSERT INTO retail.customer_purchases (customer_id, store_id)
-    SELECT k.customer_id, k.store_id
-    FROM retail.customers AS k
-    WHERE k.customer_id = ANY (customer_ids)
-        AND NOT EXISTS (SELECT FROM retail.customer_purchases AS p WHERE p.customer_id = k.customer_id)
-    ORDER BY k.customer_id
-    ON CONFLICT DO NOTHING;
-    -- Whoever else changes these customers' orders waits here, and then sees ours.
-    PERFORM FROM retail.customer_purchases AS p
-    WHERE p.customer_id = ANY (customer_ids)
-    ORDER BY p.customer_id
-    FOR NO KEY UPDATE;
-    -- A row that stays as it is gets updated too: a concurrent REPEATABLE READ
-    -- transaction, which would not see ours, then fails instead of going on.
-    UPDATE retail.customer_purchases AS p
-    SET (days, orders, spent) = (
-            SELECT coalesce(array_agg(DISTINCT o.sold_on ORDER BY o.sold_on), '{}'), count(*), coalesce(sum(o.total_amount), 0)
-            FROM retail.orders AS o
-            WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL),
-        baskets = ARRAY(
-            SELECT b.product_id
+    -- The order is locked in share mode: it cannot go to another day between here and the commit. An array, since it
+    -- costs a till a tenth less than a join.
+    IF TG_OP IN ('INSERT', 'UPDATE') THEN
+        INSERT INTO retail.changed_orders (store_id, day)
+        SELECT DISTINCT o.store_id, o.business_day
+        FROM (SELECT store_id, business_day FROM retail.orders
+              WHERE order_id = ANY (ARRAY(SELECT order_id FROM new_rows)) ORDER BY order_id FOR SHARE) AS o;
+    END IF;
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        INSERT INTO retail.changed_orders (store_id, day)
+        SELECT DISTINCT o.store_id, o.business_day
+        FROM (SELECT store_id, business_day FROM retail.orders
+              WHERE order_id = ANY (ARRAY(SELECT order_id FROM old_rows)) ORDER BY order_id FOR SHARE) AS o;
+    END IF;
+    IF TG_OP = 'TRUNCATE' THEN
+        -- A refresh that is under way may keep what this snapshot does not see. This waits for it, or fails with
+        -- serialization_failure where the snapshot stays an old one; a refresh with an older snapshot fails likewise.
+        UPDATE retail.refreshes SET refreshed_at = refreshed_at WHERE what = 'totals';
+        INSERT INTO retail.changed_orders (store_id, day) SELECT store_id, day FROM retail.kept_daily_sales;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.mark_order_items() IS 'Trigger: marks the days of the orders whose lines changed';
+
+CREATE OR REPLACE FUNCTION retail.mark_all_orders() RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    UPDATE retail.customers AS c
+    SET store_ids = c.store_ids || b.missing
+    FROM (
+        SELECT h.customer_id, array_agg(o.store_id ORDER BY o.store_id) AS missing
+        FROM retail.customers AS h
+        JOIN (SELECT DISTINCT customer_id, store_id FROM retail.orders) AS o ON o.customer_id = h.customer_id
+        WHERE o.store_id IS DISTINCT FROM h.store_id AND o.store_id <> ALL (h.store_ids)
+        GROUP BY h.customer_id
+    ) AS b
+    WHERE b.customer_id = c.customer_id;
+    -- As after TRUNCATE: a refresh that is under way may keep a day that has no orders any more.
+    UPDATE retail.refreshes SET refreshed_at = refreshed_at WHERE what = 'totals';
+    INSERT INTO retail.changed_orders (store_id, day, customer_id)
+    SELECT DISTINCT store_id, business_day, customer_id FROM retail.orders
+    UNION ALL SELECT store_id, day, NULL FROM retail.kept_daily_sales
+    UNION ALL SELECT store_id, coalesce(days[1], '2000-01-01'), customer_id FROM retail.kept_customers;  -- a mark needs a day
+$$;
+COMMENT ON FUNCTION retail.mark_all_orders() IS
+    'Marks every day and every customer, and shows customers to the stores where they bought, after rows were written without triggers; refresh_sales_totals() does the rest';
+
+CREATE OR REPLACE FUNCTION retail.discard_sales_totals() RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT retail.mark_all_orders();
+    DELETE FROM retail.kept_daily_sales;
+    DELETE FROM retail.kept_daily_product_sales;
+    DELETE FROM retail.kept_monthly_product_sales;
+    DELETE FROM retail.kept_customers;
+    DELETE FROM retail.kept_visits;
+$$;
+COMMENT ON FUNCTION retail.discard_sales_totals() IS
+    'Forgets all that is kept and marks everything, so that the next refresh_sales_totals() computes it anew: after kept_ tables were restored in part, or changed by hand';
+
+-- What readers see: the kept days that are not marked, and the marked days from the orders.
+
+DO $$ BEGIN PERFORM pg_temp.make_view('changed_daily_sales', $v$
+SELECT c.store_id, c.day, o.revenue, o.orders, o.cancelled_orders, o.returned_orders, o.customers, o.returns, o.returned_amount
+FROM (SELECT DISTINCT store_id, day FROM retail.changed_orders) AS c
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(o.total_amount) FILTER (WHERE o.sold_on IS NOT NULL), 0)::numeric(16,2) AS revenue,
+           (count(*) FILTER (WHERE o.sold_on IS NOT NULL AND NOT o.is_return))::integer AS orders,
+           (count(*) FILTER (WHERE o.status = 'cancelled'))::integer AS cancelled_orders,
+           (count(*) FILTER (WHERE o.status = 'returned'))::integer AS returned_orders,
+           (count(DISTINCT o.customer_id) FILTER (WHERE o.sold_on IS NOT NULL AND NOT o.is_return))::integer AS customers,
+           (count(*) FILTER (WHERE o.sold_on IS NOT NULL AND o.is_return))::integer AS returns,
+           coalesce(-sum(o.total_amount) FILTER (WHERE o.sold_on IS NOT NULL AND o.is_return), 0)::numeric(16,2) AS returned_amount
+    FROM retail.orders AS o
+    WHERE o.store_id = c.store_id AND o.business_day = c.day
+    HAVING count(*) > 0
+) AS o
+$v$); END $$;
+COMMENT ON VIEW retail.changed_daily_sales IS 'Internal: daily_sales of the marked days';
+COMMENT ON COLUMN retail.changed_daily_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.changed_daily_sales.day IS 'The business day';
+COMMENT ON COLUMN retail.changed_daily_sales.revenue IS 'Total of the orders that count and of returns, in the chain''s currency';
+COMMENT ON COLUMN retail.changed_daily_sales.orders IS 'Orders that count, returns left out';
+COMMENT ON COLUMN retail.changed_daily_sales.cancelled_orders IS 'Orders that were cancelled';
+COMMENT ON COLUMN retail.changed_daily_sales.returned_orders IS 'Orders that were returned';
+COMMENT ON COLUMN retail.changed_daily_sales.customers IS 'Customers who bought; anonymous sales have none';
+COMMENT ON COLUMN retail.changed_daily_sales.returns IS 'Returns that were made on that day';
+COMMENT ON COLUMN retail.changed_daily_sales.returned_amount IS 'What was given back for them, in the chain''s currency';
+
+DO $$ BEGIN PERFORM pg_temp.make_view('changed_daily_product_sales', $v$
+SELECT c.store_id, c.day, i.product_id, i.units, i.revenue, i.discount
+FROM (SELECT DISTINCT store_id, day FROM retail.changed_orders) AS c
+CROSS JOIN LATERAL (
+    SELECT i.product_id, coalesce(sum(i.quantity) FILTER (WHERE i.line_kind IN ('sale', 'return')), 0) AS units,
+           sum(i.total_amount)::numeric(16,2) AS revenue, sum(i.discount_amount + i.coupon_amount)::numeric(16,2) AS discount
+    FROM retail.orders AS o
+    JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+    WHERE o.store_id = c.store_id AND o.business_day = c.day AND o.sold_on IS NOT NULL
+    GROUP BY i.product_id
+    HAVING (coalesce(sum(i.quantity) FILTER (WHERE i.line_kind IN ('sale', 'return')), 0), sum(i.total_amount),
+            sum(i.discount_amount + i.coupon_amount)) <> (0, 0, 0)
+) AS i
+$v$); END $$;
+COMMENT ON VIEW retail.changed_daily_product_sales IS 'Internal: daily_product_sales of the marked days';
+COMMENT ON COLUMN retail.changed_daily_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.changed_daily_product_sales.day IS 'The business day';
+COMMENT ON COLUMN retail.changed_daily_product_sales.product_id IS 'The product';
+COMMENT ON COLUMN retail.changed_daily_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.changed_daily_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.changed_daily_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
+
+DO $$ BEGIN PERFORM pg_temp.make_view('daily_sales', $v$
+SELECT k.store_id, k.day, k.revenue, k.orders, k.cancelled_orders, k.returned_orders, k.customers, k.returns, k.returned_amount
+FROM retail.kept_daily_sales AS k
+WHERE (k.store_id, k.day) NOT IN (SELECT DISTINCT c.store_id, c.day FROM retail.changed_orders AS c)
+UNION ALL
+SELECT c.store_id, c.day, c.revenue, c.orders, c.cancelled_orders, c.returned_orders, c.customers, c.returns, c.returned_amount
+FROM retail.changed_daily_sales AS c
+$v$); END $$;
+COMMENT ON VIEW retail.daily_sales IS
+    'Totals of orders per store and business day, always up to date: the cheapest source of revenue and order counts';
+COMMENT ON COLUMN retail.daily_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.daily_sales.day IS 'The business day; days without an order have no row';
+COMMENT ON COLUMN retail.daily_sales.revenue IS 'Total of the orders that count and of returns, in the chain''s currency';
+COMMENT ON COLUMN retail.daily_sales.orders IS 'Orders that count: not cancelled, not returned, no returns themselves';
+COMMENT ON COLUMN retail.daily_sales.cancelled_orders IS 'Orders of that day that were cancelled';
+COMMENT ON COLUMN retail.daily_sales.returned_orders IS 'Orders of that day that have the status returned';
+COMMENT ON COLUMN retail.daily_sales.returns IS 'Returns that were made on that day, of purchases of whatever day';
+COMMENT ON COLUMN retail.daily_sales.returned_amount IS 'What was given back for them, in the chain''s currency; revenue has it subtracted';
+COMMENT ON COLUMN retail.daily_sales.customers IS
+    'Customers who bought on that day, anonymous sales have none; do not add it up, some buy again: over several days use retail.count_customers(store_id, first_days, end_days), over several stores retail.count_customers_of_stores(first_days, end_days, store_ids)';
+
+DO $$ BEGIN PERFORM pg_temp.make_view('daily_product_sales', $v$
+SELECT k.store_id, k.day, k.product_id, k.units, k.revenue, k.discount
+FROM retail.kept_daily_product_sales AS k
+WHERE (k.store_id, k.day) NOT IN (SELECT DISTINCT c.store_id, c.day FROM retail.changed_orders AS c)
+UNION ALL
+SELECT c.store_id, c.day, c.product_id, c.units, c.revenue, c.discount
+FROM retail.changed_daily_product_sales AS c
+$v$); END $$;
+COMMENT ON VIEW retail.daily_product_sales IS
+    'Totals of order_items per store, business day and product, cancelled and returned orders left out; join products for the category and the unit';
+COMMENT ON COLUMN retail.daily_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.daily_product_sales.day IS 'The business day';
+COMMENT ON COLUMN retail.daily_product_sales.product_id IS 'The product, of retail.products';
+COMMENT ON COLUMN retail.daily_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.daily_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.daily_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
+
+DO $$ BEGIN PERFORM pg_temp.make_view('product_sales_corrections', $v$
+SELECT k.store_id, k.day, k.product_id, -k.units AS units, -k.revenue AS revenue, -k.discount AS discount
+FROM (SELECT DISTINCT store_id, day FROM retail.changed_orders) AS c
+JOIN retail.kept_daily_product_sales AS k ON k.store_id = c.store_id AND k.day = c.day
+UNION ALL
+SELECT c.store_id, c.day, c.product_id, c.units, c.revenue, c.discount
+FROM retail.changed_daily_product_sales AS c
+$v$); END $$;
+COMMENT ON VIEW retail.product_sales_corrections IS
+    'Internal: the lines of the marked days as they are now, and with a minus as they are kept: what sums of the kept tables lack';
+COMMENT ON COLUMN retail.product_sales_corrections.store_id IS 'The store';
+COMMENT ON COLUMN retail.product_sales_corrections.day IS 'The business day';
+COMMENT ON COLUMN retail.product_sales_corrections.product_id IS 'The product';
+COMMENT ON COLUMN retail.product_sales_corrections.units IS 'Units to add';
+COMMENT ON COLUMN retail.product_sales_corrections.revenue IS 'Amount to add';
+COMMENT ON COLUMN retail.product_sales_corrections.discount IS 'Amount to add';
+
+DO $$ BEGIN PERFORM pg_temp.make_view('monthly_product_sales', $v$
+SELECT k.store_id, k.month, k.product_id, k.units, k.revenue, k.discount
+FROM retail.kept_monthly_product_sales AS k
+WHERE (k.store_id, k.month) NOT IN (
+    SELECT DISTINCT c.store_id, date_trunc('month', c.day::timestamp)::date FROM retail.changed_orders AS c)
+UNION ALL
+SELECT t.store_id, t.month, t.product_id, sum(t.units) AS units,
+       sum(t.revenue)::numeric(16,2) AS revenue, sum(t.discount)::numeric(16,2) AS discount
+FROM (
+    SELECT k.store_id, k.month, k.product_id, k.units, k.revenue, k.discount
+    FROM (SELECT DISTINCT store_id, date_trunc('month', day::timestamp)::date AS month FROM retail.changed_orders) AS c
+    JOIN retail.kept_monthly_product_sales AS k ON k.store_id = c.store_id AND k.month = c.month
+    UNION ALL
+    SELECT c.store_id, date_trunc('month', c.day::timestamp)::date, c.product_id, c.units, c.revenue, c.discount
+    FROM retail.product_sales_corrections AS c
+) AS t
+GROUP BY t.store_id, t.month, t.product_id
+HAVING (sum(t.units), sum(t.revenue), sum(t.discount)) <> (0, 0, 0)
+$v$); END $$;
+COMMENT ON VIEW retail.monthly_product_sales IS
+    'daily_product_sales added up per month: the cheapest source for products and categories over whole months';
+COMMENT ON COLUMN retail.monthly_product_sales.store_id IS 'The store';
+COMMENT ON COLUMN retail.monthly_product_sales.month IS 'First day of the month';
+COMMENT ON COLUMN retail.monthly_product_sales.product_id IS 'The product, of retail.products';
+COMMENT ON COLUMN retail.monthly_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.monthly_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.monthly_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
+
+-- Of a database that an earlier version loaded: it had a column less.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_proc AS p
+               WHERE p.oid = to_regprocedure('retail.count_customers(uuid, date[], date[])')
+                   AND NOT 'new_to_chain' = ANY (p.proargnames)) THEN
+        DROP FUNCTION retail.count_customers(uuid, date[], date[]);
+    END IF;
+END
+$$;
+CREATE OR REPLACE FUNCTION retail.count_customers(
+    store_id uuid, first_days date[], end_days date[],
+    OUT first_day date, OUT end_day date, OUT customers bigint, OUT new_customers bigint, OUT new_to_chain bigint
+) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Who bought on k days of a span is in k daily counts and in k - 1 of the visits whose day before
+    -- lies in the span. Whoever's orders have changed since the refresh is taken out as kept and put in
+    -- as now.
+    WITH spans AS (
+        SELECT DISTINCT s.first_day, s.end_day FROM unnest(first_days, end_days) AS s (first_day, end_day)
+    ), changed AS MATERIALIZED (
+        SELECT c.customer_id, c.store_id, k.days, n.day
+        FROM (SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m
+              WHERE m.store_id = count_customers.store_id AND m.customer_id IS NOT NULL) AS c
+        CROSS JOIN LATERAL (SELECT min(o.sold_on) AS day FROM retail.orders AS o
+                            WHERE o.customer_id = c.customer_id AND o.store_id = c.store_id AND NOT o.is_return) AS n
+        LEFT JOIN retail.kept_customers AS k ON k.customer_id = c.customer_id AND k.store_id = c.store_id
+    ), whole AS MATERIALIZED (
+        SELECT retail.sees_whole_chain() AS is_seen
+    ), marked AS MATERIALIZED (
+        SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE m.customer_id IS NOT NULL
+    )
+    SELECT s.first_day, s.end_day, d.customers - v.customers + c.customers, n.customers + c.new_customers,
+           -- Where the caller does not see the other stores, what a customer bought there is not known: NULL, not 0.
+           CASE WHEN whole.is_seen THEN (
+               SELECT count(*)
+               FROM (
+                   SELECT k.customer_id FROM retail.kept_customers AS k
+                   WHERE k.store_id = count_customers.store_id AND k.days[1] >= s.first_day AND k.days[1] < s.end_day
+                       AND k.customer_id NOT IN (SELECT c.customer_id FROM changed AS c)
+                   UNION ALL
+                   SELECT c.customer_id FROM changed AS c WHERE c.day >= s.first_day AND c.day < s.end_day
+               ) AS b
+               WHERE NOT EXISTS (SELECT FROM retail.kept_customers AS k
+                                 WHERE k.customer_id = b.customer_id AND k.days[1] < s.first_day
+                                     AND (k.customer_id, k.store_id) NOT IN (SELECT m.customer_id, m.store_id FROM marked AS m))
+                   AND b.customer_id NOT IN (SELECT m.customer_id FROM marked AS m
+                                             WHERE EXISTS (SELECT FROM retail.orders AS o
+                                                           WHERE o.customer_id = m.customer_id AND o.store_id = m.store_id AND NOT o.is_return
+                                                               AND o.sold_on < s.first_day))
+           ) END
+    FROM spans AS s
+    CROSS JOIN whole
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(d.customers), 0) AS customers FROM retail.kept_daily_sales AS d
+        WHERE d.store_id = count_customers.store_id AND d.day >= s.first_day AND d.day < s.end_day
+    ) AS d
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(v.customers), 0) AS customers FROM retail.kept_visits AS v
+        WHERE v.store_id = count_customers.store_id
+            AND v.previous_day >= s.first_day AND v.previous_day < s.end_day AND v.day < s.end_day
+            AND v.previous_day <> '-infinity'
+    ) AS v
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(v.customers), 0) AS customers FROM retail.kept_visits AS v
+        WHERE v.store_id = count_customers.store_id
+            AND v.previous_day = '-infinity' AND v.day >= s.first_day AND v.day < s.end_day
+    ) AS n
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(EXISTS (SELECT FROM retail.orders AS o
+                                    WHERE o.customer_id = c.customer_id AND o.store_id = c.store_id AND NOT o.is_return
+                                        AND o.sold_on >= s.first_day AND o.sold_on < s.end_day)::integer
+                            - EXISTS (SELECT FROM unnest(c.days) AS d WHERE d >= s.first_day AND d < s.end_day)::integer), 0) AS customers,
+               coalesce(sum(coalesce(c.day >= s.first_day AND c.day < s.end_day, false)::integer
+                            - coalesce(c.days[1] >= s.first_day AND c.days[1] < s.end_day, false)::integer), 0) AS new_customers
+        FROM changed AS c
+    ) AS c;
+$$;
+COMMENT ON FUNCTION retail.count_customers(uuid, date[], date[]) IS
+    'Customers of one store in some spans, each from a first day up to, not including, an end day. customers: each counted once; new_customers: first purchase in this store in the span; new_to_chain: those of them who had bought in no store of the chain before the span, NULL unless the caller sees all stores';
+
+-- Who is new to the chain is found as in count_customers(), which does not call this: for one store that would take 2.6
+-- times as long.
+CREATE OR REPLACE FUNCTION retail.count_customers_of_stores(
+    first_days date[], end_days date[], store_ids uuid[] DEFAULT NULL,
+    OUT first_day date, OUT end_day date, OUT customers bigint, OUT new_customers bigint, OUT new_to_chain bigint
+) RETURNS SETOF record
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    -- Counts of single stores do not add up: who buys in two of them is in both. So each customer's days are looked at,
+    -- those of whoever's orders have changed since the refresh in the orders.
+    WITH spans AS (
+        SELECT DISTINCT s.first_day, s.end_day FROM unnest(first_days, end_days) AS s (first_day, end_day)
+    ), whole AS MATERIALIZED (
+        SELECT retail.sees_whole_chain() AS is_seen
+    ), marked AS MATERIALIZED (
+        SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE m.customer_id IS NOT NULL
+    ), bought AS MATERIALIZED (
+        SELECT k.customer_id, k.days
+        FROM retail.kept_customers AS k
+        WHERE (count_customers_of_stores.store_ids IS NULL OR k.store_id = ANY (count_customers_of_stores.store_ids))
+            AND k.days <> '{}' AND (k.customer_id, k.store_id) NOT IN (SELECT m.customer_id, m.store_id FROM marked AS m)
+        UNION ALL
+        SELECT m.customer_id, o.days
+        FROM marked AS m
+        CROSS JOIN LATERAL (
+            SELECT array_agg(DISTINCT o.sold_on ORDER BY o.sold_on) AS days FROM retail.orders AS o
+            WHERE o.customer_id = m.customer_id AND o.store_id = m.store_id AND NOT o.is_return AND o.sold_on IS NOT NULL
+        ) AS o
+        WHERE (count_customers_of_stores.store_ids IS NULL OR m.store_id = ANY (count_customers_of_stores.store_ids))
+            AND o.days IS NOT NULL
+    )
+    SELECT s.first_day, s.end_day, c.customers, c.new_customers,
+           CASE WHEN whole.is_seen AND count_customers_of_stores.store_ids IS NULL THEN c.new_customers
+                WHEN whole.is_seen THEN (
+               SELECT count(*)
+               FROM (SELECT b.customer_id FROM bought AS b GROUP BY b.customer_id
+                     HAVING min(b.days[1]) >= s.first_day AND min(b.days[1]) < s.end_day) AS b
+               WHERE NOT EXISTS (SELECT FROM retail.kept_customers AS k
+                                 WHERE k.customer_id = b.customer_id AND k.days[1] < s.first_day
+                                     AND (k.customer_id, k.store_id) NOT IN (SELECT m.customer_id, m.store_id FROM marked AS m))
+                   AND b.customer_id NOT IN (SELECT m.customer_id FROM marked AS m
+                                             WHERE EXISTS (SELECT FROM retail.orders AS o
+                                                           WHERE o.customer_id = m.customer_id AND o.store_id = m.store_id AND NOT o.is_return
+                                                               AND o.sold_on < s.first_day))
+           ) END
+    FROM spans AS s
+    CROSS JOIN whole
+    CROSS JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE b.is_there) AS customers,
+               count(*) FILTER (WHERE b.day >= s.first_day AND b.day < s.end_day) AS new_customers
+        FROM (
+            -- days ascend, so that two binary searches tell whether one lies in the span.
+            SELECT min(b.days[1]) AS day,
+                   bool_or(width_bucket(s.end_day - 1, b.days) > width_bucket(s.first_day - 1, b.days)) AS is_there
+            FROM bought AS b
+            GROUP BY b.customer_id
+        ) AS b
+    ) AS c;
+$$;
+COMMENT ON FUNCTION retail.count_customers_of_stores(date[], date[], uuid[]) IS
+    'Customers of several stores together, of all that the caller sees without store_ids, in some spans, each from a first day up to, not including, an end day. customers: each counted once, in however many stores; new_customers: first purchase in any of these stores in the span; new_to_chain: those of them who had bought in no store of the chain before the span, NULL unless the caller sees all stores';
+
+CREATE OR REPLACE FUNCTION retail.chain_segments(segment text) RETURNS TABLE (product_id uuid, orders integer)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- These figures tell what customers buy in other stores.
+    IF retail.sees_whole_chain() THEN
+        RETURN QUERY
+        SELECT s.product_id, s.orders FROM retail.chain_segment_products AS s WHERE s.segment = chain_segments.segment;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_segments(text) IS
+    'For head office: what the customers of a segment (new, frequent, big_spender, lapsed; all for every order) of the whole chain buy, each customer once, as of refreshes.refreshed_at. The row without a product counts them. No row for whoever does not see all stores';
+
+-- The refresh. The two that refresh are SECURITY DEFINER: zava_loader may call them, and write nothing of this itself.
+
+CREATE OR REPLACE FUNCTION retail.check_one_snapshot() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The marks that are deleted have to be those that were computed.
+    IF current_setting('transaction_isolation') NOT IN ('repeatable read', 'serializable') THEN
+        RAISE EXCEPTION 'a refresh needs one snapshot'
+            USING ERRCODE = 'invalid_transaction_state',
+                  HINT = 'BEGIN ISOLATION LEVEL REPEATABLE READ; LOCK TABLE retail.orders, retail.order_items IN ACCESS SHARE MODE; '
+                         'SELECT retail.refresh_sales_totals(); COMMIT;';
+    END IF;
+    -- Two refreshes at once would compute the same, and one of them would fail in the end.
+    LOCK TABLE retail.orders, retail.order_items IN ACCESS SHARE MODE;
+    -- By the row, for autovacuum may hold the table; it lets go of it for whoever waits. `zava refresh` waits for the table.
+    PERFORM FROM retail.refreshes AS r WHERE r.what = 'totals' FOR UPDATE NOWAIT;
+    LOCK TABLE retail.refreshes IN SHARE UPDATE EXCLUSIVE MODE;
+END
+$$;
+COMMENT ON FUNCTION retail.check_one_snapshot() IS 'Raises where a refresh would not be exact, or where another one is at work';
+
+CREATE OR REPLACE FUNCTION retail.note_refresh(what text) RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO retail.refreshes AS r (what, refreshed_at) VALUES (note_refresh.what, now())
+    ON CONFLICT ON CONSTRAINT refreshes_pkey DO UPDATE SET refreshed_at = excluded.refreshed_at;
+$$;
+COMMENT ON FUNCTION retail.note_refresh(text) IS 'Writes down that something was refreshed now';
+
+CREATE OR REPLACE FUNCTION retail.refresh_sales_totals() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    days bigint;
+BEGIN
+    PERFORM retail.check_one_snapshot();
+    SELECT count(*) INTO days FROM (SELECT DISTINCT store_id, day FROM retail.changed_orders) AS c;
+
+    DELETE FROM retail.kept_daily_sales
+    WHERE (store_id, day) IN (SELECT c.store_id, c.day FROM retail.changed_orders AS c);
+    INSERT INTO retail.kept_daily_sales SELECT * FROM retail.changed_daily_sales ORDER BY 1, 2;
+
+    -- What is kept becomes what is kept and what the readers have to add to it: only what differs is written.
+    WITH net AS MATERIALIZED (
+        SELECT store_id, day, product_id, sum(units) AS units, sum(revenue) AS revenue, sum(discount) AS discount
+        FROM retail.product_sales_corrections
+        GROUP BY 1, 2, 3
+        HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+    ), daily AS (
+        INSERT INTO retail.kept_daily_product_sales AS k SELECT * FROM net ORDER BY 1, 2, 3
+        ON CONFLICT (store_id, day, product_id) DO UPDATE
+        SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
+    )
+    INSERT INTO retail.kept_monthly_product_sales AS k
+    SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
+    FROM net
+    GROUP BY 1, 2, 3
+    ORDER BY 1, 2, 3
+    ON CONFLICT (store_id, month, product_id) DO UPDATE
+    SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount;
+    DELETE FROM retail.kept_daily_product_sales
+    WHERE (units, revenue, discount) = (0, 0, 0) AND (store_id, day) IN (SELECT c.store_id, c.day FROM retail.changed_orders AS c);
+    DELETE FROM retail.kept_monthly_product_sales
+    WHERE (units, revenue, discount) = (0, 0, 0)
+        AND (store_id, month) IN (SELECT c.store_id, date_trunc('month', c.day::timestamp)::date FROM retail.changed_orders AS c);
+
+    -- old sees the rows as they were before this statement.
+    WITH changed AS (
+        SELECT DISTINCT customer_id, store_id FROM retail.changed_orders WHERE customer_id IS NOT NULL
+    ), old AS (
+        SELECT k.store_id, k.days FROM retail.kept_customers AS k JOIN changed USING (customer_id, store_id)
+    ), new AS (
+        INSERT INTO retail.kept_customers AS k (customer_id, store_id, days, orders, spent)
+        SELECT c.customer_id, c.store_id,
+               coalesce(array_agg(DISTINCT o.sold_on ORDER BY o.sold_on) FILTER (WHERE o.sold_on IS NOT NULL AND NOT o.is_return), '{}'),
+               count(*) FILTER (WHERE o.sold_on IS NOT NULL AND NOT o.is_return), coalesce(sum(o.total_amount) FILTER (WHERE o.sold_on IS NOT NULL), 0)
+        FROM changed AS c
+        LEFT JOIN retail.orders AS o USING (customer_id, store_id)
+        GROUP BY 1, 2
+        ORDER BY 1, 2
+        ON CONFLICT (customer_id, store_id) DO UPDATE
+        SET days = excluded.days, orders = excluded.orders, spent = excluded.spent
+        RETURNING k.store_id, k.days
+    )
+    INSERT INTO retail.kept_visits AS v (store_id, previous_day, day, customers)
+    SELECT p.store_id, coalesce(p.days[n - 1], '-infinity'), p.days[n], sum(p.sign)
+    FROM (SELECT 1 AS sign, new.* FROM new UNION ALL SELECT -1, old.* FROM old) AS p
+    CROSS JOIN LATERAL generate_subscripts(p.days, 1) AS n
+    GROUP BY 1, 2, 3
+    HAVING sum(p.sign) <> 0
+    ORDER BY 1, 2, 3
+    ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = v.customers + excluded.customers;
+
+    DELETE FROM retail.changed_orders;
+    PERFORM retail.note_refresh('totals');
+    RETURN days;
+END
+$$;
+COMMENT ON FUNCTION retail.refresh_sales_totals() IS
+    'Computes the marked days and customers again and keeps them; returns how many days of stores were marked';
+
+CREATE OR REPLACE FUNCTION retail.refresh_recommendations() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM retail.check_one_snapshot();
+    DELETE FROM retail.kept_visits WHERE customers = 0;
+
+    DELETE FROM retail.product_pairs;
+    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
+    SELECT b.store_id, b.product_id, b.other_product_id, count(*)
+    FROM (
+        -- unnest() in the target list costs a third of what it does in FROM.
+        SELECT b.store_id, b.customer_id, b.product_id, unnest(b.products) AS other_product_id
+        FROM (
+            SELECT b.store_id, b.customer_id, b.products, unnest(b.products) AS product_id
             FROM (
-                SELECT o.order_id, i.product_id
+                -- Of anonymous sales each is a customer's of its own.
+                SELECT o.store_id, coalesce(o.customer_id, o.order_id) AS customer_id, array_agg(DISTINCT i.product_id) AS products
                 FROM retail.orders AS o
                 JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
-                WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL
-                UNION
-                SELECT o.order_id, NULL
-                FROM retail.orders AS o
-                WHERE o.customer_id = p.customer_id AND o.sold_on IS NOT NULL
-            ) AS b
-            ORDER BY b.order_id, b.product_id NULLS LAST)
-    WHERE p.customer_id = ANY (customer_ids);
-END
-$$;
-COMMENT ON FUNCTION retail.recall_purchases(uuid[]) IS
-    'Reads the orders and lines of some customers again; for the triggers of this section only';
-
-CREATE OR REPLACE FUNCTION retail.total_order_items() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    changes CONSTANT text := retail.changed_rows(TG_OP);
-    buyers uuid[];
-    level record;
-BEGIN
-    EXECUTE format(
-        $sql$
-        SELECT array_agg(DISTINCT o.customer_id ORDER BY o.customer_id)
-        FROM (
-            SELECT c.order_id, c.store_id
-            FROM (%s) AS c
-            GROUP BY c.order_id, c.store_id, c.product_id
-            HAVING sum(c.sign) <> 0
-        ) AS changed
-        JOIN retail.orders AS o ON o.order_id = changed.order_id AND o.store_id = changed.store_id
-        WHERE o.sold_on IS NOT NULL
-        $sql$, changes) INTO buyers;
-    IF buyers IS NOT NULL THEN
-        PERFORM retail.recall_purchases(buyers);
-    END IF;
-
-    FOR level IN
-        SELECT * FROM (VALUES ('retail.daily_product_sales', 'day', 'sold_on'),
-                              ('retail.monthly_product_sales', 'month', 'date_trunc(''month'', sold_on::timestamp)::date')
-        ) AS levels (target, key, expression)
-    LOOP
-        EXECUTE format(
-            $sql$
-            INSERT INTO %1$s AS t (store_id, %2$s, product_id, units, revenue, discount)
-            SELECT *
-            FROM (
-                SELECT c.store_id, %3$s AS %2$s, c.product_id, sum(c.sign * c.quantity) AS units,
-                       sum(c.sign * c.total_amount) AS revenue, sum(c.sign * c.discount_amount) AS discount
-                FROM (%4$s) AS c
-                WHERE c.sold_on IS NOT NULL
-                GROUP BY 1, 2, 3
-            ) AS net
-            WHERE (units, revenue, discount) <> (0, 0, 0)
-            ORDER BY store_id, %2$s, product_id
-            ON CONFLICT (store_id, %2$s, product_id) DO UPDATE
-            SET units = t.units + excluded.units,
-                revenue = t.revenue + excluded.revenue,
-                discount = t.discount + excluded.discount
-            $sql$, level.target, level.key, level.expression, changes);
-        IF TG_OP <> 'INSERT' THEN
-            EXECUTE format(
-                $sql$
-                DELETE FROM %1$s AS t
-                USING (SELECT DISTINCT store_id, %3$s AS %2$s, product_id FROM old_rows WHERE sold_on IS NOT NULL) AS o
-                WHERE t.store_id = o.store_id AND t.%2$s = o.%2$s AND t.product_id = o.product_id AND t.units = 0
-                $sql$, level.target, level.key, level.expression);
-        END IF;
-    END LOOP;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION retail.total_order_items() IS
-    'Trigger: carries changed lines into daily_ and monthly_product_sales and into their customers'' purchases';
-
-CREATE OR REPLACE FUNCTION retail.total_purchases() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    changes CONSTANT text := retail.changed_rows(TG_OP);
-    other_days boolean := true;
-    other_baskets boolean := true;
-BEGIN
-    -- Of what stays as it was the old rows take away what the new ones add.
-    IF TG_OP = 'UPDATE' THEN
-        SELECT bool_or((n.store_id, n.days) IS DISTINCT FROM (o.store_id, o.days)),
-               bool_or((n.store_id, n.baskets) IS DISTINCT FROM (o.store_id, o.baskets))
-        INTO other_days, other_baskets
-        FROM new_rows AS n FULL JOIN old_rows AS o ON o.customer_id = n.customer_id;
-    END IF;
-
-    IF other_days THEN
-        EXECUTE format(
-            $sql$
-            WITH visits AS MATERIALIZED (
-                SELECT c.store_id, c.days[n - 1] AS previous_day, c.days[n] AS day, sum(c.sign) AS customers
-                FROM (%s) AS c CROSS JOIN LATERAL generate_subscripts(c.days, 1) AS n
-                GROUP BY 1, 2, 3
-                HAVING sum(c.sign) <> 0
-            ), days AS (
-                INSERT INTO retail.daily_sales AS d (store_id, day, customers, new_customers)
-                SELECT store_id, day, sum(customers), coalesce(sum(customers) FILTER (WHERE previous_day IS NULL), 0)
-                FROM visits GROUP BY 1, 2 ORDER BY 1, 2
-                ON CONFLICT (store_id, day) DO UPDATE
-                SET customers = d.customers + excluded.customers, new_customers = d.new_customers + excluded.new_customers
-            ), repeats AS (
-                INSERT INTO retail.daily_repeat_customers AS r (store_id, previous_day, day, customers)
-                SELECT store_id, previous_day, day, customers
-                FROM visits WHERE previous_day IS NOT NULL ORDER BY 1, 2, 3
-                ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = r.customers + excluded.customers
-            )
-            INSERT INTO retail.monthly_repeat_customers AS r (store_id, previous_month, day, customers)
-            SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
-            FROM visits WHERE previous_day IS NOT NULL GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
-            ON CONFLICT (store_id, previous_month, day) DO UPDATE SET customers = r.customers + excluded.customers
-            $sql$, changes);
-        DELETE FROM retail.daily_sales AS d
-        USING (SELECT DISTINCT o.store_id, v.day FROM old_rows AS o CROSS JOIN LATERAL unnest(o.days) AS v (day)) AS o
-        WHERE d.store_id = o.store_id AND d.day = o.day
-            AND (d.orders, d.cancelled_orders, d.returned_orders, d.customers) = (0, 0, 0, 0);
-    END IF;
-
-    IF other_baskets THEN
-        EXECUTE format(
-            $sql$
-            WITH lines AS MATERIALIZED (
-                SELECT c.sign, c.store_id, c.customer_id, l.product_id,
-                       count(*) FILTER (WHERE l.product_id IS NULL)
-                           OVER (PARTITION BY c.sign, c.customer_id ORDER BY l.nth) AS basket
-                FROM (%s) AS c CROSS JOIN LATERAL unnest(c.baskets) WITH ORDINALITY AS l (product_id, nth)
-            )
-            INSERT INTO retail.product_pairs AS p (store_id, product_id, other_product_id, orders)
-            SELECT one.store_id, one.product_id, other.product_id, sum(one.sign)
-            FROM lines AS one
-            JOIN lines AS other
-                ON other.sign = one.sign AND other.customer_id = one.customer_id AND other.basket = one.basket
-            WHERE one.product_id IS NOT NULL AND other.product_id IS NOT NULL
-            GROUP BY 1, 2, 3
-            HAVING sum(one.sign) <> 0
-            ORDER BY 1, 2, 3
-            ON CONFLICT (store_id, product_id, other_product_id) DO UPDATE SET orders = p.orders + excluded.orders
-            $sql$, changes);
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION retail.total_purchases() IS
-    'Trigger: carries changed purchases of customers into daily_sales, the repeat customers and product_pairs';
-
-CREATE OR REPLACE FUNCTION retail.empty_sales_totals() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    BEGIN
-        IF TG_RELID = 'retail.orders'::regclass THEN
-            TRUNCATE retail.customer_purchases, retail.daily_repeat_customers, retail.monthly_repeat_customers,
-                retail.daily_sales, retail.product_pairs;
-        ELSE
-            TRUNCATE retail.daily_product_sales, retail.monthly_product_sales;
-        END IF;
-    EXCEPTION WHEN object_in_use THEN
-        -- The same TRUNCATE ... CASCADE emptied them and still holds them, or a cursor is open.
-        IF TG_RELID = 'retail.orders'::regclass THEN
-            DELETE FROM retail.customer_purchases;
-            DELETE FROM retail.daily_repeat_customers;
-            DELETE FROM retail.monthly_repeat_customers;
-            DELETE FROM retail.daily_sales;
-            DELETE FROM retail.product_pairs;
-        ELSE
-            DELETE FROM retail.daily_product_sales;
-            DELETE FROM retail.monthly_product_sales;
-        END IF;
-    END;
-    -- Orders without lines are left; their pairs go with the baskets.
-    UPDATE retail.customer_purchases SET baskets = array_fill(NULL::uuid, ARRAY[orders]) WHERE orders > 0;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION retail.empty_sales_totals() IS
-    'Trigger: empties the totals of a table that was truncated';
-
-CREATE OR REPLACE FUNCTION retail.refuse_direct_write() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF pg_trigger_depth() < 2 THEN
-        RAISE EXCEPTION 'the totals in % are kept by triggers', TG_TABLE_NAME
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'Write to retail.orders and retail.order_items; SELECT retail.rebuild_sales_totals() adds them up again.';
-    END IF;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION retail.refuse_direct_write() IS
-    'Trigger: lets nobody write totals but the triggers of orders and order_items';
-
--- Both as SECURITY INVOKER: they are the owner's to call.
-CREATE OR REPLACE FUNCTION retail.fill_sales_totals() RETURNS void
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    totals CONSTANT text[] := ARRAY[
-        'daily_sales', 'daily_product_sales', 'monthly_product_sales',
-        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'];
-    target text;
-BEGIN
-    LOCK TABLE retail.orders, retail.order_items IN SHARE ROW EXCLUSIVE MODE;
-    FOREACH target IN ARRAY totals LOOP
-        EXECUTE format('ALTER TABLE retail.%I DISABLE TRIGGER USER', target);
-        EXECUTE format('TRUNCATE retail.%I', target);
-    END LOOP;
-
-    INSERT INTO retail.daily_product_sales (store_id, day, product_id, units, revenue, discount)
-    SELECT store_id, sold_on, product_id, sum(quantity), sum(total_amount), sum(discount_amount)
-    FROM retail.order_items
-    WHERE sold_on IS NOT NULL
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3;
-
-    INSERT INTO retail.monthly_product_sales (store_id, month, product_id, units, revenue, discount)
-    SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
-    FROM retail.daily_product_sales
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3;
-
-    INSERT INTO retail.customer_purchases (customer_id, store_id, days, orders, spent, baskets)
-    SELECT c.customer_id, c.store_id, c.days, c.orders, c.spent, b.baskets
-    FROM (
-        SELECT customer_id, store_id, array_agg(DISTINCT sold_on ORDER BY sold_on) AS days,
-               count(*) AS orders, sum(total_amount) AS spent
-        FROM retail.orders
-        WHERE sold_on IS NOT NULL
-        GROUP BY 1, 2
-    ) AS c
-    JOIN (
-        SELECT l.customer_id, l.store_id, array_agg(l.product_id ORDER BY l.order_id, l.product_id NULLS LAST) AS baskets
-        FROM (
-            SELECT o.customer_id, o.store_id, o.order_id, i.product_id
-            FROM retail.orders AS o
-            JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
-            WHERE o.sold_on IS NOT NULL
-            UNION
-            SELECT customer_id, store_id, order_id, NULL FROM retail.orders WHERE sold_on IS NOT NULL
-        ) AS l
-        GROUP BY 1, 2
-    ) AS b ON b.customer_id = c.customer_id AND b.store_id = c.store_id;
-
-    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
-    SELECT o.store_id, o.product_id, o.other_product_id, count(*)
-    FROM (
-        -- In the target list, where unnest() costs a third of what it does in FROM.
-        SELECT b.store_id, b.product_id, unnest(b.products) AS other_product_id
-        FROM (
-            SELECT b.store_id, b.products, unnest(b.products) AS product_id
-            FROM (
-                SELECT store_id, array_agg(DISTINCT product_id) AS products
-                FROM retail.order_items
-                WHERE sold_on IS NOT NULL
-                GROUP BY store_id, order_id
+                WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
+                GROUP BY o.store_id, o.customer_id, o.order_id
             ) AS b
         ) AS b
-    ) AS o
+    ) AS b
     GROUP BY 1, 2, 3
+    -- Two customers who buy the same each week are no rule for a third.
+    HAVING b.product_id = b.other_product_id OR count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
     ORDER BY 1, 2, 3;
 
-    INSERT INTO retail.daily_repeat_customers (store_id, previous_day, day, customers)
-    SELECT c.store_id, c.days[n], c.days[n + 1], count(*)
-    FROM retail.customer_purchases AS c CROSS JOIN LATERAL generate_series(1, cardinality(c.days) - 1) AS n
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3;
-
-    INSERT INTO retail.monthly_repeat_customers (store_id, previous_month, day, customers)
-    SELECT store_id, date_trunc('month', previous_day::timestamp)::date, day, sum(customers)
-    FROM retail.daily_repeat_customers
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3;
-
-    INSERT INTO retail.daily_sales
-        (store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, new_customers)
-    SELECT o.store_id, o.day, o.revenue, o.orders, o.cancelled_orders, o.returned_orders,
-           coalesce(v.customers, 0), coalesce(v.new_customers, 0)
-    FROM (
-        SELECT store_id, (order_date AT TIME ZONE 'UTC')::date AS day,
-               coalesce(sum(total_amount) FILTER (WHERE sold_on IS NOT NULL), 0) AS revenue,
-               count(sold_on) AS orders,
-               count(*) FILTER (WHERE status = 'cancelled') AS cancelled_orders,
-               count(*) FILTER (WHERE status = 'returned') AS returned_orders
-        FROM retail.orders
+    -- Segments of each store, and of the chain, whose customers are those of all stores, each once.
+    DELETE FROM retail.segment_products;
+    DELETE FROM retail.chain_segment_products;
+    WITH buyers AS (
+        SELECT k.*, (SELECT max(d.day) FROM retail.kept_daily_sales AS d WHERE d.orders > 0 AND d.store_id = k.store_id) AS latest,
+               rank() OVER (PARTITION BY k.store_id ORDER BY k.spent DESC)
+                   <= count(*) OVER (PARTITION BY k.store_id) / 10 AS spends_most
+        FROM retail.kept_customers AS k
+        WHERE k.orders > 0
+    ), chain_buyers AS (
+        SELECT k.customer_id, sum(k.orders) AS orders, min(k.days[1]) AS first_day, max(k.days[cardinality(k.days)]) AS last_day,
+               rank() OVER (ORDER BY sum(k.spent) DESC) <= count(*) OVER () / 10 AS spends_most,
+               (SELECT max(d.day) FROM retail.kept_daily_sales AS d WHERE d.orders > 0) AS latest
+        FROM retail.kept_customers AS k
+        GROUP BY k.customer_id
+        HAVING sum(k.orders) > 0
+    ), chain_members AS MATERIALIZED (
+        SELECT b.customer_id, array_remove(ARRAY[
+                   CASE WHEN b.first_day > b.latest - 90 THEN 'new' END,
+                   CASE WHEN b.orders >= 8 THEN 'frequent' END,
+                   CASE WHEN b.spends_most THEN 'big_spender' END,
+                   CASE WHEN b.last_day <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments
+        FROM chain_buyers AS b
+    ), members AS MATERIALIZED (
+        SELECT b.store_id, b.customer_id, array_remove(ARRAY[
+                   CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
+                   CASE WHEN b.orders >= 8 THEN 'frequent' END,
+                   CASE WHEN b.spends_most THEN 'big_spender' END,
+                   CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
+               c.segments AS chain_segments
+        FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
+    ), bought AS (
+        SELECT DISTINCT m.store_id, m.segments, m.chain_segments, o.order_id, i.product_id
+        FROM members AS m
+        JOIN retail.orders AS o ON o.customer_id = m.customer_id AND o.store_id = m.store_id AND o.sold_on IS NOT NULL AND NOT o.is_return
+        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id AND i.line_kind = 'sale'
+        WHERE cardinality(m.segments || m.chain_segments) > 0
+    ), sold AS MATERIALIZED (
+        SELECT store_id, segments, chain_segments, product_id, count(*) AS orders FROM bought GROUP BY 1, 2, 3, 4
+    ), counted AS (
+        SELECT store_id, segments, product_id, orders FROM sold
+        UNION ALL
+        SELECT store_id, segments, NULL, count(*) FROM members GROUP BY 1, 2
+    ), of_the_chain AS (
+        INSERT INTO retail.chain_segment_products (segment, product_id, orders)
+        SELECT segment, c.product_id, sum(c.orders)
+        FROM (SELECT chain_segments AS segments, product_id, orders FROM sold
+              UNION ALL SELECT segments, NULL, count(*) FROM chain_members GROUP BY 1
+              -- So that a segment without customers is known to have none.
+              UNION ALL SELECT ARRAY['new', 'frequent', 'big_spender', 'lapsed'], NULL, 0
+              -- A product's pair with itself counts the orders that hold it.
+              UNION ALL SELECT ARRAY['all'], p.product_id, p.orders
+              FROM retail.product_pairs AS p WHERE p.product_id = p.other_product_id) AS c
+        CROSS JOIN LATERAL unnest(c.segments) AS segment
         GROUP BY 1, 2
-    ) AS o
-    LEFT JOIN (
-        SELECT c.store_id, v.day, count(*) AS customers, count(*) FILTER (WHERE v.nth = 1) AS new_customers
-        FROM retail.customer_purchases AS c CROSS JOIN LATERAL unnest(c.days) WITH ORDINALITY AS v (day, nth)
-        GROUP BY 1, 2
-    ) AS v ON v.store_id = o.store_id AND v.day = o.day
-    ORDER BY 1, 2;
-
-    FOREACH target IN ARRAY totals LOOP
-        EXECUTE format('ALTER TABLE retail.%I ENABLE TRIGGER USER', target);
-    END LOOP;
+    )
+    INSERT INTO retail.segment_products (store_id, segment, product_id, orders)
+    SELECT c.store_id, segment, c.product_id, sum(c.orders)
+    FROM counted AS c CROSS JOIN LATERAL unnest(c.segments) AS segment
+    GROUP BY 1, 2, 3
+    UNION ALL
+    SELECT d.store_id, 'all', NULL, sum(d.orders) FROM retail.kept_daily_sales AS d GROUP BY 1;
+    PERFORM retail.note_refresh('recommendations');
 END
 $$;
-COMMENT ON FUNCTION retail.fill_sales_totals() IS
-    'Adds up all sales totals from orders and order_items, whose sold_on must be right';
+COMMENT ON FUNCTION retail.refresh_recommendations() IS
+    'Counts again which products are bought together and what the segments of customers buy; after refresh_sales_totals()';
 
-CREATE OR REPLACE FUNCTION retail.rebuild_sales_totals() RETURNS void
-    LANGUAGE plpgsql
+CREATE OR REPLACE FUNCTION retail.analyze_loaded_tables() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    ALTER TABLE retail.order_items DISABLE TRIGGER USER;
-    UPDATE retail.order_items AS i
-    SET sold_on = o.sold_on
-    FROM retail.orders AS o
-    WHERE o.order_id = i.order_id AND o.store_id = i.store_id AND i.sold_on IS DISTINCT FROM o.sold_on;
-    ALTER TABLE retail.order_items ENABLE TRIGGER USER;
-    PERFORM retail.fill_sales_totals();
+    -- Whoever loads need not own the tables, which PostgreSQL 16 asks for.
+    ANALYZE retail.stores, retail.categories, retail.product_types, retail.products, retail.customers, retail.orders,
+        retail.order_items, retail.inventory, retail.changed_orders;
 END
 $$;
-COMMENT ON FUNCTION retail.rebuild_sales_totals() IS
-    'Sets sold_on of all lines and adds up all sales totals, after rows were written without triggers; blocks writers';
+COMMENT ON FUNCTION retail.analyze_loaded_tables() IS 'Gathers statistics of the tables that an import fills';
+
+CREATE OR REPLACE FUNCTION retail.analyze_totals() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    ANALYZE retail.changed_orders, retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales,
+        retail.kept_customers, retail.kept_visits, retail.product_pairs, retail.segment_products, retail.chain_segment_products;
+END
+$$;
+COMMENT ON FUNCTION retail.analyze_totals() IS 'Gathers statistics of what a refresh keeps';
 
 
 -- Product search -------------------------------------------------------------
@@ -1267,7 +1896,7 @@ CREATE TABLE IF NOT EXISTS retail.product_search_words (
 );
 COMMENT ON TABLE retail.product_search_words IS 'Internal: the words of every product, for search by keyword; kept by triggers';
 COMMENT ON COLUMN retail.product_search_words.product_id IS 'The product';
-COMMENT ON COLUMN retail.product_search_words.words IS 'English stems: A of name and SKU, B of the type, C of the category, D of the description';
+COMMENT ON COLUMN retail.product_search_words.words IS 'English stems: A of name, SKU and brand, B of the type, C of the category, D of the description';
 COMMENT ON COLUMN retail.product_search_words.last_updated IS 'When the words last changed, UTC';
 DO $$ BEGIN PERFORM pg_temp.make_index('product_search_words_words_idx', $i$retail.product_search_words USING gin (words)$i$); END $$;
 
@@ -1292,13 +1921,13 @@ CREATE OR REPLACE FUNCTION retail.keep_search_words(product_ids uuid[]) RETURNS 
 BEGIN ATOMIC
     INSERT INTO retail.product_search_words AS kept (product_id, words)
     SELECT p.product_id,
-           setweight(to_tsvector('english', p.sku || ' ' || p.name), 'A')
-               || setweight(to_tsvector('english', t.name), 'B')
-               || setweight(to_tsvector('english', c.name), 'C')
-               || setweight(to_tsvector('english', p.description), 'D')
+           setweight(to_tsvector('english', concat_ws(' ', p.sku, p.name, p.brand)), 'A')
+               || setweight(to_tsvector('english', coalesce(t.name, '')), 'B')
+               || setweight(to_tsvector('english', coalesce(c.name, '')), 'C')
+               || setweight(to_tsvector('english', coalesce(p.description, '')), 'D')
     FROM retail.products AS p
-    JOIN retail.product_types AS t ON t.type_id = p.type_id
-    JOIN retail.categories AS c ON c.category_id = p.category_id
+    LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
+    LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
     WHERE p.product_id = ANY (product_ids)
     ON CONFLICT (product_id) DO UPDATE SET words = EXCLUDED.words, last_updated = now()
         WHERE kept.words <> EXCLUDED.words;
@@ -1319,12 +1948,12 @@ BEGIN ATOMIC
     FROM (
         SELECT DISTINCT lexeme AS word
         FROM retail.products AS p
-        JOIN retail.product_types AS t ON t.type_id = p.type_id
-        JOIN retail.categories AS c ON c.category_id = p.category_id
+        LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
+        LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
         -- Not of those whose price alone has changed.
         JOIN retail.product_search_words AS w ON w.product_id = p.product_id AND w.last_updated = now()
         CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(
-            'simple', concat_ws(' ', p.name, t.name, c.name, p.description)))) AS lexeme
+            'simple', concat_ws(' ', p.name, p.brand, t.name, c.name, p.description)))) AS lexeme
         WHERE p.product_id = ANY (product_ids)
     ) AS written
     CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
@@ -1340,7 +1969,7 @@ COMMENT ON FUNCTION retail.add_search_vocabulary(uuid[]) IS
     'Adds the words that the vocabulary lacks of those products whose words this transaction has changed; for the triggers';
 
 CREATE OR REPLACE FUNCTION retail.products_changed() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1355,7 +1984,7 @@ COMMENT ON FUNCTION retail.products_changed() IS
     'Trigger: brings the words of new and changed products up to date';
 
 CREATE OR REPLACE FUNCTION retail.product_group_renamed() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -1415,10 +2044,10 @@ BEGIN
     FROM (
         SELECT DISTINCT lexeme AS word
         FROM retail.products AS p
-        JOIN retail.product_types AS t ON t.type_id = p.type_id
-        JOIN retail.categories AS c ON c.category_id = p.category_id
+        LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
+        LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
         CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(
-            'simple', concat_ws(' ', p.name, t.name, c.name, p.description)))) AS lexeme
+            'simple', concat_ws(' ', p.name, p.brand, t.name, c.name, p.description)))) AS lexeme
     ) AS written
     CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
     JOIN (
@@ -1506,7 +2135,7 @@ BEGIN
     END IF;
     IF is_filtered THEN
         filter := 'JOIN retail.products AS p ON p.product_id = e.product_id'
-            ' WHERE ($3 IS NULL OR p.category_id = $3)'
+            ' WHERE ($3 IS NULL OR p.category_id = ANY ($3))'
             ' AND ($4 IS NULL OR p.base_price >= $4) AND ($5 IS NULL OR p.base_price <= $5)'
             ' AND (NOT $6 OR EXISTS (SELECT FROM retail.inventory AS i'
             ' WHERE i.product_id = p.product_id AND i.stock_level > 0))';
@@ -1520,7 +2149,7 @@ BEGIN
         ' FROM retail.product_description_embeddings AS e %s ORDER BY %s LIMIT $2) AS nearest'
         ' ORDER BY distance, nearest.product_id',
         filter, closeness
-    ) USING query_embedding, max_results, category, min_price, max_price, in_stock_only;
+    ) USING query_embedding, max_results, retail.categories_below(category), min_price, max_price, in_stock_only;
 END
 $$;
 COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
@@ -1557,7 +2186,7 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     asked_headless_share     double precision DEFAULT 0.4
 ) RETURNS TABLE (
     sku varchar, name varchar, description text, category varchar, type varchar, price numeric, similarity numeric,
-    found_by text, stock bigint, stock_by_store jsonb, embedding_model varchar
+    found_by text, stock numeric, stock_by_store jsonb, embedding_model varchar
 )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -1635,7 +2264,7 @@ BEGIN
         WHERE NOT asked_is_filtered OR EXISTS (
             SELECT FROM retail.products AS p
             WHERE p.product_id = w.product_id
-                AND (asked_category_id IS NULL OR p.category_id = asked_category_id)
+                AND (asked_category_id IS NULL OR p.category_id = ANY ((SELECT retail.categories_below(asked_category_id))::uuid[]))
                 AND (asked_min_price IS NULL OR p.base_price >= asked_min_price)
                 AND (asked_max_price IS NULL OR p.base_price <= asked_max_price)
                 AND (NOT asked_in_stock_only OR EXISTS (
@@ -1712,11 +2341,11 @@ BEGIN
     SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
            round(least(b.similarity, 1)::numeric, 4) AS similarity,
            CASE WHEN b.near_rank IS NULL THEN 'words' WHEN b.word_rank IS NULL THEN 'meaning' ELSE 'both' END AS found_by,
-           coalesce(stock.units, 0) AS stock, coalesce(stock.by_store, '{}') AS stock_by_store,
+           stock.units AS stock, coalesce(stock.by_store, '{}') AS stock_by_store,
            (SELECT e.embedding_model FROM retail.product_description_embeddings AS e WHERE e.product_id = b.product_id)
     FROM best AS b
-    JOIN retail.categories AS c ON c.category_id = b.category_id
-    JOIN retail.product_types AS t ON t.type_id = b.type_id
+    LEFT JOIN retail.categories AS c ON c.category_id = b.category_id
+    LEFT JOIN retail.product_types AS t ON t.type_id = b.type_id
     LEFT JOIN LATERAL (
         SELECT sum(i.stock_level) AS units, jsonb_object_agg(s.name, i.stock_level) AS by_store
         FROM retail.inventory AS i
@@ -1771,7 +2400,8 @@ TO store_managers, regional_managers;
 
 -- Grants and policies --------------------------------------------------------
 -- Managers read and do nothing else. Each policy compares store_id with a
--- scalar subselect, which runs once a query and lets an index serve it. FORCE
+-- scalar subselect, which runs once a query and lets an index serve it; of
+-- customers also the stores where they have bought. FORCE
 -- binds the owner as well, hence the owner's own policy: it loads the data and
 -- lets the identity functions read.
 
@@ -1782,33 +2412,80 @@ DECLARE
     target record;
 BEGIN
     FOR target IN SELECT * FROM (VALUES
-        ('retail.stores', 'store_id, name, location, is_online, manager_id, created_at, updated_at'),
-        ('retail.customers', 'customer_id, store_id, first_name, last_name, email, created_at, updated_at'),
-        ('retail.orders', 'order_id, customer_id, store_id, order_date, total_amount, status, created_at, updated_at, sold_on'),
+        ('retail.chain', 'only_row, name, currency, default_time_zone, day_starts_at, week_starts_on, fiscal_calendar, fiscal_year_start, created_at, updated_at,
+            managers_read_personal_data'),
+        ('retail.stores', 'store_id, name, location, is_online, manager_id, created_at, updated_at, source_id, region, time_zone, opened_on, closed_on'),
+        ('retail.customers', 'customer_id, store_id, created_at, updated_at, source_id, signed_up_on, forgotten_on'),
+        ('retail.orders', 'order_id, customer_id, store_id, order_date, total_amount, status, created_at, updated_at, source_id, business_day,
+            paid_amount, returns_order_id, is_return, sold_on'),
         ('retail.order_items', 'order_item_id, order_id, store_id, product_id, quantity, unit_price, discount_percent,
-            discount_amount, total_amount, created_at, updated_at, sold_on'),
-        ('retail.inventory', 'store_id, product_id, stock_level, created_at, updated_at'),
-        ('retail.daily_sales', 'store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, new_customers'),
+            discount_amount, total_amount, created_at, updated_at, source_id, line_kind, coupon_amount, manufacturer_coupon_amount'),
+        ('retail.inventory', 'store_id, product_id, stock_level, created_at, updated_at, counted_at'),
+        ('retail.daily_sales', 'store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, returns, returned_amount'),
         ('retail.daily_product_sales', 'store_id, day, product_id, units, revenue, discount'),
         ('retail.monthly_product_sales', 'store_id, month, product_id, units, revenue, discount'),
-        ('retail.daily_repeat_customers', 'store_id, previous_day, day, customers'),
-        ('retail.monthly_repeat_customers', 'store_id, previous_month, day, customers'),
-        ('retail.customer_purchases', 'customer_id, store_id, days, orders, spent, baskets'),
+        ('retail.changed_orders', 'store_id, day, customer_id'),
+        ('retail.changed_daily_sales', 'store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, returns, returned_amount'),
+        ('retail.changed_daily_product_sales', 'store_id, day, product_id, units, revenue, discount'),
+        ('retail.product_sales_corrections', 'store_id, day, product_id, units, revenue, discount'),
+        ('retail.kept_daily_sales', 'store_id, day, revenue, orders, cancelled_orders, returned_orders, customers, returns, returned_amount'),
+        ('retail.kept_daily_product_sales', 'store_id, day, product_id, units, revenue, discount'),
+        ('retail.kept_monthly_product_sales', 'store_id, month, product_id, units, revenue, discount'),
+        ('retail.kept_customers', 'customer_id, store_id, days, orders, spent'),
+        ('retail.kept_visits', 'store_id, previous_day, day, customers'),
+        ('retail.segment_products', 'store_id, segment, product_id, orders'),
+        ('retail.refreshes', 'what, refreshed_at'),
         ('retail.product_pairs', 'store_id, product_id, other_product_id, orders'),
-        ('retail.categories', 'category_id, name, created_at, updated_at'),
-        ('retail.product_types', 'type_id, category_id, name, created_at, updated_at'),
-        ('retail.products', 'product_id, sku, name, description, category_id, type_id, cost, base_price, created_at, updated_at'),
+        ('retail.categories', 'category_id, name, created_at, updated_at, source_id, parent_category_id'),
+        ('retail.product_types', 'type_id, category_id, name, created_at, updated_at, source_id'),
+        ('retail.products', 'product_id, sku, name, description, category_id, type_id, cost, base_price, created_at, updated_at, source_id,
+            brand, unit, attributes'),
         ('retail.product_description_embeddings', 'product_id, description_embedding, embedding_model, text_hash, last_updated'),
         ('retail.product_search_words', 'product_id, words, last_updated'),
         ('retail.search_vocabulary', 'word, stem, products, rarity')
     ) AS open (name, columns) LOOP
-        IF has_table_privilege('store_managers', target.name, 'SELECT') OR has_table_privilege('regional_managers', target.name, 'SELECT') THEN
-            EXECUTE format('REVOKE SELECT ON %s FROM store_managers, regional_managers', target.name);
+        IF has_table_privilege('store_managers_personal', target.name, 'SELECT')
+            OR has_table_privilege('regional_managers_personal', target.name, 'SELECT') THEN  -- these have the rights of the plain groups
+            EXECUTE format('REVOKE SELECT ON %s FROM store_managers, regional_managers, store_managers_personal, regional_managers_personal',
+                           target.name);
         END IF;
         EXECUTE format('GRANT SELECT (%s) ON %s TO store_managers, regional_managers', target.columns, target.name);
     END LOOP;
 END
 $$;
+
+-- Whatever a model reads leaves the building, so personal data are a right of their own.
+REVOKE SELECT (first_name, last_name, email, loyalty_number) ON retail.customers FROM store_managers, regional_managers;
+GRANT SELECT (first_name, last_name, email, loyalty_number) ON retail.customers TO store_managers_personal, regional_managers_personal;
+
+-- What zava_loader loads. It deletes orders alone, and says nothing about who may see what: not who manages a store,
+-- not which stores somebody sees, not who reads personal data.
+DO $$
+DECLARE
+    target record;
+BEGIN
+    FOR target IN SELECT * FROM (VALUES
+        ('chain', 'name, currency, default_time_zone, day_starts_at, week_starts_on, fiscal_calendar, fiscal_year_start', false),
+        ('stores', 'store_id, name, location, is_online, source_id, region, time_zone, opened_on, closed_on', false),
+        ('categories', 'category_id, name, source_id, parent_category_id', false),
+        ('product_types', 'type_id, category_id, name, source_id', false),
+        ('products', 'product_id, sku, name, description, category_id, type_id, cost, base_price, source_id, brand, unit, attributes', false),
+        ('customers', 'customer_id, store_id, first_name, last_name, email, source_id, loyalty_number, signed_up_on, forgotten_on', false),
+        ('orders', 'order_id, customer_id, store_id, order_date, total_amount, status, source_id, business_day, paid_amount, returns_order_id', true),
+        ('order_items', 'order_item_id, order_id, store_id, product_id, quantity, unit_price, discount_percent, discount_amount, total_amount,
+            source_id, line_kind, coupon_amount, manufacturer_coupon_amount', true),
+        ('inventory', 'store_id, product_id, stock_level, counted_at', false)
+    ) AS t (name, columns, deletes) LOOP
+        EXECUTE format('GRANT SELECT, INSERT (%2$s), UPDATE (%2$s) ON retail.%1$I TO zava_loader', target.name, target.columns);
+        IF target.deletes THEN
+            EXECUTE format('GRANT DELETE ON retail.%I TO zava_loader', target.name);
+        END IF;
+    END LOOP;
+END
+$$;
+-- To lock it before the snapshot of a refresh, and to see what is due.
+GRANT SELECT, UPDATE ON retail.refreshes TO zava_loader;
+GRANT SELECT ON retail.changed_orders TO zava_loader;
 
 -- Of regional_manager_stores managers have no grant; the policies bind whoever is given one later.
 -- A policy that is as it should be is left alone: to make it anew would lock the table. Names print in full.
@@ -1821,8 +2498,8 @@ DECLARE
 BEGIN
     FOREACH target IN ARRAY ARRAY[
         'stores', 'customers', 'orders', 'order_items', 'inventory', 'regional_manager_stores',
-        'daily_sales', 'daily_product_sales', 'monthly_product_sales',
-        'daily_repeat_customers', 'monthly_repeat_customers', 'customer_purchases', 'product_pairs'
+        'changed_orders', 'kept_daily_sales', 'kept_daily_product_sales', 'kept_monthly_product_sales',
+        'kept_customers', 'kept_visits', 'product_pairs', 'segment_products'
     ] LOOP
         relation := format('retail.%I', target)::regclass;
         IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
@@ -1833,11 +2510,20 @@ BEGIN
         END IF;
         FOR policy IN SELECT * FROM (VALUES
             ('store_manager_', 'r', 'SELECT', 'store_managers',
-             '(store_id = ( SELECT retail.get_current_user_store() AS get_current_user_store))', ''),
+             '(store_id = ( SELECT retail.get_current_user_store() AS get_current_user_store))',
+             '(store_ids && ( SELECT ARRAY[retail.get_current_user_store()] AS "array"))', ''),
             ('regional_manager_', 'r', 'SELECT', 'regional_managers',
-             '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))', ''),
-            ('owner_', '*', 'ALL', 'zava_owner', 'true', ' WITH CHECK (true)')
-        ) AS p (prefix, command, operation, role_name, shows, rest) LOOP
+             '(store_id = ANY (( SELECT retail.get_user_store_list() AS get_user_store_list)::uuid[]))',
+             '(store_ids && ( SELECT retail.get_user_store_list() AS get_user_store_list))', ''),
+            ('owner_', '*', 'ALL', 'zava_owner', 'true', NULL, ' WITH CHECK (true)'),
+            ('loader_', '*', 'ALL', 'zava_loader', 'true', NULL, ' WITH CHECK (true)')
+        ) AS p (prefix, command, operation, role_name, shows, shows_visitors, rest) LOOP
+            CONTINUE WHEN policy.role_name = 'zava_loader'
+                AND target NOT IN ('stores', 'customers', 'orders', 'order_items', 'inventory', 'changed_orders');
+            -- Of customers the home store stands first: an index serves either, and the planner knows how many it has.
+            IF target = 'customers' THEN
+                policy.shows := coalesce('(' || policy.shows || ' OR ' || policy.shows_visitors || ')', policy.shows);
+            END IF;
             CONTINUE WHEN EXISTS (
                 SELECT FROM pg_policy AS k
                 WHERE k.polrelid = relation AND k.polname = policy.prefix || target AND k.polpermissive
@@ -1848,6 +2534,18 @@ BEGIN
                            policy.operation, policy.role_name, policy.shows, policy.rest);
         END LOOP;
     END LOOP;
+    -- A login can become a group that reads personal data by itself, so the person's own right is asked for each query.
+    IF NOT EXISTS (
+        SELECT FROM pg_policy AS k
+        WHERE k.polrelid = 'retail.customers'::regclass AND k.polname = 'personal_data_customers' AND NOT k.polpermissive AND k.polcmd = 'r'
+            AND k.polroles @> ARRAY['store_managers_personal'::regrole::oid, 'regional_managers_personal'::regrole::oid]
+            AND cardinality(k.polroles) = 2
+            AND pg_get_expr(k.polqual, k.polrelid) = '( SELECT retail.may_read_personal_data() AS may_read_personal_data)'
+    ) THEN
+        DROP POLICY IF EXISTS personal_data_customers ON retail.customers;
+        CREATE POLICY personal_data_customers ON retail.customers AS RESTRICTIVE
+            FOR SELECT TO store_managers_personal, regional_managers_personal USING ((SELECT retail.may_read_personal_data()));
+    END IF;
 END
 $$;
 RESET search_path;
@@ -1864,59 +2562,76 @@ BEGIN
             AND c.relowner = 'zava_owner'::regrole  -- not what the operator has added
             AND a.attname = 'updated_at' AND NOT a.attisdropped
     LOOP
-        PERFORM pg_temp.make_trigger('set_updated_at', 'BEFORE UPDATE', stamped, 'FOR EACH ROW', 'set_updated_at');
+        -- That a customer has bought elsewhere is nothing for the home store to read from a stamp.
+        PERFORM pg_temp.make_trigger('set_updated_at', 'BEFORE UPDATE' || CASE stamped WHEN 'retail.customers'::regclass THEN
+            ' OF customer_id, store_id, first_name, last_name, email, created_at, updated_at, source_id, loyalty_number, signed_up_on, forgotten_on'
+            ELSE '' END, stamped, 'FOR EACH ROW', 'set_updated_at');
     END LOOP;
 END
 $$;
 
--- The totals: which statement on which table calls what. A trigger with transition
+GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.count_customers(uuid, date[], date[]),
+    retail.count_customers_of_stores(date[], date[], uuid[]),
+    retail.local_day(timestamptz, text, time),
+    retail.current_business_day(uuid), retail.categories_below(uuid) TO store_managers, regional_managers;
+GRANT EXECUTE ON FUNCTION retail.refresh_sales_totals(), retail.refresh_recommendations(), retail.analyze_loaded_tables(),
+    retail.analyze_totals(), retail.default_time_zone() TO zava_loader;
+
+-- The totals: which statement on which table marks what. A trigger with transition
 -- tables serves one kind of statement only.
 DO $$
 BEGIN
-    PERFORM pg_temp.make_trigger('set_sold_on', 'BEFORE INSERT OR UPDATE OF order_id, store_id, sold_on', 'retail.order_items',
-        'FOR EACH ROW', 'set_sold_on');
-    PERFORM pg_temp.make_trigger('total_insert', 'AFTER INSERT', 'retail.orders',
-        'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', 'total_orders');
-    PERFORM pg_temp.make_trigger('total_update', 'AFTER UPDATE', 'retail.orders',
-        'REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_orders');
-    PERFORM pg_temp.make_trigger('total_delete', 'AFTER DELETE', 'retail.orders',
-        'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_orders');
-    PERFORM pg_temp.make_trigger('total_insert', 'AFTER INSERT', 'retail.order_items',
-        'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', 'total_order_items');
-    PERFORM pg_temp.make_trigger('total_update', 'AFTER UPDATE', 'retail.order_items',
-        'REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_order_items');
-    PERFORM pg_temp.make_trigger('total_delete', 'AFTER DELETE', 'retail.order_items',
-        'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_order_items');
-    -- Rows come without days and baskets, so their insertion adds nothing.
-    PERFORM pg_temp.make_trigger('total_update', 'AFTER UPDATE', 'retail.customer_purchases',
-        'REFERENCING NEW TABLE AS new_rows OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_purchases');
-    PERFORM pg_temp.make_trigger('total_delete', 'AFTER DELETE', 'retail.customer_purchases',
-        'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'total_purchases');
-    PERFORM pg_temp.make_trigger('total_truncate', 'AFTER TRUNCATE', 'retail.orders',
-        'FOR EACH STATEMENT', 'empty_sales_totals');
-    PERFORM pg_temp.make_trigger('total_truncate', 'AFTER TRUNCATE', 'retail.order_items',
-        'FOR EACH STATEMENT', 'empty_sales_totals');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.daily_sales',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.daily_product_sales',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.monthly_product_sales',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.daily_repeat_customers',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.monthly_repeat_customers',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.customer_purchases',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
-    PERFORM pg_temp.make_trigger('refuse_direct_write', 'BEFORE INSERT OR UPDATE OR DELETE', 'retail.product_pairs',
-        'FOR EACH STATEMENT', 'refuse_direct_write');
+    PERFORM pg_temp.make_trigger('set_business_day_insert', 'BEFORE INSERT', 'retail.orders',
+        'FOR EACH ROW WHEN (NEW.business_day IS NULL)', 'set_business_day');
+    PERFORM pg_temp.make_trigger('set_business_day_update', 'BEFORE UPDATE OF order_date, store_id, business_day', 'retail.orders',
+        'FOR EACH ROW WHEN (NEW.business_day IS NULL OR NEW.business_day = OLD.business_day'
+        ' AND (NEW.order_date <> OLD.order_date OR NEW.store_id <> OLD.store_id))', 'set_business_day');
+    PERFORM pg_temp.make_trigger('customer_moved', 'BEFORE UPDATE OF store_id', 'retail.customers',
+        'FOR EACH ROW WHEN (NEW.store_id IS DISTINCT FROM OLD.store_id)', 'customer_moved');
+    PERFORM pg_temp.make_trigger('mark_insert', 'AFTER INSERT', 'retail.orders',
+        'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', 'mark_orders');
+    PERFORM pg_temp.make_trigger('mark_update', 'AFTER UPDATE', 'retail.orders',
+        'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', 'mark_orders');
+    PERFORM pg_temp.make_trigger('mark_delete', 'AFTER DELETE', 'retail.orders',
+        'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'mark_orders');
+    PERFORM pg_temp.make_trigger('mark_truncate', 'AFTER TRUNCATE', 'retail.orders',
+        'FOR EACH STATEMENT', 'mark_orders');
+    PERFORM pg_temp.make_trigger('mark_insert', 'AFTER INSERT', 'retail.order_items',
+        'REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT', 'mark_order_items');
+    PERFORM pg_temp.make_trigger('mark_update', 'AFTER UPDATE', 'retail.order_items',
+        'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', 'mark_order_items');
+    PERFORM pg_temp.make_trigger('mark_delete', 'AFTER DELETE', 'retail.order_items',
+        'REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT', 'mark_order_items');
+    PERFORM pg_temp.make_trigger('mark_truncate', 'AFTER TRUNCATE', 'retail.order_items',
+        'FOR EACH STATEMENT', 'mark_order_items');
 
-    -- A database of an earlier version: its orders have never been added up, or not so.
-    IF (NOT EXISTS (SELECT FROM retail.daily_sales) AND EXISTS (SELECT FROM retail.orders))
-        OR (NOT EXISTS (SELECT FROM retail.customer_purchases)
-            AND EXISTS (SELECT FROM retail.orders WHERE sold_on IS NOT NULL)) THEN
-        PERFORM retail.rebuild_sales_totals();
+    -- A database that was migrated, or restored without what is kept: readers compute its days from the orders
+    -- until the first refresh.
+    IF NOT EXISTS (SELECT FROM retail.kept_daily_sales) AND EXISTS (SELECT FROM retail.orders) THEN
+        PERFORM retail.discard_sales_totals();
+        RAISE WARNING 'the sales totals are not kept yet: run zava refresh, or see docs/operations.md';
     END IF;
+END
+$$;
+
+-- A login that was bound before its person had the right to personal data. Nobody else gets the role: who has a
+-- password can run conditions before the policy that asks for the right.
+DO $$
+DECLARE
+    target record;
+    missing jsonb := (
+        SELECT jsonb_agg(DISTINCT jsonb_build_array(p.rolname, m.member::regrole::text))
+        FROM retail.login_identities AS l
+        JOIN pg_roles AS r ON r.rolname = l.login
+        JOIN pg_auth_members AS m ON m.member = r.oid
+        JOIN pg_roles AS g ON g.oid = m.roleid AND g.rolname IN ('store_managers', 'regional_managers')
+        JOIN pg_roles AS p ON p.rolname = g.rolname || '_personal'
+        WHERE retail.has_personal_data_right(l.user_id) AND NOT pg_has_role(r.oid, p.oid, 'SET'));
+BEGIN
+    SET LOCAL ROLE NONE;
+    FOR target IN SELECT k ->> 0 AS role_name, k ->> 1 AS login FROM jsonb_array_elements(missing) AS k LOOP
+        EXECUTE format('GRANT %I TO %s WITH INHERIT FALSE, SET TRUE', target.role_name, target.login);
+    END LOOP;
 END
 $$;
 
@@ -1942,6 +2657,10 @@ DECLARE
         'ts\_stat', 'ts\_rewrite',                  -- run text as SQL
         'dblink%', 'crosstab%', 'connectby%', 'xpath\_table',
         'currtid%',                                 -- whether a place in a table is taken
+        -- The time within a query: how long one part of it takes tells how many hidden rows that part meets.
+        'clock\_timestamp', 'timeofday', 'uuidv7', 'uuid\_generate\_v1%',
+        -- Lock a table before they look at rights, and so end an autovacuum of it.
+        'brin\_summarize\_%', 'brin\_desummarize\_%', 'gin\_clean\_pending\_list',
         -- Look for no cancellation, and take the square of their arguments' points.
         'path\_distance', 'path\_inter', 'poly\_overlap', 'poly\_contain', 'poly\_contained', 'poly\_distance', 'poly\_same',
         -- PostgreSQL lets nobody signal another role's session; but to try every
@@ -2012,6 +2731,8 @@ BEGIN
     -- The identity functions write and read the two settings.
     GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean),
         pg_catalog.set_config(text, text, boolean), pg_catalog.setseed(double precision) TO zava_owner;
+    -- One importer at a time.
+    GRANT EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO zava_owner, zava_loader;
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)
         TO pg_signal_backend;
 
@@ -2025,17 +2746,19 @@ BEGIN
         EXECUTE format('GRANT SELECT ON %s TO pg_monitor', target);
     END LOOP;
 
-    -- Of the catalogue's own relations only the columns with counts of rows, pages and transactions, and other
-    -- logins' settings, so that catalogue queries keep working.
+    -- Of the catalogue's own relations only the columns with counts of rows, pages and transactions, other logins'
+    -- settings, values of rows (of a column that was added with a default) and options of foreign tables, which may
+    -- hold passwords, so that catalogue queries keep working.
     FOR target, open_columns IN
         SELECT c.oid::regclass::text, string_agg(quote_ident(a.attname), ', ' ORDER BY a.attnum)
         FROM pg_class AS c
         JOIN pg_attribute AS a ON a.attrelid = c.oid AND (a.attnum > 0 OR a.attname = 'tableoid') AND NOT a.attisdropped
         WHERE c.oid IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_database'::regclass,
-                        'pg_catalog.pg_roles'::regclass, 'pg_catalog.pg_user'::regclass)
+                        'pg_catalog.pg_roles'::regclass, 'pg_catalog.pg_user'::regclass, 'pg_catalog.pg_attribute'::regclass,
+                        'pg_catalog.pg_foreign_table'::regclass, 'pg_catalog.pg_foreign_data_wrapper'::regclass)
             AND a.attname NOT IN (
                 'reltuples', 'relpages', 'relallvisible', 'relallfrozen', 'relfrozenxid', 'relminmxid', 'relfilenode',
-                'datfrozenxid', 'datminmxid', 'rolconfig', 'useconfig')
+                'datfrozenxid', 'datminmxid', 'rolconfig', 'useconfig', 'attmissingval', 'attfdwoptions', 'ftoptions', 'fdwoptions')
         GROUP BY c.oid
     LOOP
         EXECUTE format('REVOKE SELECT ON %s FROM PUBLIC', target);
@@ -2044,6 +2767,8 @@ BEGIN
     END LOOP;
 
     REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+    -- The search functions name the type vector, also where PUBLIC may not use the schema.
+    GRANT USAGE ON SCHEMA public TO store_managers, regional_managers;
 
     -- What one query may write to temporary files; no login can lift it for
     -- itself. A ceiling that is there already is the operator's own.

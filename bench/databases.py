@@ -11,8 +11,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from zava.admin.embedded import EmbeddedServer, find_binary
 
@@ -32,16 +34,16 @@ HOST = (
 class _Listening(EmbeddedServer):
     """One that listens on loopback as well: not every peer takes a socket's folder."""
 
-    def _pg_ctl(self, action: str, *args: str, logged: bool = False) -> int:
+    def _pg_ctl(self, action: str, *args: str, **how: Any) -> int:
         if action == "start":
             *others, options = args
             args = (*others, f"{options} -c listen_addresses={HOST}")
-        return super()._pg_ctl(action, *args, logged=logged)
+        return super()._pg_ctl(action, *args, **how)
 
     def conninfo(self, *, dbname: str, user: str) -> str:
         """How libpq reaches the server, the same way for zava and its peers."""
         conninfo = super().conninfo(dbname=dbname, user=user)
-        return psycopg.conninfo.make_conninfo(conninfo, host=HOST)
+        return make_conninfo(conninfo, host=HOST)
 
 
 @contextmanager
@@ -63,14 +65,20 @@ def database_name(scale: float) -> str:
 
 def seed_database(server: EmbeddedServer, scale: float) -> float:
     """Make the database of a scale; return the seconds that the whole seed took."""
-    name = database_name(scale)
-    with psycopg.connect(admin_conninfo(server, "postgres"), autocommit=True) as conn:
+    return seed(admin_conninfo(server, database_name(scale)), scale)
+
+
+def seed(conninfo: str, scale: float, source: Path = ROOT) -> float:
+    """Make a database of a folder's schema and seed; return the seconds of both."""
+    name = conninfo_to_dict(conninfo)["dbname"]
+    maintenance = make_conninfo(conninfo, dbname="postgres")
+    with psycopg.connect(maintenance, autocommit=True) as conn:
         conn.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
     started = time.perf_counter()
     subprocess.run(
         [
             str(find_binary("psql", VERSION)),
-            *("-X", "-q", "-d", admin_conninfo(server, name), "-o", "/dev/null"),
+            *("-X", "-q", "-d", conninfo, "-o", "/dev/null"),
             *(
                 "-v",
                 "ON_ERROR_STOP=1",
@@ -81,12 +89,12 @@ def seed_database(server: EmbeddedServer, scale: float) -> float:
             ),
             *("-f", "schema.sql", "-f", "seed/seed.sql"),
         ],
-        cwd=ROOT,
+        cwd=source,
         check=True,
         stdout=subprocess.DEVNULL,
     )
     seconds = time.perf_counter() - started
-    with psycopg.connect(admin_conninfo(server, name), autocommit=True) as conn:
+    with psycopg.connect(conninfo, autocommit=True) as conn:
         # What autovacuum would do in a while, and would disturb the measurement.
         conn.execute("VACUUM (ANALYZE)")
         conn.execute("CHECKPOINT")

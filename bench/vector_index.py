@@ -24,6 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,12 +159,12 @@ def indexes(
 
         yield (
             f"ivfflat {label}",
-            lambda conn, b=build: b(conn, "ivfflat", tail=f"WITH (lists = {lists})"),
+            partial(build, method="ivfflat", tail=f"WITH (lists = {lists})"),
             [f"SET ivfflat.probes = {probes}" for probes in (4, 8, 16, 32)],
         )
         yield (
             f"hnsw {label}",
-            lambda conn, b=build: b(conn, "hnsw"),
+            partial(build, method="hnsw"),
             [f"SET hnsw.ef_search = {ef}" for ef in (40, 100, 300, 400)],
         )
 

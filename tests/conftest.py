@@ -7,6 +7,7 @@ test a clone of its own, `seeded` the one that tests only read.
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import subprocess
@@ -48,6 +49,12 @@ StartPooler = Callable[[str], str]
 """From a connection string to that of a pooler before it."""
 
 RunPsql = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def pytest_collection_finish() -> None:
+    # The tests are not garbage: to look through them took an eighth of a run.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_report_header() -> str:
@@ -122,6 +129,20 @@ def _load(cluster: EmbeddedServer, run_psql: RunPsql, name: str, scale: str) -> 
         *("-f", "schema.sql", "-f", "seed/seed.sql"),
     )
     assert loaded.returncode == 0, loaded.stderr
+    # Each store's last days as if they had been written after the refresh.
+    with psycopg.connect(cluster.conninfo(dbname=name, user="postgres")) as conn:
+        conn.execute(
+            """
+            INSERT INTO retail.changed_orders (store_id, day, customer_id)
+            SELECT DISTINCT store_id, day, customer_id
+            FROM (SELECT store_id, customer_id, day,
+                         dense_rank() OVER (
+                             PARTITION BY store_id ORDER BY day DESC) AS nth
+                  FROM retail.orders AS o
+                  CROSS JOIN date(o.order_date AT TIME ZONE 'UTC') AS day) AS o
+            WHERE nth <= 20
+            """
+        )
 
 
 @pytest.fixture(scope="session")
@@ -172,17 +193,18 @@ def provider(server_conninfo: str) -> Iterator[PostgreSQLProvider]:
 @pytest.fixture
 def database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
     """The name of a seeded database of the test's own."""
-    yield from _temporary_database(cluster, template)
+    yield from temporary_database(cluster, template)
 
 
 @pytest.fixture
 def empty_database(cluster: EmbeddedServer) -> Iterator[str]:
     """A superuser's conninfo of an empty database of the test's own."""
-    for name in _temporary_database(cluster, "template0"):
+    for name in temporary_database(cluster, "template0"):
         yield cluster.conninfo(dbname=name, user="postgres")
 
 
-def _temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
+def temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]:
+    """Yield the name of a clone that is dropped afterwards."""
     name = f"test_{uuid.uuid4().hex}"
     clone(cluster, template, name)
     yield name
@@ -191,17 +213,25 @@ def _temporary_database(cluster: EmbeddedServer, template: str) -> Iterator[str]
 
 def clone(cluster: EmbeddedServer, template: str, name: str) -> None:
     """Make a database from a template, with the rights that its template has."""
-    _sql(cluster, f"CREATE DATABASE {name} TEMPLATE {template}")
     # The rights on a database itself are not copied from its template.
-    _sql(cluster, f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC")
-    if template in (TEMPLATE, SMALL_TEMPLATE):
-        _sql(cluster, f"GRANT TEMPORARY ON DATABASE {name} TO zava_owner")
+    _sql(
+        cluster,
+        # Half the time of the other strategy, which writes every page to the log.
+        f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY",
+        f"REVOKE TEMPORARY ON DATABASE {name} FROM PUBLIC",
+        *(
+            [f"GRANT TEMPORARY ON DATABASE {name} TO zava_owner"]
+            if template != "template0"
+            else []
+        ),
+    )
 
 
-def _sql(cluster: EmbeddedServer, text: str) -> None:
+def _sql(cluster: EmbeddedServer, *texts: str) -> None:
     conninfo = cluster.conninfo(dbname="postgres", user="postgres")
     with psycopg.connect(conninfo, autocommit=True) as conn:
-        conn.execute(text)
+        for text in texts:
+            conn.execute(text.encode())
 
 
 @pytest.fixture(scope="session")

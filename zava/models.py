@@ -15,6 +15,10 @@ Truncation = Literal["max_rows", "max_bytes"]
 """Which ceiling cut a result off."""
 
 
+PERSONAL = "_personal"
+"""Ends the name of the role that has a group's rights and reads personal data."""
+
+
 class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
@@ -24,7 +28,8 @@ class Identity(_Frozen):
 
     Attributes:
         user_id: What `app.current_rls_user_id` is set to.
-        role_name: The group role that the policies speak of.
+        role_name: The role that reads for this person: their group, or the role with
+            the rights of their group and the right to personal data.
         display_name: For people to read.
         store_ids: The stores whose rows this person sees.
         seal: The database's proof that this login may act as `user_id`.
@@ -33,11 +38,26 @@ class Identity(_Frozen):
     """
 
     user_id: UUID
-    role_name: Literal["store_managers", "regional_managers"]
+    role_name: Literal[
+        "store_managers",
+        "regional_managers",
+        "store_managers_personal",
+        "regional_managers_personal",
+    ]
     display_name: str
     store_ids: tuple[UUID, ...]
     seal: str
     schema_version: str
+
+    @property
+    def group(self) -> str:
+        """The group that the policies speak of, with or without personal data."""
+        return self.role_name.removesuffix(PERSONAL)
+
+    @property
+    def reads_personal_data(self) -> bool:
+        """Whether this person reads names and addresses of customers."""
+        return self.role_name.endswith(PERSONAL)
 
 
 class Column(NamedTuple):
@@ -88,8 +108,8 @@ class ProductQuestion:
         similarity_threshold: Least similarity, 0 to 1.
         mode: Both searches, or one of them.
         category: A category's name, or a part of it that only one has.
-        min_price: Least list price, USD.
-        max_price: Highest list price, USD.
+        min_price: Least list price, in the chain's currency.
+        max_price: Highest list price, likewise.
         in_stock_only: Whether one of the caller's stores must have it.
         fresh: Whether to search even if the answer is kept.
     """
@@ -108,21 +128,22 @@ class ProductQuestion:
 class FoundProduct(TypedDict):
     """A product that answers a question, and why it is here.
 
-    `price` is the list price, USD; `similarity` is 0 to 1; `found_by` is `meaning`,
-    `words` or `both`; `stock` is the units in the caller's stores, `stock_by_store`
-    the same by store.
+    `price` is the list price, in the chain's currency; `similarity` is 0 to 1;
+    `found_by` is `meaning`, `words` or `both`; `stock` is what the caller's stores
+    have of it, in its unit of measure, `stock_by_store` the same by store. What is
+    not known is None; a store whose stock is not known is left out.
     """
 
     sku: str
     name: str
-    description: str
-    category: str
-    type: str
-    price: float
+    description: str | None
+    category: str | None
+    type: str | None
+    price: float | None
     similarity: float
     found_by: str
-    stock: int
-    stock_by_store: dict[str, int]
+    stock: float | None
+    stock_by_store: dict[str, float]
 
 
 class ColumnSchema(_Frozen):
@@ -168,12 +189,18 @@ class TableSchema(_Frozen):
 
 
 class ServedUser(_Frozen):
-    """Somebody whom the server can act for."""
+    """Somebody whom the server can act for.
+
+    Attributes:
+        role_name: Their group, without the right to personal data.
+        personal_data: Whether they have this right.
+    """
 
     name: str
     role_name: str
     stores: tuple[str, ...]
     user_id: UUID
+    personal_data: bool
 
 
 class BoundLogin(_Frozen):

@@ -24,11 +24,18 @@ _EMAIL = re.compile(r"[\w.+-]{1,64}@[\w.-]{1,100}\w")
 _NUMBER = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w-])")
 _ID_COLUMNS = {
     "stores": ("store_id", "manager_id"),
-    "customers": ("customer_id", "store_id"),
-    "orders": ("order_id", "customer_id", "store_id"),
+    "customers": ("customer_id",),
+    # What a return brings back may have been bought elsewhere.
+    "orders": ("order_id", "customer_id", "store_id", "returns_order_id"),
     "order_items": ("order_item_id", "order_id", "store_id"),
     "inventory": ("store_id",),
 }
+# A customer is seen where they live and where they have bought, home store and all.
+_SEEN = {
+    "customers": "(store_id = ANY (%(stores)s::uuid[]) OR customer_id IN (SELECT o.customer_id"
+    " FROM retail.orders AS o WHERE o.customer_id IS NOT NULL AND o.store_id = ANY (%(stores)s::uuid[])))"
+}
+_OF_STORES = "(store_id = ANY (%(stores)s::uuid[]))"
 _FIGURES = {
     "customers": "count(*)",
     "orders": "count(*), sum(total_amount), max(total_amount)",
@@ -102,6 +109,7 @@ class Oracle:
         self._names = frozenset(_other_names(owner, person))
         own, others = _ids(owner, person)
         self._ids = others - own
+        self._homes = _homes(owner, person)
         self._emails = _other_emails(owner, person)
         self._figures = _figures(owner, person)
 
@@ -113,6 +121,8 @@ class Oracle:
         found = [f"secret {s}" for s in self._secrets if s in text and s not in said]
         found += [f"store {n}" for n in self._names if n in text and n not in said]
         ids = {_plain(hit) for hit in _UUID.findall(text)} - said_ids
+        if "customers" in said:
+            ids -= self._homes
         found += [f"key {hit}" for hit in ids & self._ids]
         emails = {hit for hit in _EMAIL.findall(text) if hit not in said}
         found += [f"e-mail {hit}" for hit in emails & self._emails]
@@ -141,15 +151,22 @@ def _plain(text: str) -> str:
     return text.replace("-", "")
 
 
-def _rows(owner: psycopg.Connection, query: str, *values: Any) -> list[tuple[Any, ...]]:
-    return owner.execute(query.encode(), values).fetchall()
+def _rows(
+    owner: psycopg.Connection, query: str, stores: Sequence[Any] = ()
+) -> list[tuple[Any, ...]]:
+    return owner.execute(query.encode(), {"stores": list(stores)}).fetchall()
+
+
+def _seen(table: str) -> str:
+    """The condition of the rows that somebody of some stores sees."""
+    return _SEEN.get(table, _OF_STORES)
 
 
 def _other_names(owner: psycopg.Connection, person: Person) -> list[str]:
     rows = _rows(
         owner,
-        "SELECT lower(name) FROM retail.stores WHERE store_id <> ALL (%s::uuid[])",
-        list(person.stores),
+        f"SELECT lower(name) FROM retail.stores WHERE NOT {_seen('stores')}",
+        person.stores,
     )
     return [name for (name,) in rows]
 
@@ -161,26 +178,30 @@ def _ids(owner: psycopg.Connection, person: Person) -> tuple[set[str], set[str]]
     for table, columns in _ID_COLUMNS.items():
         rows = _rows(
             owner,
-            f"SELECT store_id = ANY (%s::uuid[]), {', '.join(columns)} FROM retail.{table}",
-            list(person.stores),
+            f"SELECT {_seen(table)}, {', '.join(columns)} FROM retail.{table}",
+            person.stores,
         )
         for mine, *keys in rows:
-            (own if mine else others).update(key.hex for key in keys)
+            (own if mine else others).update(key.hex for key in keys if key)
     rows = _rows(owner, "SELECT user_id FROM retail.regional_managers")
     others |= {user_id.hex for (user_id,) in rows}
     return own, others
 
 
+def _homes(owner: psycopg.Connection, person: Person) -> set[str]:
+    """Return the keys of the stores where the customers live whom the person sees."""
+    query = f"SELECT DISTINCT store_id FROM retail.customers WHERE {_seen('customers')}"
+    return {key.hex for (key,) in _rows(owner, query, person.stores) if key}
+
+
 def _other_emails(owner: psycopg.Connection, person: Person) -> frozenset[str]:
     rows = _rows(
         owner,
-        "SELECT lower(email) FROM retail.customers WHERE store_id <> ALL (%s::uuid[])"
-        " EXCEPT"
-        " SELECT lower(email) FROM retail.customers WHERE store_id = ANY (%s::uuid[])",
-        list(person.stores),
-        list(person.stores),
+        f"SELECT lower(email) FROM retail.customers WHERE NOT {_seen('customers')}"
+        f" EXCEPT SELECT lower(email) FROM retail.customers WHERE {_seen('customers')}",
+        person.stores,
     )
-    return frozenset(email for (email,) in rows)
+    return frozenset(email for (email,) in rows if email)
 
 
 def _figures(owner: psycopg.Connection, person: Person) -> frozenset[str]:
@@ -192,7 +213,7 @@ def _figures(owner: psycopg.Connection, person: Person) -> frozenset[str]:
     foreign = [[store] for store in stores if store not in mine]
     scopes = [*foreign, *([stores] if foreign else [])]
     for table, figures in _FIGURES.items():
-        query = f"SELECT {figures} FROM retail.{table} WHERE store_id = ANY (%s)"
+        query = f"SELECT {figures} FROM retail.{table} WHERE {_seen(table)}"
         for scope in scopes:
             others.update(_distinct(_rows(owner, query, scope)))
         for scope in [mine, *[[store] for store in mine]]:

@@ -18,7 +18,7 @@ SESSION = (
     " -c IntervalStyle=postgres -c jit=off"
 )
 _NUMBERS = {"int8", "oid", "numeric", "float4", "float8"}
-_ROLES = {True: "store_managers", False: "regional_managers"}
+_ROLES = {True: "store_managers_personal", False: "regional_managers_personal"}
 
 
 def connect(conninfo: str) -> psycopg.Connection:

@@ -44,12 +44,14 @@ SELECT (SELECT array_agg(name ORDER BY name) FROM retail.stores),
 _TABLES = (
     *("stores", "customers", "orders", "order_items", "inventory", "categories"),
     *("product_types", "products", "regional_managers", "regional_manager_stores"),
-    *("login_identities", "identity_key", "daily_sales", "daily_product_sales"),
+    *("login_identities", "identity_key", "personal_data_rights", "chain"),
+    *("daily_sales", "daily_product_sales"),
     *(
         "monthly_product_sales",
-        "daily_repeat_customers",
-        "customer_purchases",
+        "kept_visits",
+        "kept_customers",
         "product_pairs",
+        "segment_products",
     ),
 )
 _FINGERPRINT = {
@@ -226,7 +228,8 @@ def _victim(owner: psycopg.Connection, name: str) -> dict[str, str]:
         "SELECT s.manager_id, s.store_id, c.email, o.order_id"
         " FROM retail.stores AS s JOIN retail.customers AS c USING (store_id)"
         " JOIN retail.orders AS o USING (customer_id)"
-        " WHERE s.name = %s ORDER BY c.email, o.order_id LIMIT 1",
+        " WHERE s.name = %s AND c.email <> '' AND c.store_ids = '{}'"
+        " ORDER BY c.email, o.order_id LIMIT 1",
         _VICTIMS[name],
     )
     return dict(zip(names, row, strict=True))

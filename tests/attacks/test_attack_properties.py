@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.thorough, pytest.mark.once]
 ATTEMPTS = settings(
     deadline=None,
     derandomize=False,  # other attempts every time, also where CI has them the same
-    max_examples=200,
+    max_examples=100,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 
@@ -94,8 +94,9 @@ PREDICATES = [
 ]
 TABLES = [
     *("stores", "customers", "orders", "order_items", "inventory"),
-    *("daily_sales", "daily_product_sales", "monthly_product_sales"),
+    *("changed_orders", "kept_daily_sales", "kept_monthly_product_sales"),
 ]
+VIEWS = ["daily_sales", "daily_product_sales", "monthly_product_sales"]
 
 
 @st.composite
@@ -184,7 +185,7 @@ def peep(draw: st.DrawFn) -> str:
 
     One's own rows never meet it: in which order conditions run is PostgreSQL's to say.
     """
-    table = draw(st.sampled_from(TABLES))
+    table = draw(st.sampled_from(TABLES + VIEWS))
     predicate = (
         draw(st.sampled_from(PREDICATES)).format(row="r").replace("{store}", "@store@")
     )
@@ -204,7 +205,21 @@ def peep(draw: st.DrawFn) -> str:
         )
     )  # fmt: skip
     guarded = f"CASE WHEN r.store_id = '@store@' THEN {predicate} END"
-    return place.replace("{t}", table).replace("{c}", guarded).replace("{p}", predicate)
+    if table in VIEWS:  # which cannot be sampled
+        place = place.replace(" TABLESAMPLE BERNOULLI (100)", "")
+    query = (
+        place.replace("{t}", table).replace("{c}", guarded).replace("{p}", predicate)
+    )
+    if table == "customers":  # which has a column that nobody may read
+        for whole, column in (
+            ("r::text", "r.email"),
+            ("r.*", "r.email"),
+            ("SELECT *", "SELECT store_id, email"),
+        ):
+            query = query.replace(whole, column)
+        # A customer whose home is another store may have bought here; this one has not.
+        query = query.replace("store_id = '@store@'", "email = '@email@'")
+    return query
 
 
 def attempt(attacked: Attacked, servers: Servers, template: str) -> dict[str, bool]:
@@ -217,6 +232,7 @@ def attempt(attacked: Attacked, servers: Servers, template: str) -> dict[str, bo
             .replace("@head@", values["head_office"])
             .replace("@seal@", values["own_seal"])
             .replace("@store@", values["other_store"])
+            .replace("@email@", values["other_email"])
         )
     before = ask_all(servers, dict.fromkeys(PEOPLE, WITNESS))
     answers = ask_all(servers, texts)

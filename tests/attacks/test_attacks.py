@@ -77,7 +77,7 @@ def test_the_corpus_is_large_and_every_attack_has_a_name_of_its_own() -> None:
     assert len(ATTACKS) >= 600
     assert len({str(attack) for attack in ATTACKS}) == len(ATTACKS)
     numbers = {int(attack.group.partition(" ")[0]) for attack in ATTACKS}
-    assert numbers == set(range(1, 17))
+    assert numbers == set(range(1, 18))
 
 
 @pytest.mark.parametrize("attack", QUICK, ids=str)
@@ -153,7 +153,8 @@ def test_after_all_attempts_to_exhaust_it_the_server_answers(
 def test_after_all_attacks_the_database_is_as_it_was(
     attacked: Attacked, before: dict[str, str]
 ) -> None:
-    assert fingerprint(attacked.owner) == before
+    # Before them a server may still have been at its start.
+    assert fingerprint(attacked.owner) == {**before, "open transactions": ""}
 
 
 NEEDS_A_LOCK = [a for a in ATTACKS if a.expect == {"INSUFFICIENT_PRIVILEGE"}]

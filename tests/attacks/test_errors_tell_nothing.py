@@ -11,9 +11,9 @@ import pytest
 from tests.attacks.twins import Twin, answer
 
 TABLES = [
-    *("stores", "customers", "orders", "order_items", "inventory", "daily_sales"),
-    *("daily_product_sales", "monthly_product_sales", "daily_repeat_customers"),
-    *("monthly_repeat_customers", "customer_purchases", "product_pairs"),
+    *("stores", "customers", "orders", "order_items", "inventory", "kept_daily_sales"),
+    *("kept_daily_product_sales", "kept_monthly_product_sales", "kept_visits"),
+    *("changed_orders", "kept_customers", "product_pairs", "segment_products"),
 ]
 
 
@@ -32,6 +32,7 @@ CONDITIONS = {
     "cast-to-array": ("?::int[] IS NOT NULL", "'{'", "'{1}'"),
     "cast-to-vector": ("?::public.vector IS NOT NULL", "'x'", "'[1]'"),
     "vector-dimensions": ("public.l2_distance('[1,2]', ?::public.vector) >= 0", "'[1]'", "'[1,2]'"),
+    "bad-call": ("public.vector_accum(?::float8[], '[1]') IS NOT NULL", "'{}'", "'{0}'"),
     "json-path": ("NOT jsonb_path_exists('{}', ?::jsonpath)", "'$..'", "'$.a'"),
     "regular-expression": ("'a' ~ ?", "'('", "'a'"),
     "like-escape": ("'ab' LIKE ('a' || ?)", "chr(92)", "'b'"),
@@ -55,7 +56,7 @@ CONDITIONS = {
 
 
 def filled(text: str, bad: str, good: str) -> str:
-    value = f"(CASE WHEN t.store_id <> '<own>' THEN {bad} ELSE {good} END)"
+    value = f"(CASE WHEN <foreign> THEN {bad} ELSE {good} END)"
     return text.replace("?", value)
 
 
@@ -64,7 +65,7 @@ _ONE = filled("1 / ?", "0", "1")
 PLACES = {
     "select-list": f"SELECT max({_ONE}) FROM <t> AS t",
     "negated": f"SELECT count(*) FROM <t> AS t WHERE NOT {_ONE} < 0",
-    "after-foreign-filter": f"SELECT count(*) FROM <t> AS t WHERE t.store_id <> '<own>' AND {_ONE} > 0",
+    "after-foreign-filter": f"SELECT count(*) FROM <t> AS t WHERE <foreign> AND {_ONE} > 0",
     "or": f"SELECT count(*) FROM <t> AS t WHERE false OR {_ONE} > 0",
     "group-by": f"SELECT {_ONE}, count(*) FROM <t> AS t GROUP BY 1",
     "rollup": f"SELECT {_ONE}, count(*) FROM <t> AS t GROUP BY ROLLUP (1)",
@@ -106,14 +107,30 @@ def own_store(twin: Twin) -> str:
     return str(row[0])
 
 
+def stranger_to(twin: Twin) -> str:
+    """Return the key of a customer whom the session does not see."""
+    seen = {
+        key
+        for (key,) in twin.seattle.execute("SELECT customer_id FROM retail.customers")
+    }
+    keys = twin.superuser.execute("SELECT customer_id FROM retail.customers ORDER BY 1")
+    return next(str(key) for (key,) in keys if key not in seen)
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_another_stores_row_brings_about_no_error(
     both: tuple[Twin, Twin], shape: str
 ) -> None:
     quiet = both[0]
-    own = own_store(quiet)
+    own, stranger = own_store(quiet), stranger_to(quiet)
     for table in TABLES:
-        sql = SHAPES[shape].replace("<t>", f"retail.{table}").replace("<own>", own)
+        foreign = f"t.store_id <> '{own}'"
+        if table == "customers":  # one whose home is elsewhere may have bought here
+            foreign = f"t.customer_id = '{stranger}'"
+        sql = SHAPES[shape].replace("<t>", f"retail.{table}")
+        sql = sql.replace("<foreign>", foreign)
+        if table == "customers":
+            sql = sql.replace("GROUP BY t.store_id", "GROUP BY t.customer_id")
         told = answer(quiet.seattle, sql)
         assert (table, told[:1], told) == (table, "[", told)
         unbound = answer(quiet.superuser, sql)

@@ -8,6 +8,8 @@ import pytest
 from tests.attacks.oracle import Found
 from tests.attacks.setting import HEAD_OFFICE, PEOPLE, REGION, STORE_MANAGER, Attacked
 
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
+
 OWN = (
     "SELECT * FROM retail.{table} WHERE store_id = ANY (%s::uuid[]) -- {table}",
     "SELECT {figure} FROM retail.{table} WHERE store_id = ANY (%s::uuid[])",
@@ -117,6 +119,8 @@ def test_own_rows_and_figures_are_no_leak(
     if table == "stores" and form == OWN[0]:
         # The person of another store is not one's own, even where the store is.
         sql = sql.replace("*", "store_id, name, location", 1)
+    if table == "customers":  # where they buy besides is nobody's to read
+        sql = sql.replace("SELECT *", "SELECT customer_id, store_id, email")
     found = leaked(attacked.owner, sql, list(attacked.people[name].stores))
     assert attacked.oracles[name].find(found, "SELECT 1") == []
 

@@ -28,7 +28,8 @@ from tests.attacks.test_legitimate import (  # noqa: F401 - likewise
 from tests.conftest import StartPooler
 from zava.admin.embedded import EmbeddedServer
 
-pytestmark = pytest.mark.thorough
+# What a pooler shares among people does not depend on PostgreSQL's version.
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 
 @pytest.fixture(scope="module")

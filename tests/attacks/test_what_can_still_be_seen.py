@@ -6,22 +6,33 @@ answer in both, except for what docs/security.md lists.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
 from tests.attacks import battery, corpus
-from tests.attacks.twins import ROLE, Twin, answer
+from tests.attacks.twins import AWAY, ROLE, SEATTLES, Twin, answer
 from tests.conftest import PG_VERSION
+from tests.people import SEATTLE
+from zava.ai.local import LocalClient
+from zava.data.provider import PostgreSQLProvider
+from zava.infra.cache import QueryCache
+from zava.models import ProductQuestion
+from zava.service.products.recommendations import SEGMENTS, Recommendations
+from zava.service.products.search import ProductSearch
+from zava.service.sales.performance import SalesAnalyticsService
 
 Pair = tuple[Twin, Twin]
 
 CLOCK_CHANCE_AND_PROCESS = {
-    *("clock_timestamp", "now", "statement_timestamp", "timeofday"),
+    *("now", "statement_timestamp"),
     *("transaction_timestamp", "gen_random_uuid", "random", "random_normal"),
-    *("uuidv4", "uuidv7", "pg_backend_pid"),
+    *("uuidv4", "pg_backend_pid"),
 }
 """Functions that answer differently each time or in each process, whatever is stored."""
 BY_THE_ORDER_OF_ROWS = {"12-whole-rows-as-json", "12-whole-rows-as-text"}
@@ -53,7 +64,7 @@ def test_the_busy_database_differs_in_every_table_with_a_store(both: Pair) -> No
         " WHERE attname = 'store_id' AND relkind = 'r' AND relnamespace = 'retail'::regnamespace"
         " AND has_any_column_privilege('store_managers', attrelid, 'SELECT')"
     ).fetchall()
-    assert len(tables) == 12
+    assert len(tables) == 13
     same = {
         table
         for (table,) in tables
@@ -91,6 +102,57 @@ def test_no_query_of_the_corpus_answers_by_other_stores_rows(both: Pair) -> None
     assert differing(both, asked) <= BY_THE_ORDER_OF_ROWS
 
 
+def test_the_quiet_database_s_customers_of_seattle_buy_nowhere_else(both: Pair) -> None:
+    quiet, busy = (
+        twin.superuser.execute(f"SELECT count(*) FROM ({AWAY}) AS a".encode())
+        for twin in both
+    )
+    assert quiet.fetchall() == [(0,)]
+    assert busy.fetchall() > [(500,)]
+    marked, anonymous = (
+        f"SELECT count(*) FROM {table} AS t WHERE t.store_id <> {SEATTLES} AND {condition}".encode()
+        for table, condition in (
+            (
+                "retail.changed_orders",
+                f"t.customer_id IN (SELECT c.customer_id FROM retail.customers AS c WHERE c.store_id = {SEATTLES})",
+            ),
+            ("retail.orders", "t.customer_id IS NULL AND t.total_amount = 13"),
+        )
+    )
+    assert [t.superuser.execute(marked).fetchall() > [(0,)] for t in both] == [
+        False,
+        True,
+    ]
+    assert [t.superuser.execute(anonymous).fetchall() for t in both] == [[(0,)], [(5,)]]
+
+
+def test_no_tool_answers_by_what_customers_buy_elsewhere(both: Pair) -> None:
+    def answers(twin: Twin) -> Iterator[Any]:
+        provider = PostgreSQLProvider({"conninfo": twin.login})
+        provider.open()
+        with closing(provider):
+            cache = QueryCache()
+            clock = datetime(2026, 6, 30, 18, tzinfo=timezone.utc)
+            sales = SalesAnalyticsService(provider, cache, clock=lambda: clock)
+            for period in ("2026-04", "2026-Q2", "2026-04-02", "2025", "last_12_months", "last_90_days"):  # fmt: skip
+                yield sales.get_store_performance("seattle", period, SEATTLE)
+            search = ProductSearch(provider, cache, LocalClient())
+            recommendations = Recommendations(provider, cache, search.search)
+            for segment in SEGMENTS:
+                yield recommendations.recommend(SEATTLE, segment=segment)
+            for product in ("HTHM001010", "HTWR003010"):
+                yield recommendations.recommend(SEATTLE, product=product)
+            for in_stock_only in (True, False):
+                question = ProductQuestion(
+                    "hammer", mode="keyword", in_stock_only=in_stock_only
+                )
+                yield search.search(question, SEATTLE)
+
+    quiet, busy = (list(answers(twin)) for twin in both)
+    assert quiet[0]["metrics"]["new_customers"]["value"] >= 40
+    assert busy == quiet
+
+
 # The residues ------------------------------------------------------------------
 
 
@@ -101,9 +163,41 @@ def listed(words: str) -> bool:
 
 def test_rows_without_an_order_come_as_they_lie(both: Pair) -> None:
     assert listed("the order of rows without `ORDER BY`")
-    gathered = "SELECT string_agg(c::text, '|' {}) FROM retail.customers AS c"
+    gathered = "SELECT string_agg(c.email, '|' {}) FROM retail.customers AS c"
     asked = [(order, gathered.format(order)) for order in ("", "ORDER BY email")]
     assert differing(both, asked) == {""}
+
+
+def test_a_customer_s_row_moves_when_they_first_buy_in_another_store(
+    both: Pair,
+) -> None:
+    assert listed("has bought in another store for the first time")
+    gathered = "SELECT string_agg(customer_id::text, ' ') FROM retail.customers"
+    quiet = both[0]
+    own = (
+        f"(SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')".encode()
+    )
+    with quiet.superuser.transaction(force_rollback=True):
+        row = quiet.superuser.execute(
+            b"SELECT customer_id FROM retail.customers WHERE store_ids = '{}' AND store_id = "
+            + own
+            + b" ORDER BY ctid OFFSET 20 LIMIT 1"
+        ).fetchone()
+        assert row is not None
+        places = []
+        for _ in range(2):
+            (ids,) = quiet.superuser.execute(
+                f"{gathered} WHERE store_id = ".encode() + own
+            ).fetchone() or ("",)
+            places.append(ids.split().index(str(row[0])))
+            quiet.superuser.execute(
+                b"INSERT INTO retail.orders (customer_id, store_id, order_date, total_amount)"
+                b" SELECT %s, store_id, now(), 5 FROM retail.stores WHERE store_id <> "
+                + own
+                + b" LIMIT 1",
+                row,
+            )
+    assert places[0] != places[1]
 
 
 @pytest.mark.parametrize("method", ["BERNOULLI", "SYSTEM"])
@@ -140,7 +234,6 @@ def test_the_time_the_start_and_the_process_can_be_seen(both: Pair) -> None:
     assert listed("start time")
     for name in CLOCK_CHANCE_AND_PROCESS - {
         "uuidv4",
-        "uuidv7",
         "random",
         "random_normal",
         "gen_random_uuid",
@@ -177,7 +270,8 @@ def test_statistics_of_shared_tables_can_be_seen_and_no_others(both: Pair) -> No
     assert "products" in seen
     assert seen <= {
         *("categories", "product_types", "products", "product_description_embeddings"),
-        *("product_search_words", "search_vocabulary", "shared_objects"),
+        *("product_search_words", "search_vocabulary", "shared_objects", "refreshes"),
+        *("chain", "schema_version"),
     }
 
 

@@ -16,7 +16,25 @@ from tests.attacks import plain_sql
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
-ROLE = "store_managers"
+ROLE = "store_managers_personal"
+SEATTLES = f"(SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')"
+REDMONDS = f"(SELECT store_id FROM retail.stores WHERE manager_id = '{REDMOND}')"
+# What Seattle's customers buy in other stores; not what they brought back to Seattle, for that return names the order.
+AWAY = f"""
+    SELECT o.order_id FROM retail.orders AS o
+    WHERE o.store_id <> {SEATTLES}
+        AND o.customer_id IN (
+            SELECT c.customer_id FROM retail.customers AS c WHERE c.store_id = {SEATTLES}
+            UNION SELECT k.customer_id FROM retail.orders AS k WHERE k.store_id = {SEATTLES})
+        AND NOT EXISTS (SELECT FROM retail.orders AS r WHERE r.returns_order_id = o.order_id AND r.store_id = {SEATTLES})
+"""
+QUIET = (
+    f"WITH away AS ({AWAY}) DELETE FROM retail.orders WHERE store_id <> {SEATTLES}"
+    " AND (order_id IN (SELECT order_id FROM away) OR returns_order_id IN (SELECT order_id FROM away))",
+    f"UPDATE retail.customers SET store_ids = '{{}}' WHERE store_id = {SEATTLES}",
+)
+"""What happens in the other one: Seattle's customers have never bought elsewhere."""
+
 _NAME = re.compile(r"twin_[0-9a-f]{32}")
 BUSY = (
     "INSERT INTO retail.stores (name, location, manager_id)"
@@ -27,6 +45,17 @@ BUSY = (
     "INSERT INTO retail.orders (customer_id, store_id, order_date, total_amount)"
     " SELECT c.customer_id, c.store_id, '2026-02-03', 5 FROM retail.customers AS c"
     " WHERE c.email LIKE '%@busy.example'",
+    # Each of Seattle's customers buys in Redmond too, some before they come to Seattle and some after.
+    "INSERT INTO retail.orders (order_id, customer_id, store_id, order_date, total_amount)"
+    f" SELECT md5('away' || c.customer_id || d)::uuid, c.customer_id, {REDMONDS}, d::timestamptz, 500"
+    " FROM retail.customers AS c, unnest(ARRAY['2019-06-01', '2025-11-11', '2026-05-05']) AS d"
+    f" WHERE c.store_id = {SEATTLES} AND md5(c.customer_id || d) < 'c'",
+    "INSERT INTO retail.order_items (order_id, store_id, product_id, quantity, unit_price, total_amount)"
+    " SELECT o.order_id, o.store_id, p.product_id, 1, 50, 50"
+    " FROM retail.orders AS o, (SELECT product_id FROM retail.products ORDER BY sku LIMIT 10) AS p"
+    f" WHERE o.total_amount = 500 AND o.store_id = {REDMONDS}",
+    "INSERT INTO retail.orders (store_id, order_date, total_amount)"
+    f" SELECT {REDMONDS}, '2026-02-03', 77 FROM generate_series(1, 50)",
     "UPDATE retail.inventory SET stock_level = stock_level + 7"
     f" WHERE store_id <> (SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')",
     "UPDATE retail.orders SET status = 'returned' WHERE store_id ="
@@ -39,6 +68,34 @@ BUSY = (
 )
 """What happens in one of them: rows come, change and go in every store but Seattle."""
 
+REFRESHED = (
+    "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT retail.refresh_sales_totals();"
+    " SELECT retail.refresh_recommendations(); COMMIT",
+    # When the whole chain's totals were refreshed is no store's fact.
+    "UPDATE retail.refreshes SET refreshed_at = '2026-04-01'",
+)
+"""Then the totals are refreshed in both."""
+
+BUSY_AFTER = (
+    "UPDATE retail.orders SET total_amount = total_amount + 1"
+    f" WHERE store_id <> (SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')"
+    " AND order_date > '2026-05-01'",
+)
+"""And in one of them the other stores go on."""
+
+BUSY_LAST = (
+    # Also with customers of Seattle, after the refresh; and with anonymous ones.
+    "INSERT INTO retail.orders (customer_id, store_id, order_date, total_amount)"
+    f" SELECT c.customer_id, {REDMONDS}, d::timestamptz, 31 FROM retail.customers AS c,"
+    f" unnest(ARRAY['2019-02-02', '2026-04-02', '2026-06-20']) AS d WHERE c.store_id = {SEATTLES}",
+    "INSERT INTO retail.orders (store_id, order_date, total_amount)"
+    f" SELECT {REDMONDS}, '2026-06-21', 13 FROM generate_series(1, 5)",
+    "INSERT INTO retail.changed_orders (store_id, day, customer_id)"
+    " SELECT o.store_id, o.business_day, o.customer_id FROM retail.orders AS o"
+    f" WHERE o.store_id <> {SEATTLES} AND o.order_date > '2026-06-01'",
+)
+"""In the end, when Seattle has sold to new customers, these buy elsewhere too."""
+
 OWN = (
     "INSERT INTO retail.customers (customer_id, store_id, first_name, last_name, email, created_at, updated_at)"
     " SELECT md5('customer' || g)::uuid, s.store_id, 'Own', 'Own', g || '@own.example', '2026-04-01', '2026-04-01'"
@@ -46,9 +103,12 @@ OWN = (
     "INSERT INTO retail.orders (order_id, customer_id, store_id, order_date, total_amount, created_at, updated_at)"
     " SELECT md5('order' || email)::uuid, customer_id, store_id, '2026-04-02', 9, '2026-04-02', '2026-04-02'"
     " FROM retail.customers WHERE email LIKE '%@own.example'",
+    "UPDATE retail.orders SET status = status WHERE order_id IN (SELECT order_id FROM retail.orders"
+    f" WHERE store_id <> (SELECT store_id FROM retail.stores WHERE manager_id = '{SEATTLE}')"
+    " ORDER BY order_id LIMIT 50)",
     "VACUUM",
 )
-"""What happens in both afterwards: Seattle sells the very same."""
+"""What happens in both afterwards: Seattle sells the very same, and some of the others'."""
 
 
 @dataclass(frozen=True)
@@ -58,10 +118,12 @@ class Twin:
     Attributes:
         seattle: A session that acts as Seattle's manager.
         superuser: Bound by nothing.
+        login: How zava's login reaches it.
     """
 
     seattle: psycopg.Connection
     superuser: psycopg.Connection
+    login: str
 
 
 @contextmanager
@@ -80,12 +142,18 @@ def twins(cluster: EmbeddedServer, template: str) -> Iterator[tuple[Twin, Twin]]
             drop = f"DROP DATABASE {name} WITH (FORCE)"
             stack.callback(admin.execute, drop.encode())
         quiet, busy = (_open(stack, cluster, name) for name in names)
-        for text in BUSY:
-            busy.superuser.execute(text.encode())
-        for twin in (quiet, busy):
-            for text in OWN:
-                twin.superuser.execute(text.encode())
-            twin.superuser.execute("ANALYZE")
+        for texts, happens_in in (
+            (QUIET, [quiet]),
+            (BUSY, [busy]),
+            (REFRESHED, [quiet, busy]),
+            (BUSY_AFTER, [busy]),
+            (OWN, [quiet, busy]),
+            (BUSY_LAST, [busy]),
+            (("ANALYZE",), [quiet, busy]),
+        ):
+            for twin in happens_in:
+                for text in texts:
+                    twin.superuser.execute(text.encode())
         yield quiet, busy
 
 
@@ -137,4 +205,4 @@ def _open(stack: ExitStack, cluster: EmbeddedServer, name: str) -> Twin:
     superuser = stack.enter_context(
         psycopg.connect(cluster.conninfo(dbname=name, user="postgres"), autocommit=True)
     )
-    return Twin(seattle, superuser)
+    return Twin(seattle, superuser, conninfo)

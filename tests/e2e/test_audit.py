@@ -47,7 +47,7 @@ def test_every_call_is_one_line_with_what_it_got(start: Start, path: Path) -> No
     assert [list(line) for line in lines] == [FIELDS] * 5
     digest = hashlib.sha256(SECRET.encode()).hexdigest()
     first, second, failed, health, unknown = lines
-    assert first["role"] == "store_managers"
+    assert first["role"] == "store_managers_personal"
     assert {line["user_id"] for line in lines} == {SEATTLE}
     assert (first["rows"], first["cached"], first["outcome"]) == (1, False, "ok")
     assert (second["rows"], second["cached"], second["outcome"]) == (1, True, "ok")
@@ -60,6 +60,15 @@ def test_every_call_is_one_line_with_what_it_got(start: Start, path: Path) -> No
     ]
     assert all(line["ms"] > 0 for line in lines)
     assert all(re.fullmatch(r"\d{4}-.+\+00:00", line["time"]) for line in lines)
+
+
+def test_a_line_says_whether_the_person_has_the_right_to_personal_data(
+    start: Start, path: Path
+) -> None:
+    audited(start, path).query(SECRET)
+    start(REDMOND, audit_file=str(path), log_level="ERROR").query(SECRET)
+    roles = [line["role"] for line in entries(path)]
+    assert roles == ["store_managers_personal", "store_managers"]
 
 
 def test_the_file_is_private_and_holds_neither_sql_nor_rows(

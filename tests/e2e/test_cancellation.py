@@ -56,6 +56,27 @@ def cancel_among_innocents(process: StdioProcess, running: Running, count: int) 
     assert "ERROR" not in process.stderr
 
 
+@pytest.mark.parametrize("again", [50, "50"])
+def test_a_request_with_an_id_in_flight_is_refused_and_the_first_can_be_cancelled(
+    start: Start, running: Running, again: int | str
+) -> None:
+    process = start(application_name=APPLICATION)
+    call = {"name": "execute_sales_query", "arguments": {"postgresql_query": FOREVER}}
+    process.send({"id": 50, "method": "tools/call", "params": call})
+    poll(lambda: running() == 1, "the first one runs")
+    process.send({"id": again, "method": "ping"})
+    told = process.receive(again)["error"]  # type: ignore[arg-type]
+    assert told["code"] == -32600
+    assert "still in flight" in told["message"]
+    poll(lambda: running() == 1, "the first one still runs")
+    process.notify("notifications/cancelled", {"requestId": 50})
+    poll(lambda: running() == 0, "no statement is left")
+    process.send({"id": 50, "method": "ping"})
+    assert process.receive(50)["result"] == {}
+    process.send({"id": 50, "method": "ping"})
+    assert process.receive(50)["result"] == {}
+
+
 @pytest.fixture
 def small_pool(start: Start) -> StdioProcess:
     """A server whose calls wait for each other, for a while."""

@@ -20,6 +20,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from tests.conftest import RunPsql, temporary_database
 from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
 from tests.e2e.refusing_server import CannedServer, RefusingServer
@@ -159,9 +160,11 @@ def test_a_connection_string_that_is_wrong_is_told_alike(
     start: Start, tmp_path: Path, url: str, named: str
 ) -> None:
     process = start(handshake=False, database_url=url, log_level="WARNING")
+    # At once: a server that cannot start waits for two seconds, and no longer.
+    asked = process.ask("initialize", INITIALIZE)
     doctor = refusal(zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url))
     assert named in doctor
-    answer = process.receive(process.ask("initialize", INITIALIZE))
+    answer = process.receive(asked)
     told = answer["error"]["message"] if "error" in answer else None
     if told is None:  # libpq alone finds out, with the first connection
         told = process.query("SELECT 1").text
@@ -309,25 +312,32 @@ def test_a_stranger_is_told_where_the_ids_are(start: Start) -> None:
     assert "`zava users`" in process.stderr.splitlines()[-1]
 
 
+@pytest.fixture(scope="module")
+def oddly_named(cluster: EmbeddedServer, run_psql: RunPsql) -> Iterator[str]:
+    """A superuser's conninfo of a database with one store, whose name is not ASCII."""
+    for name in temporary_database(cluster, "template0"):
+        conninfo = cluster.conninfo(dbname=name, user="postgres")
+        loaded = run_psql(conninfo, "-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+        assert loaded.returncode == 0, loaded.stderr
+        with psycopg.connect(conninfo) as conn:
+            conn.execute(
+                "INSERT INTO retail.stores (name, location, manager_id)"
+                " VALUES ('Zōva → Łuk', 'x', %s)",
+                (SEATTLE,),
+            )
+        yield conninfo
+
+
 @pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
 @pytest.mark.parametrize("columns", ["40", "80", "120"])
 @pytest.mark.parametrize("color", ["", "1"])
 def test_ids_and_names_are_whole_on_any_console(
-    tmp_path: Path, empty_database: str, encoding: str, columns: str, color: str
+    tmp_path: Path, oddly_named: str, encoding: str, columns: str, color: str
 ) -> None:
-    name = "Zōva → Łuk"
-    loaded = zava(tmp_path, "init", "--no-seed", ZAVA_ADMIN_URL=empty_database)
-    assert loaded.returncode == 0, loaded.stderr
-    with psycopg.connect(empty_database, autocommit=True) as conn:
-        conn.execute(
-            "INSERT INTO retail.stores (name, location, manager_id)"
-            " VALUES (%s, 'x', %s)",
-            (name, SEATTLE),
-        )
     ran = zava(
         tmp_path,
         "users",
-        ZAVA_ADMIN_URL=empty_database,
+        ZAVA_ADMIN_URL=oddly_named,
         PYTHONIOENCODING=encoding,
         COLUMNS=columns,
         FORCE_COLOR=color,

@@ -24,7 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import zava as package
 from tests.e2e.command_line import ZAVA, Ran, refusal, zava
 from tests.e2e.stdio_process import environment
-from tests.people import NIL, SEATTLE, STORE_MANAGERS
+from tests.people import NIL, REDMOND, SEATTLE, STORE_MANAGERS
 from zava.admin.embedded import EmbeddedServer
 from zava.cli import main
 
@@ -249,14 +249,23 @@ def test_users_lists_everybody_who_can_be_served(
     ran = run("users", ZAVA_ADMIN_URL=admin)
     assert (ran.returncode, ran.stderr) == (0, "")
     heading, *lines = ran.stdout.splitlines()
-    assert heading.split() == ["name", "role", "user", "id", "stores"]
+    assert heading.split() == [
+        "name",
+        "role",
+        "personal",
+        "data",
+        "user",
+        "id",
+        "stores",
+    ]
     assert len(lines) == len(STORE_MANAGERS) + 4
     for store, user_id in STORE_MANAGERS.items():
         (line,) = [line for line in lines if user_id in line]
         assert line.startswith(f"{store} manager")
-        assert "store_managers" in line
+        may_read = "no" if user_id == REDMOND else "yes"
+        assert {"store_managers", may_read} < set(line.split())
     (head_office,) = [line for line in lines if line.startswith("Head Office")]
-    assert "regional_managers" in head_office
+    assert {"regional_managers", "yes"} < set(head_office.split())
 
 
 def test_users_of_an_empty_database_are_told_to_init(
@@ -266,6 +275,20 @@ def test_users_of_an_empty_database_are_told_to_init(
 
 
 # zava settings
+
+
+def test_refresh_says_how_many_days_it_has_added_up(
+    run: Run, cluster: EmbeddedServer, database: str
+) -> None:
+    admin = cluster.conninfo(dbname=database, user="postgres")
+    first = run("refresh", "--admin-url", admin)
+    assert first.returncode == 0, first.stderr
+    assert re.fullmatch(r"totals: [1-9]\d* days of stores in \d+\.\d s\n", first.stdout)
+    second = run("refresh", "--admin-url", admin, "--recommendations")
+    assert re.fullmatch(
+        r"totals: 0 days of stores in \d+\.\d s, recommendations counted again\n",
+        second.stdout,
+    )
 
 
 def settings_table(ran: Ran) -> dict[str, str]:
@@ -313,6 +336,47 @@ def test_settings_that_do_not_fit_are_one_line(
     line = refusal(run_here("settings", **variables))
     assert said in line
     assert "FOO; did you mean" not in line
+
+
+# zava doctor --data
+
+
+@pytest.mark.once
+@pytest.mark.thorough
+def test_the_doctor_of_the_data_tells_faults_from_gaps(
+    run: Run, empty_database: str
+) -> None:
+    admin = {"ZAVA_ADMIN_URL": empty_database}
+    assert run("init", "--no-seed", **admin).returncode == 0
+    clean = run("doctor", "--data", "--admin-url", empty_database)
+    assert (clean.returncode, clean.stderr) == (0, "")
+    assert re.fullmatch(r"checks of the data: \d+, faults: 0, notes: 0\n", clean.stdout)
+    with psycopg.connect(empty_database) as conn:
+        conn.execute(
+            """
+            WITH store AS (
+                INSERT INTO retail.stores (name) VALUES ('North') RETURNING store_id
+            )
+            INSERT INTO retail.orders
+                (store_id, source_id, order_date, total_amount, status)
+            SELECT store_id, E'A\\n1', '9999-01-01 12:00Z', 10, 'completed' FROM store
+            """
+        )
+    spoilt = run("doctor", "--data", **admin)
+    assert (spoilt.returncode, spoilt.stderr) == (1, "")
+    lines = spoilt.stdout.splitlines()
+    assert lines[0] == (
+        "fault: orders of a day that has not begun in their store: 1 (future_orders)"
+    )
+    assert lines[1] == r"  for example A\n1 (9999-01-01)"
+    assert "note: orders without lines: 1 (orders_without_lines)" in lines
+    assert ", faults: 1, notes: " in lines[-1]
+    told = run("doctor", "--data", "--json", **admin)
+    assert told.returncode == 1
+    checks = {check["name"]: check for check in json.loads(told.stdout)}
+    assert checks["future_orders"]["count"] == 1
+    assert checks["future_orders"]["examples"] == ["A\n1 (9999-01-01)"]
+    assert checks["order_totals"]["status"] == "pass"
 
 
 # zava client-config
@@ -458,6 +522,9 @@ def test_the_installed_command_names_its_version_and_its_commands(run: Run) -> N
         ("client-config", "emacs"),
         ("serve", "--metrics-port", "70000"),
         ("login", "add", "x"),
+        ("doctor", "--data", "--user", SEATTLE),
+        ("doctor", "--data", "--allow", "login"),
+        ("doctor", "--admin-url", UNREACHABLE),
     ],
     ids=" ".join,
 )

@@ -133,7 +133,8 @@ def test_the_demonstration_brings_an_older_database_up_to_date(
             "DROP FUNCTION retail.refresh_search_vocabulary(),"
             " retail.add_search_vocabulary(uuid[])"
         )
-        conn.execute("DROP TABLE retail.daily_sales, retail.search_vocabulary")
+        conn.execute("DROP VIEW retail.daily_sales")
+        conn.execute("DROP TABLE retail.search_vocabulary")
     again = zava(folder, "demo", *SCALE, **embedded)
     assert (again.returncode, again.stderr) == (0, "")
     test_a_store_s_performance_and_the_health_are_shown(again)
@@ -186,3 +187,9 @@ def test_a_login_of_one_s_own_works_on_it_and_is_said_to_keep_nobody_out(
     assert "not one that this database login may act as" in other.stderr
     removed = zava(tmp_path, "login", "remove", "laptop", **embedded)
     assert removed.returncode == 0, removed.stderr
+
+
+def test_the_doctor_looks_at_its_data(embedded: dict[str, str], tmp_path: Path) -> None:
+    ran = zava(tmp_path, "doctor", "--data", **embedded)
+    assert ran.stderr == ""
+    assert ran.stdout.splitlines()[-1].startswith("checks of the data: ")

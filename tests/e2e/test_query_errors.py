@@ -10,6 +10,13 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import Answer, StdioProcess
 from tests.people import regional_manager
+from zava.data.query_errors import (
+    BAD_CALL,
+    FEWER_COLUMNS,
+    NO_CHARACTER,
+    SIMPLER,
+    TOO_LARGE,
+)
 
 ONLY_A_QUERY = "only a single SELECT-like query can run here"
 QUERY_FIELD = {"code": "VALIDATION_ERROR", "field": "postgresql_query"}
@@ -22,7 +29,7 @@ def connections_stay_clean(server: StdioProcess) -> Iterator[None]:
     yield
     for _ in range(3):
         answer = server.query("SELECT current_user, 1", fresh=True)
-        assert answer.structured["rows"] == [["store_managers", 1]]
+        assert answer.structured["rows"] == [["store_managers_personal", 1]]
 
 
 def assert_failure(answer: Answer) -> dict[str, Any]:
@@ -104,6 +111,49 @@ def test_a_parameter_without_a_value_is_the_query_s_fault_and_is_not_tried_again
 @pytest.mark.parametrize(
     "sql",
     [
+        "SELECT amvalidate(403)",
+        "SELECT public.vector_accum('{}'::float8[], '[1,2,3]')",
+    ],
+)
+def test_a_bad_call_of_an_internal_function_is_the_query_s_fault(
+    server: StdioProcess, sql: str
+) -> None:
+    summary = "get_performance_summary"
+    before = server.call(summary).structured["pool"]
+    answer = server.query(sql)
+    error = assert_failure(answer)
+    assert error["code"] == "INTERNAL_ERROR"
+    assert error["sqlstate"] == "XX000"
+    assert error["hint"] == BAD_CALL
+    assert "its own log" not in answer.text
+    pool = server.call(summary).structured["pool"]
+    assert pool["requests_num"] - before["requests_num"] == 1
+    assert pool.get("connections_num") == before.get("connections_num")
+    assert server.call("health_check").structured["database"] == "healthy"
+
+
+@pytest.mark.parametrize(
+    ("sql", "hint"),
+    [
+        ("SELECT chr(0)", NO_CHARACTER),
+        ("SELECT chr(1114112)", NO_CHARACTER),
+        ("SELECT chr(55296)", NO_CHARACTER),
+        ("SELECT lpad('', 1073741823, 'x')", TOO_LARGE),
+        ("SELECT public.sparsevec_to_vector('{1:1}/20000', -1, false)", TOO_LARGE),
+        ("SELECT array_fill(1, ARRAY[100000, 100000])", TOO_LARGE),
+        (f"SELECT {'+'.join(['1'] * 20000)}", SIMPLER),
+        (f"SELECT {', '.join(['1'] * 1700)}", FEWER_COLUMNS),
+    ],
+)
+def test_a_limit_comes_with_a_hint_that_fits(
+    server: StdioProcess, sql: str, hint: str
+) -> None:
+    assert assert_failure(server.query(sql))["hint"] == hint
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
         "SELECT current_setting('TimeZone')",
         "SELECT ctid FROM retail.orders",
         "SELECT reltuples FROM pg_class",
@@ -115,6 +165,15 @@ def test_what_is_closed_is_said_to_be_closed(server: StdioProcess, sql: str) -> 
     error = assert_failure(server.query(sql))
     assert error["code"] == "INSUFFICIENT_PRIVILEGE"
     assert "closed to queries" in error["hint"]
+
+
+@pytest.mark.parametrize("clock", ["clock_timestamp()", "pg_catalog.timeofday()"])
+def test_the_error_of_a_closed_clock_names_now(
+    server: StdioProcess, clock: str
+) -> None:
+    error = assert_failure(server.query(f"SELECT {clock}"))
+    assert error["code"] == "INSUFFICIENT_PRIVILEGE"
+    assert "now() is the time of the query" in error["hint"]
 
 
 @pytest.mark.parametrize(
@@ -245,7 +304,7 @@ def test_an_argument_that_does_not_fit_is_refused_by_name(
             for number, period in enumerate(
                 [
                     "",
-                    "last week",
+                    "some week",
                     "2026-07-31..2026-07-01",
                     "1700-01-01..2100-01-01",
                     "2001-01-01..2026-01-01",
@@ -265,11 +324,57 @@ def test_a_call_that_cannot_be_made_is_refused_by_name(
     assert error == {"code": "VALIDATION_ERROR", "field": field}
 
 
+@pytest.mark.parametrize(
+    ("tool", "arguments", "limit"),
+    [
+        (
+            "get_product_recommendations",
+            {"product": "x" * 5001},
+            "at most 5000 characters",
+        ),
+        (
+            "get_product_recommendations",
+            {"product": ["SKU"] * 2000},
+            "at most 5000 characters",
+        ),
+        ("find_similar_products", {"product": "x" * 201}, "at most 200 characters"),
+        (
+            "semantic_search_products",
+            {"query_description": "x" * 10_001},
+            "at most 10000 characters",
+        ),
+        (
+            "get_store_performance",
+            {"store_id": "x" * 1001, "time_period": "2026"},
+            "at most 1000 characters",
+        ),
+        (
+            "get_multiple_table_schemas",
+            {"table_names": ["x" * 1001]},
+            "at most 1000 characters",
+        ),
+        ("get_multiple_table_schemas", {"table_names": ["x"] * 21}, "at most 20 items"),
+        ("execute_sales_query", {"postgresql_query": "SELECT 1", "max_rows": True}, ""),
+        (
+            "execute_sales_query",
+            {"postgresql_query": "SELECT 1", "max_rows": "1_0"},
+            "must be a number",
+        ),
+    ],
+)
+def test_an_argument_beyond_a_limit_is_told_the_limit(
+    server: StdioProcess, tool: str, arguments: dict[str, Any], limit: str
+) -> None:
+    answer = server.call(tool, **arguments)
+    assert assert_failure(answer)["code"] == "VALIDATION_ERROR"
+    assert limit in answer.text
+
+
 def test_an_unknown_period_lists_those_that_there_are(server: StdioProcess) -> None:
     answer = server.call(
-        "get_store_performance", store_id="seattle", time_period="last week"
+        "get_store_performance", store_id="seattle", time_period="some week"
     )
-    for form in ("last_7_days", "mtd", "2026-Q3", "2026-07-01..2026-07-31"):
+    for form in ("last_30_days", "mtd", "2026-Q3", "2026-07-01..2026-07-31"):
         assert form in answer.text
 
 

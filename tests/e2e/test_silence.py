@@ -98,10 +98,10 @@ def test_every_call_is_answered_when_the_network_goes_silent(
 ) -> None:
     process = start(
         database_url=silent.conninfo,
-        statement_timeout="0.5",
+        statement_timeout="0.2",
         connect_timeout="2",
-        pool_timeout="1",
-        retry_deadline="1",
+        pool_timeout="0.2",
+        retry_deadline="0.2",
         log_level="ERROR",
     )
     assert process.query("SELECT 1").structured["rows"] == [[1]]

@@ -80,7 +80,7 @@ def test_a_wheel_sets_up_a_database_and_serves_from_an_empty_folder(
     where = run("-c", "import zava; print(zava.__file__)").strip()
     assert Path(where) == unpacked / "zava" / "__init__.py"
     files = "from zava.data.statements import database_file as f"
-    for name in ("schema.sql", "seed"):
+    for name in ("schema.sql", "migrations/2_retail_model.sql", "seed"):
         found = run("-c", f"{files}; print(f({name!r}))").strip()
         assert Path(found) == unpacked / "zava" / "database" / name
     said = run("-m", "zava", "init", "--scale", "0.0001", "--as-of", "2026-06-30")
@@ -107,6 +107,6 @@ def test_a_wheel_holds_the_package_and_nothing_of_the_tests(unpacked: Path) -> N
     }
     in_wheel = {path.relative_to(unpacked) for path in unpacked.rglob("*")}
     assert in_checkout <= in_wheel
-    assert {"schema.sql", "seed"} == {
+    assert {"schema.sql", "migrations", "seed"} == {
         path.name for path in (unpacked / "zava" / "database").iterdir()
     }

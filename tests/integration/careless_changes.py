@@ -13,9 +13,9 @@ from tests.people import REDMOND
 
 GROUPS = ("store_managers", "regional_managers")
 TABLES = (
-    *("stores", "customers", "orders", "order_items", "inventory", "daily_sales"),
-    *("daily_product_sales", "monthly_product_sales", "daily_repeat_customers"),
-    *("monthly_repeat_customers", "customer_purchases", "product_pairs"),
+    *("stores", "customers", "orders", "order_items", "inventory", "kept_daily_sales"),
+    *("kept_daily_product_sales", "kept_monthly_product_sales", "kept_visits"),
+    *("changed_orders", "kept_customers", "product_pairs", "segment_products"),
     "regional_manager_stores",
 )
 AMOUNT = "7654321.09"
@@ -33,6 +33,7 @@ class Change:
         only_warns: Nothing is read by it; doctor warns.
         since: The first version of PostgreSQL in which it can be made.
         by_hand: What only the administrator can know how to take back.
+        is_harmless: Nothing is opened by it; doctor passes.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Change:
     only_warns: bool = False
     since: int = 16
     by_hand: str = ""
+    is_harmless: bool = False
 
 
 def _copies() -> Iterator[Change]:
@@ -126,12 +128,12 @@ def _copies() -> Iterator[Change]:
     yield Change(
         "child-of-a-shared-table",
         "CREATE TABLE retail.more () INHERITS (retail.categories);"
-        "INSERT INTO retail.more (category_id, name) SELECT customer_id, email FROM retail.customers",
+        "INSERT INTO retail.more (category_id, name) SELECT customer_id, last_name FROM retail.customers",
     )
     yield Change(
         "grandchild-of-a-shared-table",
         "CREATE TABLE retail.more () INHERITS (retail.categories); CREATE TABLE public.most () INHERITS (retail.more);"
-        "INSERT INTO public.most (category_id, name) SELECT customer_id, email FROM retail.customers",
+        "INSERT INTO public.most (category_id, name) SELECT customer_id, last_name FROM retail.customers",
     )
     yield Change(
         "child-of-orders-by-itself",
@@ -206,6 +208,17 @@ def _views() -> Iterator[Change]:
         "CREATE VIEW retail.v WITH (security_invoker) AS SELECT * FROM retail.orders; GRANT SELECT ON retail.v TO store_managers;"
         "ALTER VIEW retail.v RESET (security_invoker)",
     )
+    for name, change in {
+        "made-its-owner-s": "ALTER VIEW retail.{} RESET (security_invoker)",
+        "without-its-caller-s-rights": "ALTER VIEW retail.{} SET (security_invoker = false)",
+    }.items():
+        for view in (
+            "daily_sales",
+            "monthly_product_sales",
+            "product_sales_corrections",
+        ):
+            yield Change(f"{view}-{name}", change.format(view))
+    yield Change("view-of-totals-lost", "DROP VIEW retail.daily_sales")
     copied = "CREATE MATERIALIZED VIEW {0} AS SELECT {1} FROM retail.{2}; GRANT SELECT ON {0} TO {3}"
     for name, target, columns, source, grantee in (
         ("in-retail", "retail.m", "*", "orders", "store_managers"),
@@ -520,8 +533,8 @@ def _own_functions() -> Iterator[Change]:
         ("identity_seal(uuid)", "store_managers"),
         ("sealed_user_id()", "regional_managers"),
         ("login_may_act_as(uuid)", "PUBLIC"),
-        ("recall_purchases(uuid[])", "store_managers"),
-        ("rebuild_sales_totals()", "PUBLIC"),
+        ("mark_all_orders()", "store_managers"),
+        ("refresh_sales_totals()", "PUBLIC"),
         ("get_user_store_list()", "store_managers"),
     ):
         yield Change(
@@ -615,6 +628,16 @@ def _roles() -> Iterator[Change]:
         "group-is-the-owner",
         "GRANT zava_owner TO store_managers",
         undo="REVOKE zava_owner FROM store_managers",
+    )
+    yield Change(
+        "login-loads",
+        "GRANT zava_loader TO zava_server",
+        undo="REVOKE zava_loader FROM zava_server",
+    )
+    yield Change(
+        "group-loads",
+        "GRANT zava_loader TO store_managers",
+        undo="REVOKE zava_loader FROM store_managers",
     )
     yield Change(
         "group-reads-all",
@@ -790,7 +813,7 @@ def _in_a_closed_schema() -> Iterator[Change]:
     yield Change(
         "pieces-of-long-values",
         "DO $$ BEGIN EXECUTE 'GRANT SELECT ON ' || (SELECT reltoastrelid::regclass FROM pg_class"
-        " WHERE oid = 'retail.customer_purchases'::regclass) || ' TO PUBLIC'; END $$",
+        " WHERE oid = 'retail.kept_customers'::regclass) || ' TO PUBLIC'; END $$",
     )
     yield Change(
         "table-of-somebody-else", "ALTER TABLE retail.stores OWNER TO postgres"
@@ -916,18 +939,18 @@ ANALYST = (
 def _of_the_structure() -> Iterator[Change]:
     """Nothing is read by these, but figures are wrong or tools fail."""
     for name, sql in {
-        "trigger-disabled": "ALTER TABLE retail.orders DISABLE TRIGGER total_insert",
+        "trigger-disabled": "ALTER TABLE retail.orders DISABLE TRIGGER mark_insert",
         "triggers-disabled": "ALTER TABLE retail.order_items DISABLE TRIGGER ALL",
-        "trigger-of-replicas": "ALTER TABLE retail.order_items ENABLE REPLICA TRIGGER set_sold_on",
+        "trigger-of-replicas": "ALTER TABLE retail.order_items ENABLE REPLICA TRIGGER mark_insert",
         "column-revoked": "REVOKE SELECT (stock_level) ON retail.inventory FROM store_managers",
         "policy-that-hides": "CREATE POLICY recent ON retail.orders AS RESTRICTIVE FOR SELECT TO store_managers"
         " USING (order_date > '2021-01-01')",
-        "column-of-the-chain": "ALTER TABLE retail.daily_sales ADD COLUMN chain_revenue numeric;"
-        " GRANT SELECT (chain_revenue) ON retail.daily_sales TO store_managers",
+        "column-of-the-chain": "ALTER TABLE retail.kept_daily_sales ADD COLUMN chain_revenue numeric;"
+        " GRANT SELECT (chain_revenue) ON retail.kept_daily_sales TO store_managers",
         "column-that-counts": "ALTER TABLE retail.orders ADD COLUMN order_no bigint GENERATED ALWAYS AS IDENTITY;"
         " GRANT SELECT (order_no) ON retail.orders TO store_managers",
         "owner-policy-dropped": "DROP POLICY owner_orders ON retail.orders",
-        "trigger-dropped": "DROP TRIGGER total_update ON retail.orders",
+        "trigger-dropped": "DROP TRIGGER mark_update ON retail.orders",
         "column-renamed": "ALTER TABLE retail.inventory RENAME COLUMN store_id TO shop_id",
         "identity-that-fails": "CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid"
         " LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER SET search_path = pg_catalog, pg_temp"
@@ -988,6 +1011,281 @@ def _casts() -> Iterator[Change]:
         )
 
 
+def _personal_data() -> Iterator[Change]:
+    """Personal data without the right to them."""
+    customers, policy = "retail.customers", "personal_data_customers"
+    both = "store_managers_personal, regional_managers_personal"
+    for name, sql in {
+        "email-granted": f"GRANT SELECT (email) ON {customers} TO store_managers",
+        "names-granted-to-everybody": f"GRANT SELECT (first_name, last_name) ON {customers} TO PUBLIC",
+        "loyalty-granted-to-the-login": f"GRANT SELECT (loyalty_number) ON {customers} TO zava_server",
+        "customers-granted": f"GRANT SELECT ON {customers} TO regional_managers",
+        "customers-granted-to-everybody": f"GRANT SELECT ON {customers} TO PUBLIC",
+        "right-policy-dropped": f"DROP POLICY {policy} ON {customers}",
+        "right-policy-of-one-group": f"ALTER POLICY {policy} ON {customers} TO store_managers_personal",
+        "right-policy-true": f"ALTER POLICY {policy} ON {customers} {TRUE}",
+        "right-policy-or-true": f"ALTER POLICY {policy} ON {customers} USING ((SELECT retail.may_read_personal_data()) OR true)",
+        "right-policy-for-the-plain-group": f"ALTER POLICY {policy} ON {customers} TO store_managers, {both}",
+        "right-policy-permissive": f"DROP POLICY {policy} ON {customers}; CREATE POLICY {policy} ON {customers} FOR SELECT TO {both}"
+        " USING ((SELECT retail.may_read_personal_data()))",
+        "right-of-everybody": "CREATE OR REPLACE FUNCTION retail.may_read_personal_data() RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE"
+        " SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN true; END $$",
+        "mark-of-everybody": "CREATE OR REPLACE FUNCTION retail.has_personal_data_right(user_id uuid) RETURNS boolean LANGUAGE plpgsql STABLE STRICT"
+        " PARALLEL SAFE SET search_path = pg_catalog, pg_temp AS $$ BEGIN RETURN true; END $$",
+        "mark-that-everybody-asks": "GRANT EXECUTE ON FUNCTION retail.has_personal_data_right(uuid) TO store_managers",
+        "right-that-nobody-asks": "REVOKE EXECUTE ON FUNCTION retail.may_read_personal_data() FROM store_managers_personal",
+        "policy-of-personal-data-true": f"CREATE POLICY p ON retail.orders TO store_managers_personal {TRUE}",
+        "copy-for-personal-data": f"CREATE TABLE retail.copy AS SELECT email FROM {customers}; GRANT SELECT ON retail.copy TO store_managers_personal",
+        "view-for-personal-data": f"CREATE VIEW retail.v AS SELECT email FROM {customers}; GRANT SELECT ON retail.v TO regional_managers_personal",
+        "set-config-for-personal-data": "GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO store_managers_personal",
+        "insert-for-personal-data": "GRANT INSERT ON retail.orders TO store_managers_personal",
+    }.items():
+        yield Change(name, sql)
+    for name, role, member in (
+        ("analysts", "store_managers_personal", "analyst"),
+        ("the-other-group", "regional_managers_personal", "store_managers_personal"),
+        ("the-plain-other-group", "regional_managers_personal", "store_managers"),
+    ):
+        yield Change(
+            f"personal-data-for-{name}",
+            f"{ANALYST} GRANT {role} TO {member}",
+            undo=f"REVOKE {role} FROM {member}; DROP OWNED BY analyst; DROP ROLE analyst",
+        )
+    yield Change(
+        "personal-data-inherited",
+        "GRANT store_managers_personal TO zava_server WITH INHERIT TRUE",
+        undo="GRANT store_managers_personal TO zava_server WITH INHERIT FALSE",
+    )
+    plain = "store_managers TO store_managers_personal"
+    for name, sql in {
+        "without-the-plain-group": f"REVOKE {plain.replace(' TO ', ' FROM ')}",
+        "without-inheritance": f"GRANT {plain} WITH INHERIT FALSE",
+        "handed-on": f"GRANT {plain} WITH ADMIN TRUE",
+    }.items():
+        yield Change(
+            f"personal-data-{name}",
+            sql,
+            undo=f"GRANT {plain} WITH INHERIT TRUE, SET FALSE, ADMIN FALSE",
+        )
+
+
+def _columns() -> Iterator[Change]:
+    """Columns that schema.sql keeps closed, or that somebody has added, in a table of zava's."""
+    customers, orders = "retail.customers", "retail.orders"
+    for name, sql in {
+        "other-stores-of-customers": f"GRANT SELECT (store_ids) ON {customers} TO store_managers",
+        "other-stores-for-everybody": f"GRANT SELECT (store_ids) ON {customers} TO PUBLIC",
+        "other-stores-for-the-login": f"GRANT SELECT (store_ids) ON {customers} TO zava_server",
+        "other-stores-for-personal-data": f"GRANT SELECT (store_ids) ON {customers} TO regional_managers_personal",
+        "other-stores-by-the-table": f"GRANT SELECT ON {customers} TO store_managers_personal",
+        "other-stores-listed-as-shared": f"GRANT SELECT (store_ids) ON {customers} TO regional_managers;"
+        " INSERT INTO retail.shared_objects VALUES ('retail.customers.store_ids', 'whole numbers')",
+        "note-of-customers": f"ALTER TABLE {customers} ADD COLUMN note text; GRANT SELECT (note) ON {customers} TO store_managers",
+        "note-for-the-login": f"ALTER TABLE {orders} ADD COLUMN note text; GRANT SELECT (note) ON {orders} TO zava_server",
+        "note-by-the-table": f"ALTER TABLE {orders} ADD COLUMN note text; GRANT SELECT ON {orders} TO store_managers",
+        "note-of-the-key": "ALTER TABLE retail.identity_key ADD COLUMN note text; GRANT SELECT (note) ON retail.identity_key TO store_managers",
+        "reasons-of-shared-objects": "GRANT SELECT ON retail.shared_objects TO PUBLIC;"
+        " ALTER TABLE retail.shared_objects ADD COLUMN note text; GRANT SELECT (note) ON retail.shared_objects TO PUBLIC",
+        "column-of-orders-for-everybody": f"GRANT SELECT (customer_id) ON {orders} TO PUBLIC",
+        "column-of-orders-for-the-login": f"GRANT SELECT (status) ON {orders} TO zava_server",
+        "orders-for-everybody": f"GRANT SELECT ON {orders} TO PUBLIC",
+        "stock-for-the-login": "GRANT SELECT ON retail.inventory TO zava_server",
+        "column-of-a-view-revoked": "REVOKE SELECT (revenue) ON retail.daily_sales FROM store_managers",
+    }.items():
+        yield Change(name, sql)
+    for name, column, value in (
+        ("e-mail-as-the-chain-s-key", "source_id text", "lower(email)"),
+        ("name-as-a-day", "signed_up_on date", "make_date(length(last_name), 1, 1)"),
+    ):
+        yield Change(
+            name,
+            f"ALTER TABLE {customers} DROP COLUMN {column.partition(' ')[0]} CASCADE,"
+            f" ADD COLUMN {column} GENERATED ALWAYS AS ({value}) STORED;"
+            f" GRANT SELECT ({column.partition(' ')[0]}) ON {customers} TO store_managers, regional_managers",
+        )
+
+
+DEPUTY = "CREATE ROLE deputy; GRANT {0} TO deputy WITH ADMIN TRUE; SET ROLE deputy; GRANT {0} TO {1} WITH {2}; RESET ROLE"
+
+
+def _memberships() -> Iterator[Change]:
+    """Memberships that somebody else than the superuser has granted."""
+    for name, role, member, options in (
+        ("inherited", "store_managers", "zava_server", "INHERIT TRUE"),
+        ("personal-inherited", "store_managers_personal", "zava_server", "INHERIT TRUE"),
+        ("to-hand-on", "regional_managers", "zava_server", "ADMIN TRUE, INHERIT FALSE"),
+        ("of-the-other-group", "regional_managers", "store_managers", "INHERIT TRUE"),
+    ):  # fmt: skip
+        yield Change(
+            f"membership-by-a-deputy-{name}",
+            DEPUTY.format(role, member, options),
+            undo=f"REVOKE {role} FROM deputy CASCADE; DROP ROLE deputy",
+        )
+    yield Change(
+        "membership-handed-on-by-the-login",
+        "CREATE ROLE deputy; GRANT store_managers TO zava_server WITH ADMIN TRUE; SET ROLE zava_server;"
+        " GRANT store_managers TO deputy; RESET ROLE",
+        undo="GRANT store_managers TO zava_server WITH ADMIN FALSE; DROP ROLE deputy",
+    )
+
+
+HIDDEN = f"""
+    CREATE SCHEMA hidden;
+    CREATE FUNCTION hidden.f(text) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER AS
+        $$ BEGIN RAISE EXCEPTION 'order no %', {SUM_OF_REDMOND}; END $$;
+    CREATE FUNCTION hidden.g(text, text) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT hidden.f($1)';
+    CREATE DOMAIN hidden.base AS text CHECK (hidden.f(VALUE));
+"""
+SHOP = """
+    CREATE TYPE public.shop AS (id uuid);
+    CREATE FUNCTION hidden.eq(public.shop, public.shop) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS 'SELECT hidden.f(''x'')';
+    CREATE FUNCTION hidden.lt(public.shop, public.shop) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+    CREATE OPERATOR hidden.= (FUNCTION = hidden.eq, LEFTARG = public.shop, RIGHTARG = public.shop);
+    CREATE OPERATOR hidden.< (FUNCTION = hidden.lt, LEFTARG = public.shop, RIGHTARG = public.shop);
+"""
+TWO_SHOPS = (
+    "(VALUES (row('{0}')::public.shop), (row('{0}')::public.shop)) AS v (x)".format(
+        "11111111-1111-1111-1111-111111111111"
+    )
+)
+
+
+def _roundabout_to_a_closed_schema() -> Iterator[Change]:
+    """A function in a closed schema, and what leads there from an open one."""
+    for name, sql, *reads in (
+        ("column-of-a-table", "CREATE TABLE public.contacts (email hidden.base)",
+         "SELECT ROW('x')::public.contacts", "SELECT json_populate_record(NULL::public.contacts, '{\"email\": \"x\"}')"),
+        ("column-of-zava-s", "DROP DOMAIN hidden.base; CREATE DOMAIN hidden.base AS text CHECK (VALUE IS NULL OR hidden.f(VALUE));"
+         " ALTER TABLE retail.products ADD COLUMN colour hidden.base",
+         "SELECT jsonb_populate_record(NULL::retail.products, '{\"colour\": \"x\"}')"),
+        ("domain", "CREATE DOMAIN public.code AS hidden.base", "SELECT ''::public.code"),
+        ("operator-of-a-domain", "CREATE OPERATOR hidden.@@@ (FUNCTION = hidden.g, LEFTARG = text, RIGHTARG = text);"
+         " CREATE DOMAIN public.code AS text CHECK (VALUE OPERATOR(hidden.@@@) 'x')", "SELECT ''::public.code"),
+        ("part-of-a-type", "CREATE TYPE public.pair AS (a hidden.base[])", "SELECT '(\"{x}\")'::public.pair"),
+        ("range", "CREATE TYPE public.span AS RANGE (subtype = hidden.base)", "SELECT '[x,y]'::public.span"),
+        ("negator", "CREATE OPERATOR public.=== (FUNCTION = texteq, LEFTARG = text, RIGHTARG = text);"
+         " CREATE OPERATOR hidden.!== (FUNCTION = hidden.g, LEFTARG = text, RIGHTARG = text, NEGATOR = OPERATOR(public.===))",
+         "SELECT 1 FROM retail.products WHERE NOT (name::text OPERATOR(public.===) 'x') LIMIT 1"),
+        ("negator-of-postgresql-s-own", "CREATE FUNCTION hidden.apart(text[], text[]) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS"
+         " 'SELECT hidden.f(''x'')'; CREATE FUNCTION hidden.apart(anyarray, anyarray) RETURNS boolean LANGUAGE sql SECURITY DEFINER AS"
+         " 'SELECT hidden.f(''x'')'; CREATE OPERATOR hidden.!&& (FUNCTION = hidden.apart, LEFTARG = anyarray, RIGHTARG = anyarray,"
+         " NEGATOR = OPERATOR(pg_catalog.&&))",
+         "SELECT 1 FROM retail.products WHERE NOT (ARRAY[name::text] OPERATOR(pg_catalog.&&) ARRAY['x']) LIMIT 1"),
+        ("equality-of-a-type", SHOP + "CREATE OPERATOR CLASS public.shop_ops DEFAULT FOR TYPE public.shop USING btree AS"
+         " OPERATOR 1 hidden.<, OPERATOR 3 hidden.=, FUNCTION 1 (public.shop, public.shop) pg_catalog.btrecordcmp(record, record)",
+         f"SELECT DISTINCT x FROM {TWO_SHOPS}", f"SELECT x, count(*) FROM {TWO_SHOPS} GROUP BY x",
+         f"SELECT (array_agg(x) = array_agg(x))::text FROM {TWO_SHOPS}"),
+        ("order-of-a-closed-class", SHOP + "CREATE FUNCTION hidden.cmp(public.shop, public.shop) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS"
+         " 'BEGIN PERFORM hidden.f(''x''); END'; CREATE OPERATOR CLASS hidden.shop_ops DEFAULT FOR TYPE public.shop USING btree AS"
+         " OPERATOR 1 hidden.<, OPERATOR 3 hidden.=, FUNCTION 1 hidden.cmp(public.shop, public.shop);"
+         " REVOKE EXECUTE ON FUNCTION hidden.cmp(public.shop, public.shop) FROM PUBLIC", f"SELECT max(x::text) FROM (SELECT x FROM {TWO_SHOPS} ORDER BY x) AS s"),
+        ("family-of-postgresql-s-own", SHOP + "CREATE FUNCTION hidden.cmp(public.shop, uuid) RETURNS integer LANGUAGE plpgsql SECURITY DEFINER AS"
+         " 'BEGIN PERFORM hidden.f(''x''); END'; ALTER OPERATOR FAMILY pg_catalog.uuid_ops USING btree ADD FUNCTION 1 (public.shop, uuid)"
+         " hidden.cmp(public.shop, uuid)"),
+        ("function-listed-as-shared", "CREATE FUNCTION public.listed() RETURNS boolean LANGUAGE sql BEGIN ATOMIC SELECT hidden.f('x'); END;"
+         " INSERT INTO retail.shared_objects VALUES ('public.listed()', 'says yes')", "SELECT public.listed()"),
+        ("policy-of-a-shared-table", "CREATE TABLE public.holidays (day date); INSERT INTO public.holidays VALUES ('2026-12-25');"
+         " GRANT SELECT (day) ON public.holidays TO PUBLIC; ALTER TABLE public.holidays ENABLE ROW LEVEL SECURITY;"
+         " CREATE POLICY p ON public.holidays USING (hidden.f('x')); INSERT INTO retail.shared_objects VALUES ('public.holidays', 'calendar')",
+         "SELECT * FROM public.holidays"),
+        ("cast-of-a-closed-type", "CREATE TYPE hidden.code AS ENUM ('A'); CREATE TABLE public.codes (code hidden.code);"
+         " INSERT INTO public.codes VALUES ('A'); GRANT SELECT (code) ON public.codes TO PUBLIC;"
+         " INSERT INTO retail.shared_objects VALUES ('public.codes', 'codes');"
+         " CREATE FUNCTION hidden.as_json(hidden.code) RETURNS json LANGUAGE sql SECURITY DEFINER AS 'SELECT to_json(hidden.f(''x''))';"
+         " CREATE CAST (hidden.code AS json) WITH FUNCTION hidden.as_json(hidden.code)", "SELECT to_json(code)::text FROM public.codes"),
+    ):  # fmt: skip
+        yield Change(f"hidden-behind-{name}", HIDDEN + sql, tuple(reads))
+
+
+EXTENSION = """
+    INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)
+    VALUES (97002, 'codes', 10, '{0}'::regnamespace, true, '1');
+    CREATE TYPE {0}.code AS ENUM ('A', 'B');
+    CREATE FUNCTION {0}.as_number({0}.code) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';
+    CREATE CAST ({0}.code AS integer) WITH FUNCTION {0}.as_number({0}.code);
+    CREATE FUNCTION {0}.compared({0}.code, {0}.code) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 0';
+    CREATE OPERATOR CLASS {0}.code_order FOR TYPE {0}.code USING btree AS FUNCTION 1 {0}.compared({0}.code, {0}.code);
+    ALTER EXTENSION codes ADD TYPE {0}.code; ALTER EXTENSION codes ADD FUNCTION {0}.as_number({0}.code);
+    ALTER EXTENSION codes ADD FUNCTION {0}.compared({0}.code, {0}.code); ALTER EXTENSION codes ADD CAST ({0}.code AS integer);
+    ALTER EXTENSION codes ADD OPERATOR CLASS {0}.code_order USING btree;
+"""
+
+
+def _others_of_the_same_name() -> Iterator[Change]:
+    """Views and triggers of zava's that do something else, and what the search cannot do without."""
+    of = "INSERT ON retail.orders REFERENCING NEW TABLE AS new_rows FOR EACH STATEMENT"
+    nothing = (
+        "CREATE FUNCTION retail.nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';"
+        " REVOKE EXECUTE ON FUNCTION retail.nothing() FROM PUBLIC; "
+    )
+    for name, sql in {
+        "view-of-twice-the-revenue": "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW retail.daily_sales WITH (security_invoker = true) AS SELECT"
+        " store_id, day, (revenue * 2)::numeric(16, 2) AS revenue, orders, cancelled_orders, returned_orders, customers, returns, returned_amount FROM ('"
+        " || rtrim(pg_get_viewdef('retail.daily_sales'), ';') || ') AS d'; END $$",
+        "view-with-a-column-more": "DO $$ BEGIN EXECUTE 'CREATE OR REPLACE VIEW retail.daily_product_sales WITH (security_invoker = true) AS"
+        " SELECT d.*, 1 AS one FROM (' || rtrim(pg_get_viewdef('retail.daily_product_sales'), ';') || ') AS d'; END $$",
+        "trigger-of-another-function": nothing + f"CREATE OR REPLACE TRIGGER mark_insert AFTER {of} EXECUTE FUNCTION retail.nothing()",
+        "trigger-of-another-event": "CREATE OR REPLACE TRIGGER mark_truncate AFTER INSERT ON retail.orders"
+        " FOR EACH STATEMENT EXECUTE FUNCTION retail.mark_orders()",
+        "trigger-with-a-condition": f"CREATE OR REPLACE TRIGGER mark_insert AFTER {of} WHEN (false) EXECUTE FUNCTION retail.mark_orders()",
+        "schema-of-the-vectors-closed": "REVOKE USAGE ON SCHEMA public FROM PUBLIC, store_managers, regional_managers",
+    }.items():  # fmt: skip
+        yield Change(name, sql)
+    yield Change(
+        "harmless-schema-public-closed",
+        "REVOKE USAGE ON SCHEMA public FROM PUBLIC",
+        is_harmless=True,
+    )
+    for table, column in (
+        ("pg_attribute", "attmissingval"),
+        ("pg_attribute", "attfdwoptions"),
+        ("pg_foreign_table", "ftoptions"),
+        ("pg_foreign_data_wrapper", "fdwoptions"),
+    ):
+        yield Change(
+            f"{column}-for-everybody",
+            f"GRANT SELECT ({column}) ON pg_catalog.{table} TO PUBLIC",
+            only_warns=True,
+        )
+
+
+def _harmless() -> Iterator[Change]:
+    """What opens nothing, so that an administrator need not ask."""
+    erp = "CREATE SCHEMA erp; "
+    for name, sql in {
+        "range-in-a-closed-schema": erp + "CREATE TYPE erp.span AS RANGE (subtype = float8)",
+        "range-in-public": "CREATE TYPE public.span AS RANGE (subtype = float8)",
+        "cast-in-a-closed-schema": erp + "CREATE TYPE erp.code AS ENUM ('A', 'B');"
+        " CREATE FUNCTION erp.as_number(erp.code) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 1';"
+        " CREATE CAST (erp.code AS integer) WITH FUNCTION erp.as_number(erp.code);"
+        " CREATE FUNCTION erp.as_code(integer) RETURNS erp.code LANGUAGE sql IMMUTABLE AS 'SELECT ''A''::erp.code';"
+        " CREATE CAST (integer AS erp.code) WITH FUNCTION erp.as_code(integer)",
+        "operator-class-in-a-closed-schema": erp + "CREATE TYPE erp.code AS ENUM ('A', 'B');"
+        " CREATE FUNCTION erp.compared(erp.code, erp.code) RETURNS integer LANGUAGE sql IMMUTABLE AS 'SELECT 0';"
+        " CREATE OPERATOR CLASS erp.code_order FOR TYPE erp.code USING btree AS FUNCTION 1 erp.compared(erp.code, erp.code)",
+        "all-sorts-in-a-closed-schema": erp + "CREATE FUNCTION erp.f(integer, integer) RETURNS integer LANGUAGE sql SECURITY DEFINER AS 'SELECT 1';"
+        " CREATE OPERATOR erp.@@ (FUNCTION = erp.f, LEFTARG = integer, RIGHTARG = integer); CREATE AGGREGATE erp.a (integer) (SFUNC = erp.f, STYPE = integer);"
+        " CREATE DOMAIN erp.d AS integer CHECK (erp.f(VALUE, 1) > 0); CREATE TYPE erp.t AS (a erp.d); CREATE TABLE erp.x (a erp.d);"
+        " CREATE VIEW erp.v AS SELECT erp.f(1, 1) FROM retail.orders; CREATE MATERIALIZED VIEW erp.m AS SELECT * FROM retail.customers;"
+        " CREATE SEQUENCE erp.s",
+        "extension-in-a-closed-schema": erp + EXTENSION.format("erp"),
+        "extension-listed-as-shared": EXTENSION.format("public")
+        + "INSERT INTO retail.shared_objects VALUES ('extension codes', 'a type only')",
+        "backup-in-retail": "CREATE TABLE retail.backup AS SELECT * FROM retail.customers;"
+        " CREATE VIEW retail.everything AS SELECT * FROM retail.orders",
+        "own-policy-of-another-role": f"{ANALYST} GRANT SELECT ON retail.orders TO analyst;"
+        " CREATE POLICY analyst ON retail.orders FOR SELECT TO analyst USING (true)",
+        "own-index-and-statistics": "CREATE INDEX ON retail.orders (lower(status));"
+        " CREATE STATISTICS retail.own ON store_id, status FROM retail.orders; ALTER TABLE retail.customers ADD COLUMN crm_id bigint",
+    }.items():  # fmt: skip
+        yield Change(
+            f"harmless-{name}",
+            sql,
+            is_harmless=True,
+            undo="DROP ROLE IF EXISTS analyst" if "analyst" in sql else "",
+        )
+
+
 def every_change() -> list[Change]:
     """Return every change, each name once."""
     parts = (
@@ -1009,5 +1307,11 @@ def every_change() -> list[Change]:
         _of_the_structure,
         _passed_on,
         _casts,
+        _personal_data,
+        _columns,
+        _memberships,
+        _roundabout_to_a_closed_schema,
+        _harmless,
+        _others_of_the_same_name,
     )
     return [change for part in parts for change in part()]

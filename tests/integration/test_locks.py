@@ -17,6 +17,7 @@ import psycopg
 import pytest
 from psycopg import errors as pg
 
+from tests.integration.careless_changes import GROUPS
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 from zava.data.pipeline import exchange
@@ -262,7 +263,7 @@ def test_the_transaction_runs_as_the_group_and_not_as_the_login(
     shop = open_shop()
     text = "SELECT current_user, session_user"
     result = shop.server.fetch(text, shop.seattle, 1)
-    assert result.rows == (("store_managers", "zava_server"),)
+    assert result.rows == (("store_managers_personal", "zava_server"),)
 
 
 # 4 and 5. Closed functions, and the seal --------------------------------------
@@ -391,5 +392,37 @@ def test_the_policies_alone_show_each_person_their_store(
         conn.execute(f"SET app.current_rls_seal = '{identity.seal}'".encode())
         for table in tables:
             query = f"SELECT DISTINCT store_id FROM retail.{table}"
+            if table == "customers":  # also those who have bought here
+                query += " WHERE customer_id NOT IN (SELECT customer_id FROM retail.orders WHERE customer_id IS NOT NULL)"
             seen = conn.execute(query.encode())
-            assert {row[0] for row in seen} == set(identity.store_ids)
+            assert {row[0] for row in seen} <= set(identity.store_ids)
+            seen = conn.execute(
+                f"SELECT DISTINCT store_id FROM retail.{table}".encode()
+            )
+            assert {row[0] for row in seen} >= set(identity.store_ids)
+
+
+@pytest.mark.parametrize("is_granted", [False, True], ids=["columns", "whole-table"])
+@pytest.mark.parametrize("group", [*GROUPS, *(f"{group}_personal" for group in GROUPS)])
+def test_whoever_becomes_a_group_cannot_drop_what_it_owns(
+    cluster: EmbeddedServer, database: str, group: str, is_granted: bool
+) -> None:
+    # PostgreSQL would take the group out of the policies, and its rights away.
+    policies = (
+        "SELECT polname, polroles::text FROM pg_policy ORDER BY polrelid, polname"
+    )
+    admin = cluster.conninfo(dbname=database, user="postgres")
+    with psycopg.connect(admin, autocommit=True) as superuser:
+        if is_granted:
+            superuser.execute(
+                f"GRANT SELECT ON retail.customers, retail.orders, retail.chain TO {group}".encode()
+            )
+        before = superuser.execute(policies).fetchall()
+        login = cluster.conninfo(dbname=database, user="zava_server")
+        with psycopg.connect(login, autocommit=True) as conn:
+            conn.execute(f"SET ROLE {group}".encode())
+            with pytest.raises(pg.InsufficientPrivilege):
+                conn.execute(f"DROP OWNED BY {group}".encode())
+            with pytest.raises(pg.InsufficientPrivilege):
+                conn.execute(f"REASSIGN OWNED BY {group} TO zava_owner".encode())
+        assert superuser.execute(policies).fetchall() == before

@@ -11,6 +11,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.fakes import server_with
+from zava.admin.data_quality import DATA_CHECKS
 from zava.data.posture.checks import CHECKS
 from zava.settings import PREFIX, Settings
 
@@ -119,6 +120,15 @@ def test_the_operator_s_page_lists_every_check_in_order() -> None:
     assert tuple(re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)) == CHECKS
 
 
+def test_the_operator_s_page_lists_every_check_of_the_data_in_order() -> None:
+    _, _, section = DOCS["operations.md"].partition("## Check the data:")
+    section, _, _ = section.partition("\n## ")
+    similar = "similar_source_ids_"
+    names = [similar + "TABLE" if n.startswith(similar) else n for n in DATA_CHECKS]
+    listed = re.findall(r"^\| `(\w+)` \|", section, re.MULTILINE)
+    assert listed == list(dict.fromkeys(names))
+
+
 def test_the_readme_shows_both_commands_in_one_line_each() -> None:
     commands = re.findall(r"^\$ (python3 -m venv .+)$", README, re.MULTILINE)
     assert [c.rsplit("/", 1)[1] for c in commands] == ["zava demo", "tox p"]
@@ -147,7 +157,7 @@ def named_paths() -> Iterator[tuple[Path, str]]:
     That tells of files that are gone.
     """
     tops = (
-        r"zava|tests|bench|seed|docs",
+        r"zava|tests|bench|seed|migrations|docs",
         r"protocol|service|data|infra|admin|settings|ai",
     )
     for page in PAGES:

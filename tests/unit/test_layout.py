@@ -205,7 +205,7 @@ def test_setup_cfg_takes_every_file_of_statements_along() -> None:
     folders = {path.parent for path in PACKAGE.rglob("*.sql")}
     names = {".".join(folder.relative_to(PACKAGE.parent).parts) for folder in folders}
     # In the wheel these are there, and in the checkout at the top level.
-    names -= {"zava.database", "zava.database.seed"}
+    names -= {"zava.database", "zava.database.migrations", "zava.database.seed"}
     assert names
     assert names == {name for name, files in taken.items() if files == "*.sql"}
 

@@ -8,11 +8,11 @@ SELECT DISTINCT embedding_model AS model FROM retail.product_description_embeddi
 -- The next products whose vector is missing, of another text, or of another model.
 SELECT p.product_id, t.embedded_text, t.text_hash
 FROM retail.products AS p
-JOIN retail.categories AS c ON c.category_id = p.category_id
-JOIN retail.product_types AS k ON k.type_id = p.type_id
+LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
+LEFT JOIN retail.product_types AS k ON k.type_id = p.type_id
 CROSS JOIN LATERAL (
     SELECT text AS embedded_text, encode(sha256(convert_to(text, 'UTF8')), 'hex') AS text_hash
-    FROM (SELECT concat(p.name, '. ', k.name, '. ', c.name, '. ', p.description) AS text) AS made
+    FROM (SELECT concat_ws('. ', p.name, k.name, c.name, p.description) AS text) AS made
 ) AS t
 LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = p.product_id
 WHERE p.product_id > %(after)s
@@ -24,12 +24,12 @@ LIMIT %(limit)s
 -- How many these are, and how many products there are.
 SELECT count(*) FILTER (
            WHERE %(all)s OR e.product_id IS NULL OR e.embedding_model <> %(model)s
-               OR e.text_hash <> encode(sha256(convert_to(concat(p.name, '. ', k.name, '. ', c.name, '. ', p.description), 'UTF8')), 'hex')
+               OR e.text_hash <> encode(sha256(convert_to(concat_ws('. ', p.name, k.name, c.name, p.description), 'UTF8')), 'hex')
        ) AS pending,
        count(*) AS products
 FROM retail.products AS p
-JOIN retail.categories AS c ON c.category_id = p.category_id
-JOIN retail.product_types AS k ON k.type_id = p.type_id
+LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
+LEFT JOIN retail.product_types AS k ON k.type_id = p.type_id
 LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = p.product_id
 
 -- name: create_staging

@@ -15,9 +15,10 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row, scalar_row
 
-from zava.admin.psql import LockedError, OnStep, run_psql
+from zava.admin.psql import LockedError, OnLine, OnStep, run_psql
 from zava.data.pool import complete_conninfo
 from zava.data.query_errors import translate
+from zava.data.schema_version import needs_migration, other_version
 from zava.data.statements import database_file, statement
 from zava.errors import ConfigurationError, DatabaseError
 from zava.models import ServedUser
@@ -30,6 +31,8 @@ SERVER_LOGIN = "zava_server"
 # schema.sql waits two seconds for a lock, lest others wait behind it.
 _LOCK_ATTEMPTS = 10
 _LOCK_PAUSE = 1.0
+
+_MIGRATION = "migrations/2_retail_model.sql"
 
 
 class DatabaseLoader:
@@ -54,19 +57,65 @@ class DatabaseLoader:
         """Run schema.sql and return its warnings, "" for none.
 
         Raises:
-            ConfigurationError: The database cannot be reached, or psql is missing.
+            ConfigurationError: The database cannot be reached, or has version 1 of the
+                schema, or psql is missing.
             DatabaseError: PostgreSQL refused a statement.
         """
-        with self.connection():
-            pass  # psql's own complaint about a connection has no remedy
+        # psql's own complaint about a connection, or a version, has no remedy.
+        if self.needs_migration():
+            raise other_version(1)
+        return self._run_file("schema.sql")
+
+    def needs_migration(self) -> bool:
+        """Whether the database has version 1 of the schema."""
+        with self.connection() as conn:
+            return needs_migration(conn)
+
+    def migration_plan(self) -> str:
+        """Return a table of what `migrate` would do; nothing is changed."""
+        lines: list[str] = []
+        self._run_file(_MIGRATION, "-v", "dry_run=yes", on_line=lines.append)
+        return "\n".join(lines).strip()
+
+    def migrate(self, on_step: OnStep, on_line: OnLine) -> str:
+        """Bring version 1 of the schema to version 2; return warnings, "" for none.
+
+        A migration that fails leaves version 1 as it was.
+
+        Args:
+            on_step: Told of each step.
+            on_line: Given the lines that say what remains to be done.
+
+        Raises:
+            ConfigurationError: psql is missing.
+            DatabaseError: PostgreSQL refused a statement, or a table is in use.
+        """
+        said = self._run_file(_MIGRATION, on_step=on_step, on_line=on_line)
+        # The plan has what the notices say.
+        return "\n".join(x for x in said.splitlines() if not x.startswith("NOTICE:"))
+
+    def _run_file(
+        self,
+        name: str,
+        *arguments: str,
+        on_step: OnStep | None = None,
+        on_line: OnLine | None = None,
+    ) -> str:
+        """Run a file of psql's, again and again while a table is in use."""
+        file = str(database_file(name))
         for _ in range(_LOCK_ATTEMPTS):
             try:
-                return run_psql(self._conninfo, "-f", str(database_file("schema.sql")))
+                return run_psql(
+                    self._conninfo,
+                    *(*arguments, "-f", file),
+                    on_step=on_step,
+                    on_line=on_line,
+                )
             except LockedError:
                 time.sleep(_LOCK_PAUSE)
         raise DatabaseError(
-            "a table is in use for too long, so nothing was changed: load the schema"
-            " again when the longest transactions have ended"
+            "a table is in use for too long, so nothing was changed: run this again"
+            " when the longest transactions have ended"
         )
 
     @contextmanager
@@ -96,6 +145,15 @@ class DatabaseLoader:
         """Whether schema.sql has been loaded."""
         with self.connection() as conn:
             return _is_true(conn, "schema_exists")
+
+    def check_schema(self) -> None:
+        """Raise a ConfigurationError unless this zava's schema has been loaded."""
+        if not self.has_schema():
+            raise ConfigurationError(
+                "this database has no retail schema: run `zava init`"
+            )
+        if self.needs_migration():
+            raise other_version(1)
 
     def has_server_login(self) -> bool:
         """Whether the server's login is there; it belongs to the whole cluster."""
@@ -182,13 +240,49 @@ class DatabaseLoader:
             MCPError: As for `connection`.
         """
         with self.connection() as conn:
-            if not self.has_schema():
-                raise ConfigurationError(
-                    "this database has no retail schema: run `zava init`"
-                )
+            self.check_schema()
             with conn.transaction():
                 conn.execute(statement("become_owner"))
                 yield conn
+
+
+def become_loader(conn: psycopg.Connection[Any], role: str | None = None) -> None:
+    """Act as the owner of the schema, or as zava_loader, in this transaction.
+
+    Args:
+        conn: In a transaction.
+        role: What `loading_role` gave, None to ask for it now.
+
+    Raises:
+        ConfigurationError: The login is neither an administrator's nor a loader's.
+    """
+    role = role or loading_role(conn)
+    become = sql.SQL(statement("become_role"))
+    conn.execute(become.format(role_name=sql.Identifier(role)))
+
+
+def loading_role(conn: psycopg.Connection[Any]) -> str:
+    """Return whom the login may act as to load and refresh.
+
+    Raises:
+        ConfigurationError: The login is neither an administrator's nor a loader's.
+    """
+    with conn.cursor(row_factory=scalar_row) as cursor:
+        role = cursor.execute(statement("loading_role")).fetchone()
+    if not role:
+        raise ConfigurationError(
+            "this login may not load: GRANT zava_loader to it, or give --admin-url"
+        )
+    return str(role)
+
+
+def is_administrator(conn: psycopg.Connection[Any]) -> bool:
+    """Whether the login may act as the owner of the schema.
+
+    Raises:
+        ConfigurationError: The login is neither an administrator's nor a loader's.
+    """
+    return loading_role(conn) == "zava_owner"
 
 
 def set_password(conn: psycopg.Connection[Any], login: str, password: str) -> None:

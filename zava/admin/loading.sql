@@ -35,17 +35,27 @@ SELECT EXISTS (SELECT FROM retail.stores) OR EXISTS (SELECT FROM retail.customer
 
 -- name: list_users
 -- Everybody whom the server can act for, store managers first.
-SELECT s.name || ' manager' AS name, 'store_managers' AS role_name, ARRAY[s.name]::text[] AS stores, s.manager_id AS user_id
+SELECT s.name || ' manager' AS name, 'store_managers' AS role_name, ARRAY[s.name]::text[] AS stores, s.manager_id AS user_id,
+       retail.has_personal_data_right(s.manager_id) AS personal_data
 FROM retail.stores AS s
-WHERE NOT EXISTS (SELECT FROM retail.regional_managers AS m WHERE m.user_id = s.manager_id)
+WHERE s.manager_id IS NOT NULL AND NOT EXISTS (SELECT FROM retail.regional_managers AS m WHERE m.user_id = s.manager_id)
 UNION ALL
 SELECT m.name, 'regional_managers',
        ARRAY(SELECT s.name FROM retail.regional_manager_stores AS r JOIN retail.stores AS s USING (store_id)
              WHERE r.user_id = m.user_id ORDER BY s.name)::text[],
-       m.user_id
+       m.user_id, retail.has_personal_data_right(m.user_id)
 FROM retail.regional_managers AS m
 ORDER BY role_name DESC, name
 
 -- name: become_owner
 -- A superuser or the DBA sees every row as the owner of the schema.
 SET LOCAL ROLE zava_owner
+
+-- name: loading_role
+-- Whom a login may act as to load and refresh: the owner, or who may do just that.
+SELECT CASE WHEN pg_has_role(session_user, 'zava_owner', 'SET') THEN 'zava_owner'
+            WHEN pg_has_role(session_user, to_regrole('zava_loader'), 'SET') THEN 'zava_loader' END AS role_name
+
+-- name: become_role
+-- For this transaction only.
+SET LOCAL ROLE {role_name}

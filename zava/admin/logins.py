@@ -8,7 +8,7 @@ connect with. Works with an administrator's connection.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from zava.data.pool import complete_conninfo
 from zava.data.query_errors import translate
 from zava.data.statements import statement
 from zava.errors import ConfigurationError, DatabaseError, ValidationError
-from zava.models import BoundLogin, ServedUser
+from zava.models import PERSONAL, BoundLogin, ServedUser
 
 if TYPE_CHECKING:
     Connection = psycopg.Connection[dict[str, Any]]
@@ -73,7 +73,7 @@ class BoundLogins:
                 _run(conn, "enable_login", login=login)
             if password is not None:
                 set_password(conn, name, password)
-            for role_name in sorted({people[user_id].role_name for user_id in wanted}):
+            for role_name in sorted(_roles(people[user_id] for user_id in wanted)):
                 _run(
                     conn,
                     "grant_group",
@@ -201,6 +201,16 @@ def _read(conn: Connection, name: str) -> dict[str, Any] | None:
 def _people(conn: Connection) -> dict[UUID, ServedUser]:
     rows = conn.execute(statement("list_users")).fetchall()
     return {row["user_id"]: ServedUser.model_validate(row) for row in rows}
+
+
+def _roles(people: Iterable[ServedUser]) -> set[str]:
+    """Return the roles that read for people; that of personal data for the entitled."""
+    return {
+        person.role_name + ending
+        for person in people
+        for ending in ("", PERSONAL)
+        if not ending or person.personal_data
+    }
 
 
 def _list(conn: Connection) -> list[BoundLogin]:

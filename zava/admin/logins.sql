@@ -14,7 +14,8 @@ SELECT r.rolcanlogin AS can_login,
            AS is_zavas,
        r.rolsuper OR r.rolbypassrls OR r.rolcreaterole OR r.rolcreatedb OR r.rolreplication
            OR EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m
-                      WHERE m.member = r.oid AND m.roleid::regrole::text NOT IN ('store_managers', 'regional_managers'))
+                      WHERE m.member = r.oid AND m.roleid::regrole::text NOT IN (
+                          'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal'))
            AS is_too_powerful
 FROM pg_catalog.pg_roles AS r
 WHERE r.rolname = %(login)s

@@ -16,11 +16,15 @@ from zava.admin.embedded import find_binary
 from zava.errors import ConfigurationError, DatabaseError
 
 OnStep = Callable[[int, int, str], None]
-"""Called as the seed goes on: number of the step, how many there are, its name."""
+"""Called as a file goes on: number of the step, how many there are, its name."""
+
+OnLine = Callable[[str], None]
+"""Called with each other line that psql prints."""
 
 # psql's own prefix: the file and line of a message.
 _PLACE = re.compile(r"^psql:.*?:\d+: ", re.MULTILINE)
 _STEP = re.compile(r"^zava: (\d+)/(\d+) (.+)$")
+_DONE = "zava: done"
 _LOCKED = "canceling statement due to lock timeout"
 
 
@@ -28,7 +32,12 @@ class LockedError(Exception):
     """Somebody holds a lock that the file needs, so nothing was changed."""
 
 
-def run_psql(conninfo: str, *arguments: str, on_step: OnStep | None = None) -> str:
+def run_psql(
+    conninfo: str,
+    *arguments: str,
+    on_step: OnStep | None = None,
+    on_line: OnLine | None = None,
+) -> str:
     """Run psql and return what it wrote to stderr.
 
     The connection goes through the environment: a password on the command
@@ -49,6 +58,8 @@ def run_psql(conninfo: str, *arguments: str, on_step: OnStep | None = None) -> s
             step = _STEP.match(line.strip())
             if step and on_step:
                 on_step(int(step[1]), int(step[2]), step[3])
+            elif not step and on_line and line.strip() != _DONE:
+                on_line(line.rstrip("\n"))
         _, errors = process.communicate()
     if process.returncode != 0:
         if _LOCKED in errors:

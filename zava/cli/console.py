@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
 
 # Wide enough that what is piped on has one row in a line.
@@ -52,5 +59,33 @@ def progress_bar(title: str) -> Iterator[Callable[[int, int, str], None]]:
 
         def move(step: int, steps: int, name: str) -> None:
             bar.update(task, description=name, completed=step - 1, total=steps)
+
+        yield move
+
+
+@contextmanager
+def row_bar(title: str) -> Iterator[Callable[[str, float, int], None]]:
+    """Yield a function that moves a bar: what is done, the share of all, rows so far.
+
+    The bar shows rows per second and the time that is left.
+    """
+    columns = (
+        TextColumn(title),
+        BarColumn(),
+        TextColumn("{task.description}"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    console = Console(file=sys.stderr)
+    hidden = not console.is_terminal
+    started = time.monotonic()
+    with Progress(*columns, console=console, transient=True, disable=hidden) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def move(name: str, share: float, rows: int) -> None:
+            speed = rows / max(time.monotonic() - started, 0.001)
+            text = f"{name}, {rows:,} rows, {speed:,.0f} a second"
+            bar.update(task, description=text, completed=share)
 
         yield move

@@ -197,8 +197,10 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
         _print_rows(console, structured)
     elif "products" in structured:
         for product in structured["products"]:
-            facts = "{similarity:.2f}  {name}, ${price:,.2f}, {stock} in stock"
-            console.print(Text(facts.format(**product)))
+            stock = product["stock"]
+            left = "stock not known" if stock is None else f"{stock} in stock"
+            facts = "{similarity:.2f}  {name}, ${price:,.2f}, "
+            console.print(Text(facts.format(**product) + left))
         for note in structured["notes"]:
             console.print(Text(note, style="dim"))
     elif "insights" in structured:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -62,7 +63,11 @@ def embed(admin_url: str | None, is_full: bool, replace: bool, dry_run: bool) ->
 
 
 def run_embedding(
-    settings: Settings, loader: DatabaseLoader, *, is_full: bool = False
+    settings: Settings,
+    loader: DatabaseLoader,
+    *,
+    is_full: bool = False,
+    say: Callable[[str], object] = click.echo,
 ) -> None:
     """Embed what needs it with a progress bar, and say what was done."""
     from zava.admin.database import open_embedder
@@ -80,10 +85,10 @@ def run_embedding(
                 lambda done, total: move(done + 1, total, f"{done} of {total}"),
             )
     if not summary.embedded:
-        click.echo(f"embeddings: up to date, {summary.products} by {summary.model}")
+        say(f"embeddings: up to date, {summary.products} by {summary.model}")
         return
     index = f", index {summary.index}" if summary.index else ""
-    click.echo(
+    say(
         f"embeddings: {summary.embedded} of {summary.products} products by"
         f" {summary.model} in {summary.seconds:.1f} s{index}"
     )
@@ -106,6 +111,43 @@ def _models(loader: DatabaseLoader) -> set[str]:
     from zava.admin.embeddings import EmbeddingTable
 
     return EmbeddingTable(loader.as_owner, "").models()
+
+
+def embed_new(
+    settings: Settings, loader: DatabaseLoader, say: Callable[[str], object]
+) -> None:
+    """Embed new and changed products by what has embedded the others.
+
+    Where nothing is embedded yet the local model does it. A service that is paid for
+    is not asked for the first time unbidden.
+
+    Args:
+        settings: Which service there is.
+        loader: The administrator's connection.
+        say: Told what was done, in a line.
+
+    Raises:
+        EmbeddingError: The service failed.
+    """
+    from zava.admin.database import open_embedder
+    from zava.admin.loading import is_administrator
+    from zava.ai.local import LocalClient
+
+    with loader.connection() as conn:
+        may_embed = is_administrator(conn)
+    if not may_embed:
+        say("embeddings: left to `zava embed`, which is an administrator's command")
+        return
+    with open_embedder(settings) as client:
+        name = client.model if client else ""
+    models = _models(loader)
+    if name and (name in models or (name == LocalClient.model and not models)):
+        with loader.alone():
+            run_embedding(settings, loader, say=say)
+    elif models:
+        say(f"embeddings: left alone, they are by {', '.join(sorted(models))}")
+    elif name:
+        say("embeddings: none yet; `zava embed` makes them")
 
 
 def embed_locally(settings: Settings, loader: DatabaseLoader) -> None:

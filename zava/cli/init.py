@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import secrets
 import shlex
+import sys
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,16 @@ admin_url_option = click.option(
     metavar="TEXT",
     help="Password of the server's login; by default a new login gets a generated one.",
 )
+@click.option(
+    "--migrate",
+    is_flag=True,
+    help="Migrate a database of version 1 of the schema without asking.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print what a migration would do, and change nothing.",
+)
 @explain_errors
 def init(
     admin_url: str | None,
@@ -86,17 +97,22 @@ def init(
     as_of: datetime | None,
     no_seed: bool,
     password: str | None,
+    migrate: bool,
+    dry_run: bool,
 ) -> None:
     """Load schema and seed into a database and give the server its login.
 
-    Loading again changes nothing: data and passwords stay as they are.
+    Loading again changes nothing: data and passwords stay as they are. A database of
+    an earlier version is migrated, which keeps its rows.
 
     \b
     Examples:
       zava init                          the embedded PostgreSQL
       zava init --scale 0.1 --admin-url postgresql://postgres@db.example/retail
+      zava init --migrate --dry-run      what a migration would do
     """
     from zava.admin.database import open_loader
+    from zava.cli.refresh import described, run_refresh
 
     settings = Settings.load(admin_url=admin_url)
     if password and settings.is_embedded and not settings.admin_url.get_secret_value():
@@ -104,16 +120,25 @@ def init(
             "the embedded PostgreSQL has no passwords: leave --password out, or name a"
             " database of yours with --admin-url"
         )
+    if dry_run:
+        with open_loader(settings) as (loader, _):
+            needed = loader.needs_migration()
+            click.echo(loader.migration_plan() if needed else "nothing to migrate")
+        return
     with open_loader(settings, create=True) as (loader, embedded):
         with loader.alone():
             is_new_login = not loader.has_server_login()
-            warnings = loader.load_schema()
-            if warnings:
-                click.echo(warnings, err=True)
-            click.echo("schema: loaded")
+            if loader.needs_migration():
+                migrate_schema(loader, is_agreed=migrate)
+            else:
+                if warnings := loader.load_schema():
+                    click.echo(warnings, err=True)
+                click.echo("schema: loaded")
             if not no_seed:
                 load_seed(loader, scale, as_of.date() if as_of else None)
                 embed_locally(settings, loader)
+            if loader.has_data() and (done := run_refresh(loader)).days:
+                click.echo(described(done))
         if embedded:
             click.echo("login: zava_server, through the embedded server's own socket")
         elif not (password or is_new_login):
@@ -134,7 +159,7 @@ def init(
 @admin_url_option
 @explain_errors
 def users(admin_url: str | None) -> None:
-    """List who can be served: name, role, user id, stores.
+    """List who can be served: name, role, personal data, user id, stores.
 
     \b
     Example:
@@ -146,9 +171,40 @@ def users(admin_url: str | None) -> None:
     with open_loader(Settings.load(admin_url=admin_url)) as (loader, _):
         listed = loader.list_users()
     print_table(
-        ("name", "role", "user id", "stores"),
-        [(u.name, u.role_name, str(u.user_id), ", ".join(u.stores)) for u in listed],
+        ("name", "role", "personal data", "user id", "stores"),
+        [
+            (
+                u.name,
+                u.role_name,
+                "yes" if u.personal_data else "no",
+                str(u.user_id),
+                ", ".join(u.stores),
+            )
+            for u in listed
+        ],
     )
+
+
+def migrate_schema(loader: DatabaseLoader, *, is_agreed: bool) -> None:
+    """Print the plan, ask on a terminal unless it is agreed, and migrate."""
+    from zava.cli.console import progress_bar
+
+    if not (is_agreed or sys.stdin.isatty()):
+        raise ConfigurationError(
+            "this database has version 1 of the schema and needs a migration, which"
+            " keeps the rows: run `zava init --migrate`, and with --dry-run first to"
+            " see what it does"
+        )
+    click.echo(loader.migration_plan())
+    if not (is_agreed or click.confirm("Migrate now?")):
+        raise ConfigurationError("not migrated: nothing was changed")
+    hints: list[str] = []
+    with progress_bar("migrating the schema") as on_step:
+        warnings = loader.migrate(on_step, hints.append)
+    if warnings:
+        click.echo(warnings, err=True)
+    click.echo("schema: migrated to version 2")
+    click.echo("\n".join(hints).strip())
 
 
 def load_seed(loader: DatabaseLoader, scale: float, as_of: date | None) -> None:

@@ -32,6 +32,7 @@ def demo(scale: float) -> None:
     """
     from zava.admin.database import open_loader
     from zava.admin.logins import BoundLogins
+    from zava.admin.totals import refresh_totals
     from zava.ai.client import with_local_embedding
     from zava.cli.demo import run_demo
 
@@ -44,6 +45,7 @@ def demo(scale: float) -> None:
             if not loader.has_data():
                 load_seed(loader, scale, None)
             embed_locally(settings, loader)
+            refresh_totals(loader, lambda _step, _steps, _name: None)
         run_demo(settings, loader.list_users(), BoundLogins(loader))
 
 

@@ -1,14 +1,14 @@
 -- What the tables look like to the caller, by name. Values are named parameters.
 
 -- name: list_tables
--- The tables that the caller may read, as a query writes them, with their comments; not those
--- that serve zava alone, whose comment says so.
-SELECT c.relname AS table_name, quote_ident(c.relname) AS written, left(obj_description(c.oid, 'pg_class'), 1000) AS description
+-- The tables that the caller may read, as a query writes them, with their comments. The comment of a table that
+-- serves zava alone says so.
+SELECT c.relname AS table_name, quote_ident(c.relname) AS written, left(obj_description(c.oid, 'pg_class'), 1000) AS description,
+       coalesce(starts_with(obj_description(c.oid, 'pg_class'), 'Internal:'), false) AS is_internal
 FROM pg_catalog.pg_class AS c
 WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
     AND has_any_column_privilege(c.oid, 'SELECT')
-    AND NOT coalesce(starts_with(obj_description(c.oid, 'pg_class'), 'Internal:'), false)
 ORDER BY c.relname
 
 -- name: list_columns
@@ -59,3 +59,22 @@ WHERE k.contype = 'f'
     AND has_any_column_privilege(c.oid, 'SELECT')
     AND has_any_column_privilege(r.oid, 'SELECT')
 ORDER BY c.relname, k.conname
+
+-- name: denied_columns
+-- Of a table or view that PostgreSQL has refused: the columns that the caller may read, those that take the right to
+-- personal data, and other columns that the caller may not read.
+SELECT quote_ident(c.relname) AS written,
+       array_agg(quote_ident(a.attname) ORDER BY a.attnum) FILTER (WHERE r.is_open) AS readable,
+       array_agg(quote_ident(a.attname) ORDER BY a.attnum) FILTER (WHERE NOT r.is_open AND r.is_personal) AS personal,
+       array_agg(quote_ident(a.attname) ORDER BY a.attnum) FILTER (WHERE NOT r.is_open AND NOT r.is_personal) AS closed
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+CROSS JOIN LATERAL (
+    SELECT has_column_privilege(c.oid, a.attnum, 'SELECT') AS is_open,
+           has_column_privilege('store_managers_personal', c.oid, a.attnum, 'SELECT') AS is_personal
+) AS r
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relkind IN ('r', 'p', 'v', 'm', 'f')
+    AND c.relname = %(table)s
+    AND has_any_column_privilege(c.oid, 'SELECT')
+GROUP BY c.oid, c.relname

@@ -97,14 +97,16 @@ class IdentityResolver:
         return identity
 
     def renew(self, identity: Identity, max_retries: int) -> Identity:
-        """Resolve an identity again whose seal the database has refused.
+        """Resolve an identity again that the database has refused.
 
         Args:
-            identity: The identity with the refused seal.
+            identity: The refused identity: of its seal, or of its right to personal
+                data.
             max_retries: As for `resolve`.
 
         Raises:
-            UnavailableError: The person's stores have changed since the call began.
+            UnavailableError: The person sees other stores since the call began, or
+                reads personal data. The answer would be kept for the person before.
             MCPError: As for `resolve`.
         """
         with self._lock:
@@ -112,12 +114,12 @@ class IdentityResolver:
             if known is not None and known.seal == identity.seal:
                 del self._known[identity.user_id]
         renewed = self.resolve(str(identity.user_id), max_retries)
-        if (renewed.role_name, renewed.store_ids) != (
-            identity.role_name,
+        if (renewed.group, renewed.store_ids) != (
+            identity.group,
             identity.store_ids,
-        ):
+        ) or (renewed.reads_personal_data and not identity.reads_personal_data):
             raise UnavailableError(
-                "the stores that this person sees have just changed: ask again"
+                "what this person may see has just changed: ask again"
             )
         return renewed
 

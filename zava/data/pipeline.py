@@ -121,10 +121,10 @@ def prepare(
 
 
 def _send(pgconn: PGconn, statement: Statement) -> None:
-    if isinstance(statement, bytes):
-        pgconn.send_query_params(statement, None)
-    elif isinstance(statement, Prepared):
+    if isinstance(statement, Prepared):
         pgconn.send_query_prepared(*statement)
+    elif isinstance(statement, bytes):
+        pgconn.send_query_params(statement, None)
     elif isinstance(statement, Bound):
         pgconn.send_query_params(*statement)
     else:

@@ -25,16 +25,32 @@ _MOST_WORDS = 1000
 _MIN_DEPTH = 50
 
 
+class LeftOut(NamedTuple):
+    """What a search for products in stock leaves out.
+
+    Attributes:
+        candidates: The best products whatever their stock, as many as were asked for.
+        unknown: How many of them have no known stock in any store of the caller's.
+        is_any_known: Whether the stock of any product is known in these stores.
+    """
+
+    candidates: int
+    unknown: int
+    is_any_known: bool
+
+
 class Found(NamedTuple):
     """What a search brought.
 
     Attributes:
         products: The best first.
         embedding_models: What made the products' vectors; empty if there are none.
+        left_out: What was left out, None if the products need not be in stock.
     """
 
     products: list[FoundProduct]
     embedding_models: frozenset[str]
+    left_out: LeftOut | None = None
 
 
 def vector_text(vector: Sequence[float]) -> str:
@@ -70,12 +86,13 @@ def find_products(
         "category_id": category_id,
         "min_price": _money(question.min_price),
         "max_price": _money(question.max_price),
-        "in_stock_only": question.in_stock_only or None,
     }
+    is_filtered_besides = any(bound is not None for bound in only.values())
     parameters = {
         **only,
         "in_stock_only": question.in_stock_only,
-        "is_filtered": any(bound is not None for bound in only.values()),
+        "is_filtered": is_filtered_besides or question.in_stock_only,
+        "is_filtered_besides": is_filtered_besides,
         "words": words,
         "vector": vector,
         "threshold": question.similarity_threshold,
@@ -83,10 +100,13 @@ def find_products(
         "max_rows": question.max_rows,
         "most_words": _MOST_WORDS,
     }
-    model, found = fetch_all(
+    names = ["search_products"]
+    if question.in_stock_only:
+        names.append("left_out_of_stock")
+    model, found, *counted = fetch_all(
         [
             Query(statement("embedding_model")),
-            Query(statement("search_products"), parameters),
+            *(Query(statement(name), parameters) for name in names),
         ],
         identity,
         question.max_rows,
@@ -96,7 +116,8 @@ def find_products(
     models = {model.rows[0][0], *(row.pop("embedding_model") for row in rows)}
     # The columns of the statement are the keys of a product.
     products = cast("list[FoundProduct]", rows)
-    return Found(products, frozenset(model for model in models if model))
+    left_out = LeftOut(**counted[0].dicts()[0]) if counted else None
+    return Found(products, frozenset(model for model in models if model), left_out)
 
 
 def _money(price: float | None) -> Decimal | None:

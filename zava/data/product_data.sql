@@ -34,3 +34,21 @@ FROM retail.search_products(
     asked_max_price => %(max_price)s::numeric,
     asked_in_stock_only => %(in_stock_only)s::boolean,
     asked_is_filtered => %(is_filtered)s::boolean) AS f
+
+-- name: left_out_of_stock
+-- Of the best products for a question, whatever their stock: how many there are, how many have a stock that is known
+-- in no store of the caller's, and whether any stock is known there.
+SELECT count(*) AS candidates, count(*) FILTER (WHERE f.stock IS NULL) AS unknown,
+       EXISTS (SELECT FROM retail.inventory) AS is_any_known
+FROM retail.search_products(
+    asked_words => %(words)s::text,
+    asked_vector => %(vector)s::public.vector,
+    asked_threshold => %(threshold)s::double precision,
+    asked_depth => %(depth)s::integer,
+    asked_max_rows => %(max_rows)s::integer,
+    asked_most_words => %(most_words)s::integer,
+    asked_category_id => %(category_id)s::uuid,
+    asked_min_price => %(min_price)s::numeric,
+    asked_max_price => %(max_price)s::numeric,
+    asked_in_stock_only => false,
+    asked_is_filtered => %(is_filtered_besides)s::boolean) AS f

@@ -14,12 +14,21 @@ from zava.data.ceilings import cut
 from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
 from zava.data.pool import CLOSE_SECONDS, ConnectionPoolManager, Pool
 from zava.data.posture.checks import check_posture
-from zava.data.query_errors import is_missing_object, not_utf8, translate
+from zava.data.query_errors import (
+    denied_table,
+    explain_denied_columns,
+    is_missing_object,
+    not_utf8,
+    translate,
+)
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
+from zava.data.statements import statement
 from zava.data.transaction import Query, prefix_length, run_queries
 from zava.errors import (
     ConfigurationError,
+    MCPError,
+    QueryError,
     ResultTooLargeError,
     UnavailableError,
     ValidationError,
@@ -163,8 +172,8 @@ class PostgreSQLProvider:
                     read = with_retry(self._manager, as_known, self._max_retries)
                 except psycopg.errors.InvalidAuthorizationSpecification:
                     # The key of the seals has changed, or the person's rights have.
-                    renewed = self.identities.renew(identity, self._max_retries)
-                    as_renewed = partial(run, identity=renewed)
+                    identity = self.identities.renew(identity, self._max_retries)
+                    as_renewed = partial(run, identity=identity)
                     read = with_retry(self._manager, as_renewed, self._max_retries)
         except psycopg.Error as exc:
             if are_own and is_missing_object(exc):
@@ -172,12 +181,29 @@ class PostgreSQLProvider:
                     "the database's schema is not the one that this zava was made"
                     " with: run `zava init`, which keeps its rows"
                 ) from exc
-            raise translate(exc, text, offset) from exc
+            error = translate(exc, text, offset, is_callers=not are_own)
+            table = None if are_own else denied_table(exc)
+            if table is not None and isinstance(error, QueryError):
+                error = self._with_readable_columns(error, table, text, identity)
+            raise error from exc
         except UnicodeDecodeError as exc:
             raise not_utf8(text) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
         return [cut(rows, max_rows, max_bytes) for rows in read]
+
+    def _with_readable_columns(
+        self, error: QueryError, table: str, query: str, identity: Identity
+    ) -> QueryError:
+        """Ask the catalogue as the person; the first error stands if that fails."""
+        asked = Query(statement("denied_columns"), {"table": table})
+        try:
+            (found,) = self.fetch_all([asked], identity, 1, operation="schema")
+        except MCPError:
+            return error
+        for row in found.dicts():
+            error = explain_denied_columns(error, query, row)
+        return error
 
     def execute_query(self, query: str, rls_user_id: str) -> list[dict[str, Any]]:
         """Run one query as `rls_user_id` and return its rows as dicts.

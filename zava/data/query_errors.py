@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
@@ -29,6 +30,18 @@ CLOSED = (
     " rights and functions with effects; get_multiple_table_schemas describes what can"
     " be read, and count(*) counts the rows of it"
 )
+NO_CLOCK = (
+    "closed to queries: now() is the time of the query, and does not move while it"
+    " runs; gen_random_uuid() makes a key"
+)
+NO_RIGHT = "cannot be read, because this person has no right to personal data"
+NOT_READABLE = "cannot be read by anybody"
+NO_SYSTEM_COLUMN = "cannot be read by anybody (system column)"
+NAME_COLUMNS = (
+    "name the columns that can be read instead of *, a whole row or NATURAL; count(*)"
+    " counts the rows"
+)
+NO_NAMES = "; an id tells customers apart without their names"
 NO_VALUES = (
     "the SQL text holds a parameter such as $1, for which there is no value: write the"
     " value itself"
@@ -43,6 +56,19 @@ NO_ROOM = (
     " once, cut long ones with left(), and aggregate earlier"
 )
 SIMPLER = "write it shorter and less nested"
+TOO_LARGE = (
+    "a value is larger than PostgreSQL takes: give it fewer characters, elements or"
+    " dimensions"
+)
+NO_CHARACTER = (
+    "a text holds no such character: chr() takes 1 to 55295 and 57344 to 1114111"
+)
+FEWER_COLUMNS = "select or join fewer columns"
+FEWER_ARGUMENTS = "call the function with fewer arguments"
+BAD_CALL = (
+    "the query calls a function with values that the function cannot take: correct or"
+    " leave out that call; if no function is called, tell the operator"
+)
 
 # A schema, function, table or column is not there.
 _MISSING = ("3F000", "42883", "42P01", "42703")
@@ -61,18 +87,36 @@ _QUERY_CLASSES = frozenset({
     "38", "39", "3B", "3D", "3F", "40", "42", "44", "54", "55", "HV", "P0",
 })
 # fmt: on
+_DENIED_TABLE = re.compile(
+    r"permission denied for (?:table|view|materialized view|foreign table) (.+)",
+    re.DOTALL,
+)
+_SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+_NO_NAMES_IN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+# Limits of a whole statement, among those of a single value.
+_TOO_COMPLEX = re.compile(r"range table|target list|grouping sets|nested|statement")
+_DENIED_CLOCK = re.compile(
+    r"permission denied for function (?:clock_timestamp|timeofday|uuid.*)"
+)
 _LEADING_NOISE = re.compile(r"(\s|\(|--[^\n]*(\n|$)|/\*.*?\*/)*", re.DOTALL)
 _NOT_HERE = re.compile(r"multiple commands|\bINTO\b")
 _PREFIX_WORDS = re.compile(r"\bDECLARE CURSOR\b|\bcursor\b", re.IGNORECASE)
 
 
-def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
+def translate(
+    exc: psycopg.Error,
+    query: str = "",
+    offset: int = 0,
+    *,
+    is_callers: bool = False,
+) -> MCPError:
     """Return the error of zava's tree for one of the driver's.
 
     Args:
         exc: Any psycopg error; the map is total.
         query: The SQL text of the caller, without what zava put before it.
         offset: How many characters zava put before it.
+        is_callers: Whether the caller wrote the SQL text.
     """
     if isinstance(exc, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests):
         return BusyError("every database connection is busy or down; try again shortly")
@@ -93,7 +137,7 @@ def translate(exc: psycopg.Error, query: str = "", offset: int = 0) -> MCPError:
         )
     if sqlstate[:2] == "53":
         return _out_of_a_resource(exc, query)
-    if sqlstate[:2] in _QUERY_CLASSES:
+    if sqlstate[:2] in _QUERY_CLASSES or (is_callers and _is_bad_call(exc)):
         return _query_error(exc, query, offset)
     return DatabaseError("the database failed; its own log says why", query)
 
@@ -109,6 +153,15 @@ def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:
     )
 
 
+def _is_bad_call(exc: psycopg.Error) -> bool:
+    """Whether a function that was called refuses its arguments, without an SQLSTATE.
+
+    PostgreSQL and its extensions report by XX000 what no sensible call brings about.
+    Data and indexes that are corrupt have SQLSTATEs of their own.
+    """
+    return isinstance(exc, pg.InternalError_) and is_raised_by_a_statement(exc)
+
+
 def is_out_of_memory(exc: BaseException) -> bool:
     """Whether this process, not the database, lacks memory for the result."""
     if isinstance(exc, psycopg.Error):
@@ -119,6 +172,50 @@ def is_out_of_memory(exc: BaseException) -> bool:
 def is_missing_object(exc: psycopg.Error) -> bool:
     """Whether a statement names what the database does not have."""
     return exc.sqlstate in _MISSING
+
+
+def denied_table(exc: psycopg.Error) -> str | None:
+    """Return the table that a statement may not read, at least not all that it names.
+
+    PostgreSQL names neither the schema nor the column.
+    """
+    if not isinstance(exc, pg.InsufficientPrivilege):
+        return None
+    found = _DENIED_TABLE.fullmatch(exc.diag.message_primary or "")
+    return found[1] if found else None
+
+
+def explain_denied_columns(
+    error: QueryError, query: str, columns: Mapping[str, Sequence[str] | None]
+) -> QueryError:
+    """Return the error of a denied table with the columns that can be read instead.
+
+    Args:
+        error: As PostgreSQL words it.
+        query: The SQL text of the caller.
+        columns: Of the table, `readable`, `personal` (they take the right to personal
+            data, which this person lacks) and `closed` (to everybody).
+    """
+    words = set(re.findall(r"\w+", _NO_NAMES_IN.sub(" ", query.lower())))
+    denied: dict[str, Sequence[str]] = {
+        NO_RIGHT: columns["personal"] or (),
+        NOT_READABLE: columns["closed"] or (),
+    }
+    named: dict[str, Sequence[str]] = {
+        reason: [name for name in names if name.strip('"').lower() in words]
+        for reason, names in {**denied, NO_SYSTEM_COLUMN: _SYSTEM_COLUMNS}.items()
+    }
+    # A query that names none of them wants them all, by * or otherwise.
+    told = named if any(named.values()) else denied
+    if not any(told.values()):
+        return error
+    reasons = [f"{', '.join(names)} {why}" for why, names in told.items() if names]
+    readable = f"columns that can be read: {', '.join(columns['readable'] or ())}"
+    message = "; ".join([error.message, *reasons, readable])
+    facts = dict(error.facts)
+    if told[NO_RIGHT] or told[NOT_READABLE]:
+        facts["hint"] = NAME_COLUMNS + (NO_NAMES if told[NO_RIGHT] else "")
+    return QueryError(message, error.error_code, query, facts)
 
 
 def is_unbound_parameter(exc: BaseException) -> bool:
@@ -172,14 +269,30 @@ def _query_error(exc: psycopg.Error, query: str, offset: int) -> QueryError:
     if _is_not_a_query(exc, query, position):
         hint = ONLY_A_QUERY
     if isinstance(exc, pg.InsufficientPrivilege):
-        hint = CLOSED
-    if isinstance(exc, pg.ProgramLimitExceeded | pg.StatementTooComplex):
-        hint = SIMPLER  # PostgreSQL's own is for its operator
+        hint = NO_CLOCK if _DENIED_CLOCK.fullmatch(message) else CLOSED
+    hint = _limit(exc, message) or hint  # PostgreSQL's own is for its operator
     if hint:
         facts["hint"] = hint
-    if diagnosis.message_detail:
+    if diagnosis.message_detail and not isinstance(exc, pg.InternalError_):
         facts["detail"] = diagnosis.message_detail
     return QueryError(message, _condition(type(exc)), query, facts)
+
+
+def _limit(exc: psycopg.Error, message: str) -> str | None:
+    """Return what to change where a limit of PostgreSQL is exceeded, else None."""
+    if isinstance(exc, pg.StatementTooComplex):
+        return SIMPLER
+    if isinstance(exc, pg.TooManyColumns):
+        return FEWER_COLUMNS
+    if isinstance(exc, pg.TooManyArguments):
+        return FEWER_ARGUMENTS
+    if isinstance(exc, pg.InternalError_):
+        return TOO_LARGE if "request size" in message else BAD_CALL
+    if not isinstance(exc, pg.ProgramLimitExceeded):
+        return None
+    if re.search(r"\bcharacter\b", message):
+        return NO_CHARACTER
+    return SIMPLER if _TOO_COMPLEX.search(message) else TOO_LARGE
 
 
 def _position(given: str | None, offset: int) -> int | None:
@@ -203,4 +316,5 @@ def _is_not_a_query(exc: psycopg.Error, query: str, position: int | None) -> boo
 
 def _condition(error: type[psycopg.Error]) -> str:
     """PostgreSQL's name of the condition, e.g. UNDEFINED_TABLE."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", error.__name__).upper()
+    name = error.__name__.strip("_")
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).upper()

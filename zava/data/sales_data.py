@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Protocol
 from uuid import UUID
@@ -40,16 +40,16 @@ class FetchAll(Protocol):
 
 
 class Span(Protocol):
-    """Whole days in UTC."""
+    """Whole business days of the store."""
 
     @property
-    def start(self) -> datetime:
-        """The first moment that belongs to it."""
+    def start(self) -> date:
+        """The first day that belongs to it."""
         ...
 
     @property
-    def end(self) -> datetime:
-        """The first moment after it."""
+    def end(self) -> date:
+        """The day after the last one."""
         ...
 
 
@@ -70,66 +70,89 @@ class _Frozen(BaseModel):
 
 
 class SpanSales(_Frozen):
-    """Customers and items of one span; money in USD.
+    """Customers and items of one span; money in the chain's currency.
 
     Only orders that were neither cancelled nor returned count, here and below.
 
     Attributes:
-        start: The first moment that belongs to it.
-        end: The first moment after it.
-        customers: How many bought something.
-        new_customers: How many placed their first order in the store.
-        units: Units sold.
+        start: The first day that belongs to it.
+        end: The day after the last one.
+        customers: How many bought something; anonymous sales have none.
+        new_customers: How many bought in the store for the first time.
+        new_to_chain: How many of those had bought in no store of the chain before;
+            None where the caller does not see every store.
         discount: What was taken off.
-        item_revenue: What was paid for the items.
-        cost: What the chain paid for them.
+        item_revenue: Net revenue of the items; what came back is subtracted.
+        costed_revenue: That of the products whose cost is known.
+        cost: What the chain paid for those.
     """
 
-    start: datetime
-    end: datetime
+    start: date
+    end: date
     customers: int = 0
     new_customers: int = 0
-    units: int = 0
+    new_to_chain: int | None = None
     discount: Decimal = Decimal(0)
     item_revenue: Decimal = Decimal(0)
+    costed_revenue: Decimal = Decimal(0)
     cost: Decimal = Decimal(0)
 
 
 class DaySales(_Frozen):
-    """The orders of one day in UTC; revenue and orders are those that count."""
+    """The orders of one business day; revenue and orders are those that count.
+
+    Attributes:
+        returned_orders: Orders of that day whose status says so.
+        returns: Returns that were made on that day.
+        returned_amount: What was given back for them; revenue has it subtracted.
+    """
 
     day: date
     revenue: Decimal
     orders: int
     cancelled_orders: int = 0
     returned_orders: int = 0
+    returns: int = 0
+    returned_amount: Decimal = Decimal(0)
+
+
+class MeasureSales(_Frozen):
+    """Units sold of the products that are counted in one unit of measure."""
+
+    unit: str
+    units: Decimal
+    previous_units: Decimal
+    year_before_units: Decimal
 
 
 class CategorySales(_Frozen):
-    """A category that sold in one of the spans at least."""
+    """A department that sold in one of the spans at least; None has no category."""
 
-    name: str
+    name: str | None
     revenue: Decimal
     previous_revenue: Decimal
     year_before_revenue: Decimal
 
 
 class BestProduct(_Frozen):
-    """A best seller, with the units on hand now; None if it is not stocked."""
+    """A best seller, with the units on hand now; None if that is not known."""
 
+    sku: str
     name: str
-    units: int
+    unit: str
+    units: Decimal
     revenue: Decimal
-    stock_level: int | None
+    stock_level: Decimal | None
 
 
 class FadingProduct(_Frozen):
     """A product that sold less than in the previous span."""
 
+    sku: str
     name: str
-    units: int
+    units: Decimal
     revenue: Decimal
-    previous_units: int
+    previous_units: Decimal
     previous_revenue: Decimal
 
 
@@ -139,11 +162,12 @@ class SalesData(_Frozen):
     Attributes:
         store_id: The store.
         store_name: Its name.
-        first_order_at: When its first order was placed, whatever became of it.
+        first_order_on: The day of its first order, whatever became of it.
         current: The period asked for.
         previous: The period before it.
         year_before: The same period a year before.
         days: Days of any of the three on which an order was placed, ascending.
+        measures: Units by unit of measure: pieces first, others by revenue.
         categories: By revenue, highest first.
         best_products: At most `TOP_PRODUCTS`, by revenue, highest first.
         fading_products: At most `TOP_PRODUCTS` of those that sold at least
@@ -152,11 +176,12 @@ class SalesData(_Frozen):
 
     store_id: UUID
     store_name: str
-    first_order_at: datetime | None
+    first_order_on: date | None
     current: SpanSales
     previous: SpanSales
     year_before: SpanSales
     days: tuple[DaySales, ...] = ()
+    measures: tuple[MeasureSales, ...] = ()
     categories: tuple[CategorySales, ...] = ()
     best_products: tuple[BestProduct, ...] = ()
     fading_products: tuple[FadingProduct, ...] = ()
@@ -230,7 +255,7 @@ def last_day_with_orders(
 
 def _bounds(span: Span) -> dict[str, date]:
     """Return a span's days, and the bounds of the whole months in it."""
-    first_day, end_day = span.start.date(), span.end.date()
+    first_day, end_day = span.start, span.end
     first_month, end_month = first_day.replace(day=1), end_day.replace(day=1)
     if first_month < first_day:
         first_month = (first_month + timedelta(days=31)).replace(day=1)

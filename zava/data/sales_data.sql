@@ -1,20 +1,26 @@
 -- The statements behind get_store_performance, by name. They run as the caller, under
--- row level security, in one transaction. They read totals that triggers keep, never the
--- orders themselves, so they cost the same however many there are. An order counts unless
--- it was cancelled or returned. A span is the days from first_day up to, not including,
+-- row level security, in one transaction. They read what is kept of the sales totals, and
+-- compute the days that were written since the last refresh from the orders; so they are
+-- exact, and cost about the same however many orders there are. An order counts unless
+-- it was cancelled or returned; a return counts with its negative amounts and is no order.
+-- Days are business days of the store. A span is the days from first_day up to, not including,
 -- end_day; first_month and end_month bound the whole months in it, and are end_day where
 -- there is none. The three spans may overlap or be the same.
 
 -- name: visible_stores
--- The stores that the caller may see.
-SELECT s.store_id, s.name
+-- The stores that the caller may see, the business day that it is there at a moment, when that day ends, and what
+-- the chain says of money and of the calendar.
+SELECT s.store_id, s.name, d.today, (d.today + 1 + c.day_starts_at) AT TIME ZONE s.time_zone AS day_ends_at,
+       c.currency, c.week_starts_on, c.fiscal_calendar, c.fiscal_year_start
 FROM retail.stores AS s
+CROSS JOIN retail.chain AS c
+CROSS JOIN LATERAL (SELECT retail.local_day(%(now)s::timestamptz, s.time_zone, c.day_starts_at) AS today) AS d
 ORDER BY s.name
 
 -- name: store_history
--- The store's name and when its first order was placed; no row if it is not visible.
+-- The store's name and the day of its first order; no row if it is not visible.
 SELECT s.name AS store_name,
-       (SELECT min(o.order_date) FROM retail.orders AS o WHERE o.store_id = s.store_id) AS first_order_at
+       (SELECT min(o.business_day) FROM retail.orders AS o WHERE o.store_id = s.store_id) AS first_order_on
 FROM retail.stores AS s
 WHERE s.store_id = %(store_id)s
 
@@ -23,8 +29,8 @@ WHERE s.store_id = %(store_id)s
 SELECT max(d.day) AS day FROM retail.daily_sales AS d WHERE d.store_id = %(store_id)s AND d.day < %(end_day)s
 
 -- name: daily_sales
--- Orders of the three spans by day in UTC, where there are any.
-SELECT d.day, d.revenue, d.orders, d.cancelled_orders, d.returned_orders
+-- Orders of the three spans by day, where there are any.
+SELECT d.day, d.revenue, d.orders, d.cancelled_orders, d.returned_orders, d.returns, d.returned_amount
 FROM retail.daily_sales AS d
 WHERE d.store_id = %(store_id)s
     AND ((d.day >= %(first_day)s AND d.day < %(end_day)s)
@@ -33,50 +39,35 @@ WHERE d.store_id = %(store_id)s
 ORDER BY d.day
 
 -- name: span_customers
--- Customers of each span; a new one is in the span of their first order that counts.
--- Each is counted once: on every day that they bought, less the pairs of such a day and
--- their next one that lie within the span. Whole months of pairs are read as months.
-WITH spans (name, first_day, end_day, first_month, end_month) AS (
-    VALUES ('current', %(first_day)s, %(end_day)s, %(first_month)s, %(end_month)s),
-           ('previous', %(previous_first_day)s, %(previous_end_day)s, %(previous_first_month)s, %(previous_end_month)s),
-           ('year_before', %(year_before_first_day)s, %(year_before_end_day)s, %(year_before_first_month)s, %(year_before_end_month)s)
-), counts AS (
-    SELECT s.name, d.customers - m.customers - r.customers AS customers, d.new_customers
-    FROM spans AS s
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(d.customers), 0) AS customers, coalesce(sum(d.new_customers), 0) AS new_customers
-        FROM retail.daily_sales AS d
-        WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.end_day
-    ) AS d
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(m.customers), 0) AS customers
-        FROM retail.monthly_repeat_customers AS m
-        WHERE m.store_id = %(store_id)s
-            AND m.previous_month >= s.first_month AND m.previous_month < s.end_month AND m.day < s.end_day
-    ) AS m
-    CROSS JOIN LATERAL (
-        SELECT coalesce(sum(r.customers), 0) AS customers
-        FROM (
-            SELECT r.customers FROM retail.daily_repeat_customers AS r
-            WHERE r.store_id = %(store_id)s
-                AND r.previous_day >= s.first_day AND r.previous_day < s.first_month AND r.day < s.end_day
-            UNION ALL
-            SELECT r.customers FROM retail.daily_repeat_customers AS r
-            WHERE r.store_id = %(store_id)s
-                AND r.previous_day >= s.end_month AND r.previous_day < s.end_day AND r.day < s.end_day
-        ) AS r
-    ) AS r
+-- Customers of each span, each counted once. A new one is in the span of their first order that counts in this store;
+-- who of them is new to the chain, the database says only to who sees all stores.
+WITH spans (name, first_day, end_day) AS (
+    VALUES ('current', %(first_day)s::date, %(end_day)s::date),
+           ('previous', %(previous_first_day)s, %(previous_end_day)s),
+           ('year_before', %(year_before_first_day)s, %(year_before_end_day)s)
 )
-SELECT c.name, c.customers, c.new_customers FROM counts AS c
+SELECT s.name, c.customers, c.new_customers, c.new_to_chain
+FROM spans AS s
+JOIN retail.count_customers(%(store_id)s, (SELECT array_agg(s.first_day ORDER BY s.name) FROM spans AS s),
+                            (SELECT array_agg(s.end_day ORDER BY s.name) FROM spans AS s)) AS c
+    ON c.first_day = s.first_day AND c.end_day = s.end_day
 
 -- name: span_items
--- What was sold in each span: totals, categories, the best products with their stock,
--- and the products that fell the most against the previous span. Whole months are read
--- as months, the days before and after them as days.
-WITH spans (name, first_day, end_day, first_month, end_month) AS (
+-- What was sold in each span: totals, units by their measure, departments, the best products
+-- with their stock, and the products that fell the most against the previous span. The cost
+-- is that of the products whose cost is known, and costed_revenue is theirs. Whole months are read
+-- as months, the days before and after them as days, both as they are kept. The corrections
+-- make up for the days that were written since.
+WITH RECURSIVE spans (name, first_day, end_day, first_month, end_month) AS (
     VALUES ('current', %(first_day)s, %(end_day)s, %(first_month)s, %(end_month)s),
            ('previous', %(previous_first_day)s, %(previous_end_day)s, %(previous_first_month)s, %(previous_end_month)s),
            ('year_before', %(year_before_first_day)s, %(year_before_end_day)s, %(year_before_first_month)s, %(year_before_end_month)s)
+), corrections AS MATERIALIZED (
+    SELECT c.day, c.product_id, c.units, c.revenue, c.discount
+    FROM retail.product_sales_corrections AS c
+    WHERE c.store_id = %(store_id)s
+        AND c.day >= least(%(first_day)s::date, %(previous_first_day)s::date, %(year_before_first_day)s::date)
+        AND c.day < greatest(%(end_day)s::date, %(previous_end_day)s::date, %(year_before_end_day)s::date)
 ), parts AS (
     SELECT s.name, t.*
     FROM spans AS s
@@ -84,16 +75,20 @@ WITH spans (name, first_day, end_day, first_month, end_month) AS (
         SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
         FROM (
             SELECT m.product_id, m.units, m.revenue, m.discount
-            FROM retail.monthly_product_sales AS m
+            FROM retail.kept_monthly_product_sales AS m
             WHERE m.store_id = %(store_id)s AND m.month >= s.first_month AND m.month < s.end_month
             UNION ALL
             SELECT d.product_id, d.units, d.revenue, d.discount
-            FROM retail.daily_product_sales AS d
+            FROM retail.kept_daily_product_sales AS d
             WHERE d.store_id = %(store_id)s AND d.day >= s.first_day AND d.day < s.first_month
             UNION ALL
             SELECT d.product_id, d.units, d.revenue, d.discount
-            FROM retail.daily_product_sales AS d
+            FROM retail.kept_daily_product_sales AS d
             WHERE d.store_id = %(store_id)s AND d.day >= s.end_month AND d.day < s.end_day
+            UNION ALL
+            SELECT c.product_id, c.units, c.revenue, c.discount
+            FROM corrections AS c
+            WHERE c.day >= s.first_day AND c.day < s.end_day
         ) AS t
         GROUP BY t.product_id
     ) AS t
@@ -111,35 +106,50 @@ WITH spans (name, first_day, end_day, first_month, end_month) AS (
     FROM parts AS p
     GROUP BY p.product_id
 ), sold AS MATERIALIZED (
-    SELECT s.*, p.name, p.cost, p.category_id
+    SELECT s.*, p.sku, p.name, p.cost, p.category_id, p.unit
     FROM sums AS s
     JOIN retail.products AS p ON p.product_id = s.product_id
+    WHERE (s.units, s.previous_units, s.year_before_units, s.revenue, s.previous_revenue, s.year_before_revenue) <> (0, 0, 0, 0, 0, 0)
+), departments (category_id, department_id, name) AS (
+    SELECT k.category_id, k.category_id, k.name FROM retail.categories AS k WHERE k.parent_category_id IS NULL
+    UNION ALL
+    SELECT k.category_id, d.department_id, d.name
+    FROM departments AS d JOIN retail.categories AS k ON k.parent_category_id = d.category_id
 ), categories AS (
-    SELECT k.name, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue,
+    SELECT d.name, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue,
            sum(s.year_before_revenue) AS year_before_revenue
     FROM sold AS s
-    JOIN retail.categories AS k ON k.category_id = s.category_id
-    GROUP BY k.name
+    LEFT JOIN departments AS d ON d.category_id = s.category_id
+    GROUP BY d.department_id, d.name
+), measures AS (
+    SELECT s.unit, sum(s.units) AS units, sum(s.previous_units) AS previous_units, sum(s.year_before_units) AS year_before_units,
+           sum(s.revenue) AS revenue
+    FROM sold AS s
+    GROUP BY s.unit
 ), best_products AS (
-    SELECT s.name, s.units, s.revenue, v.stock_level
+    SELECT s.sku, s.name, s.unit, s.units, s.revenue, v.stock_level
     FROM (SELECT * FROM sold WHERE units > 0 ORDER BY revenue DESC, name, product_id LIMIT %(products)s) AS s
     LEFT JOIN retail.inventory AS v ON v.product_id = s.product_id AND v.store_id = %(store_id)s
 ), fading_products AS (
-    SELECT s.name, s.units, s.revenue, s.previous_units, s.previous_revenue
+    SELECT s.sku, s.name, s.units, s.revenue, s.previous_units, s.previous_revenue
     FROM sold AS s
     WHERE s.previous_units >= %(fading_units)s AND s.revenue < s.previous_revenue
     ORDER BY s.previous_revenue - s.revenue DESC, s.name, s.product_id
     LIMIT %(products)s
 )
 SELECT json_build_object(
-           'units', coalesce(sum(s.units), 0), 'discount', coalesce(sum(s.discount), 0),
-           'item_revenue', coalesce(sum(s.revenue), 0), 'cost', coalesce(sum(s.units * s.cost), 0)) AS current,
+           'discount', coalesce(sum(s.discount), 0), 'item_revenue', coalesce(sum(s.revenue), 0),
+           'costed_revenue', coalesce(sum(s.revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
+           'cost', coalesce(sum(s.units * s.cost), 0)) AS current,
        json_build_object(
-           'units', coalesce(sum(s.previous_units), 0), 'discount', coalesce(sum(s.previous_discount), 0),
-           'item_revenue', coalesce(sum(s.previous_revenue), 0), 'cost', coalesce(sum(s.previous_units * s.cost), 0)) AS previous,
+           'discount', coalesce(sum(s.previous_discount), 0), 'item_revenue', coalesce(sum(s.previous_revenue), 0),
+           'costed_revenue', coalesce(sum(s.previous_revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
+           'cost', coalesce(sum(s.previous_units * s.cost), 0)) AS previous,
        json_build_object(
-           'units', coalesce(sum(s.year_before_units), 0), 'discount', coalesce(sum(s.year_before_discount), 0),
-           'item_revenue', coalesce(sum(s.year_before_revenue), 0), 'cost', coalesce(sum(s.year_before_units * s.cost), 0)) AS year_before,
+           'discount', coalesce(sum(s.year_before_discount), 0), 'item_revenue', coalesce(sum(s.year_before_revenue), 0),
+           'costed_revenue', coalesce(sum(s.year_before_revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
+           'cost', coalesce(sum(s.year_before_units * s.cost), 0)) AS year_before,
+       coalesce((SELECT json_agg(m ORDER BY m.unit <> 'piece', m.revenue DESC, m.unit) FROM measures AS m), '[]') AS measures,
        coalesce((SELECT json_agg(c ORDER BY c.revenue DESC, c.name) FROM categories AS c), '[]') AS categories,
        coalesce((SELECT json_agg(b ORDER BY b.revenue DESC, b.name) FROM best_products AS b), '[]') AS best_products,
        coalesce((SELECT json_agg(f ORDER BY f.previous_revenue - f.revenue DESC, f.name) FROM fading_products AS f), '[]') AS fading_products

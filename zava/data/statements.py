@@ -18,7 +18,7 @@ _NAME = re.compile(r"^-- name: (\w+)\n(?:--.*\n)*", re.MULTILINE)
 
 
 def database_file(name: str) -> Path:
-    """Return schema.sql, or seed/ or a file in it, from the wheel or the checkout."""
+    """Return schema.sql, migrations/, seed/ or a file of these; wheel or checkout."""
     package = Path(str(resources.files(zava)))
     installed = package / _DATABASE / name
     return installed if installed.exists() else package.parent / name

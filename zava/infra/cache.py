@@ -97,26 +97,23 @@ class QueryCache:
             if keeps(result):
                 self._set_in_cache(cache_key, result, ttl)
             return result, False
-        found = self._get_from_cache(cache_key)
-        self._on_lookup(kind, found is not None)
-        if found is not None:
-            return found, True
         while True:
-            with self._lock:
-                entry = self._entries.get(cache_key)
-                if entry is not None:
-                    return entry.value, True
-                flight = self._flights.get(cache_key)
-                if flight is None:
-                    flight = self._flights[cache_key] = Future()
-                    break
-            outcome = flight.result()
+            entry, run = self._look(cache_key)
+            if entry is not None:
+                self._on_lookup(kind, True)
+                return entry.value, True
+            if run is None:
+                break
+            self._on_lookup(kind, False)
+            outcome = run.result()
             if not isinstance(outcome, _Abandoned):
                 return outcome, True
+        flight = self._flights[cache_key]
         # Whoever waits starts over when this run is cancelled: that one caller
         # left must not fail the others.
         outcome = _Abandoned()
         try:
+            self._on_lookup(kind, False)
             outcome = query_func()
         except Exception as exc:
             self._land(cache_key, None)
@@ -156,6 +153,17 @@ class QueryCache:
         with self._lock:
             self._entries.expire()
             return {"entries": len(self._entries), "bytes": self._entries.currsize}
+
+    def _look(self, key: str) -> tuple[_Entry | None, Future[Any] | None]:
+        """Return what is kept, or another's run; else begin the caller's own run."""
+        with self._lock:
+            entry = self._entries.get(key)
+            if entry is not None:
+                return entry, None
+            run = self._flights.get(key)
+            if run is None:
+                self._flights[key] = Future()
+            return None, run
 
     def _land(self, key: str, entry: _Entry | None) -> None:
         """End the run of a key; its result is kept unless a fresh one overtook it."""

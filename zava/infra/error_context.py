@@ -29,7 +29,7 @@ from zava.infra.telemetry import MetricsCollector
 
 _LOGGED_QUERY = 100
 # SQLSTATE classes whose messages quote the data.
-_DATA_CLASSES = ("22", "23")
+_DATA_CLASSES = ("22", "23", "XX")
 # What PostgreSQL quotes of a query: a name, or a literal that it stumbled over.
 _QUOTE = re.compile(r'"(.*)', re.DOTALL)
 
@@ -97,9 +97,7 @@ class _Operation:
 
     def succeeded(self) -> None:
         if self._metrics is not None:
-            seconds = self._clock() - self._started
-            self._metrics.operation_success.labels(self._name).inc()
-            self._metrics.operation_duration.labels(self._name).observe(seconds)
+            self._metrics.count_success(self._name, self._clock() - self._started)
         self._line("ok").info("{}", self._name)
 
     def failed(self, error: MCPError) -> None:
@@ -123,7 +121,7 @@ class _Operation:
 
     def _count(self, kind: str) -> None:
         if self._metrics is not None:
-            self._metrics.operation_error.labels(self._name, kind).inc()
+            self._metrics.count_error(self._name, kind)
 
     def _line(self, outcome: str, error_type: str | None = None) -> Any:
         return logger.bind(

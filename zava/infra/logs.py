@@ -12,6 +12,7 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 _LONGEST_MESSAGE = 10_000
 _LONGEST_FACT = 500
 _NUMBERS = (bool, int, float)
+_WITHOUT_ZONE = len("2026-01-31 23:59:59.999")
 # Whatever a terminal or a reader could take for the end of a line, or for a command.
 _CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 # These say at INFO, or twice, what a line of ours already says.
@@ -67,7 +69,7 @@ def set_up_logging(
     logger.configure(patcher=_mask)
     options: dict[str, Any] = {
         "level": level,
-        "format": _as_json if form == "json" else _as_text,
+        "format": _once(_as_json if form == "json" else _as_text),
         "backtrace": False,
         "diagnose": False,  # a traceback with values would show rows and secrets
     }
@@ -98,22 +100,31 @@ def escape(text: str) -> str:
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def _once(written: Callable[[Record], str]) -> Callable[[Record], str]:
+    """Return a loguru format that writes a line once, for all sinks."""
+
+    def line(record: Record) -> str:
+        extra = record["extra"]
+        if "_line" not in extra:
+            extra["_line"] = written(record)
+        return "{extra[_line]}\n"
+
+    return line
+
+
 def _as_text(record: Record) -> str:
-    """`time - name - level - message key=value …`, as a loguru template."""
+    """Return `time - name - level - message key=value …`."""
     facts = escape("".join([f" {k}={v}" for k, v in _facts(record) if v is not None]))
-    record["extra"]["_message"] = escape(record["message"])
     if trace := _trace(record):
         # Its lines are set in, so that none passes for one of the log's own.
         facts += "".join(f"\n    {escape(line)}" for line in trace.splitlines())
-    record["extra"]["_facts"] = mask_secrets(facts)
-    return (
-        "{time:YYYY-MM-DD HH:mm:ss.SSS} - {name} - {level} - {extra[_message]}"
-        "{extra[_facts]}\n"
-    )
+    time = record["time"].isoformat(" ", "milliseconds")[:_WITHOUT_ZONE]
+    head = f"{time} - {record['name']} - {record['level'].name}"
+    return f"{head} - {escape(record['message'])}{mask_secrets(facts)}"
 
 
 def _as_json(record: Record) -> str:
-    """One JSON object a line, as a loguru template."""
+    """Return one JSON object."""
     line = {
         "time": record["time"].isoformat(),
         "name": record["name"],
@@ -130,8 +141,7 @@ def _as_json(record: Record) -> str:
         else mask_secrets(str(value))
         for name, value in line.items()
     }
-    record["extra"]["_line"] = json.dumps(masked)
-    return "{extra[_line]}\n"
+    return json.dumps(masked)
 
 
 def _trace(record: Record) -> str:
@@ -144,12 +154,7 @@ def _trace(record: Record) -> str:
 
 
 def _facts(record: Record) -> list[tuple[str, Any]]:
-    # Names with an underscore are what another sink's format left there.
-    return [
-        (k[:_LONGEST_FACT], _short(v))
-        for k, v in record["extra"].items()
-        if not k.startswith("_")
-    ]
+    return [(k[:_LONGEST_FACT], _short(v)) for k, v in record["extra"].items()]
 
 
 def _short(value: Any) -> Any:

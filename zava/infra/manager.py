@@ -48,9 +48,7 @@ class InfrastructureManager:
 
         This is the only place where queries are counted and timed.
         """
-        status = "success" if success else "error"
-        self.metrics.query_total.labels(query_type, status).inc()
-        self.metrics.query_duration.labels(query_type).observe(duration)
+        self.metrics.count_query(query_type, duration, success)
 
     def watch(
         self, operation_name: str, user_id: str | None = None

@@ -25,6 +25,7 @@ import time
 from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 
 from zava.infra.masking import mask_literals
 
@@ -67,11 +68,31 @@ class MetricsCollector:
         self.cache_miss = Counter(
             "cache_miss", "Lookups that ran a query", ("type",), registry=registry
         )
+        # prometheus_client takes longer to find a metric by its labels than to count.
+        # It keeps every one that was ever found as well.
+        self._labelled: Callable[..., Any] = cache(
+            lambda metric, *labels: metric.labels(*labels)
+        )
         self._http: HTTPServer | None = None
+
+    def count_success(self, operation: str, seconds: float) -> None:
+        """Count one answered call."""
+        self._labelled(self.operation_success, operation).inc()
+        self._labelled(self.operation_duration, operation).observe(seconds)
+
+    def count_error(self, operation: str, kind: str) -> None:
+        """Count one failed call."""
+        self._labelled(self.operation_error, operation, kind).inc()
+
+    def count_query(self, kind: str, seconds: float, success: bool) -> None:
+        """Count one query that was sent to PostgreSQL."""
+        status = "success" if success else "error"
+        self._labelled(self.query_total, kind, status).inc()
+        self._labelled(self.query_duration, kind).observe(seconds)
 
     def count_lookup(self, kind: str, hit: bool) -> None:
         """Count one lookup in the cache."""
-        (self.cache_hit if hit else self.cache_miss).labels(kind).inc()
+        self._labelled(self.cache_hit if hit else self.cache_miss, kind).inc()
 
     def add_gauges(self, prefix: str, read: Gauges) -> None:
         """Publish what `read` returns, under `<prefix>_<name>`, at every scrape."""

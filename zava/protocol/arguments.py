@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from zava.errors import ValidationError
+
 _LONGEST_NOTE = 200
 
 
@@ -59,6 +61,10 @@ def meant_arguments(
     Args:
         schema: The tool's input schema, as `plain_schema` returns it.
         arguments: The arguments that the client sent.
+
+    Raises:
+        ValidationError: A number is wanted, and true, false or a text such as 1_0 was
+            sent, which pydantic would read as a number.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     required = schema.get("required", ())
@@ -69,7 +75,15 @@ def meant_arguments(
             unknown.append(name[:_LONGEST_NOTE])
         elif value is not None or name in required:
             meant[name] = _meant(properties[name], value)
+            if _is_misread(properties[name], value):
+                raise ValidationError(name, value, "must be a number")
     return meant, unknown
+
+
+def _is_misread(schema: Mapping[str, Any], value: Any) -> bool:
+    if schema.get("type") not in ("integer", "number"):
+        return False
+    return isinstance(value, bool) or (isinstance(value, str) and "_" in value)
 
 
 def _meant(schema: Mapping[str, Any], value: Any) -> Any:

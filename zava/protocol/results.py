@@ -88,20 +88,17 @@ class SummaryOutput(TypedDict):
 def query_result(answer: QueryAnswer) -> CallToolResult:
     """Return rows as text and as structure; their JSON text was made only once."""
     result = answer.result
-    structured: dict[str, Any] = {
-        "columns": [column._asdict() for column in result.columns],
-        "rows": result.rows,
+    head = {"columns": [{"name": name, "type": kind} for name, kind in result.columns]}
+    tail = {
         "row_count": len(result.rows),
         "truncated": result.truncated,
         "cached": answer.cached,
         "as_of": result.as_of.isoformat(timespec="milliseconds"),
         "elapsed_ms": answer.elapsed_ms,
     }
-    head = _compact({"columns": structured["columns"]})[:-1]
-    tail = _compact(
-        {k: v for k, v in structured.items() if k not in ("columns", "rows")}
-    )
-    text = f'{head},"rows":[{",".join(result.row_texts)}],{tail[1:]}'
+    rows = ",".join(result.row_texts)
+    text = f'{_compact(head)[:-1]},"rows":[{rows}],{_compact(tail)[1:]}'
+    structured: dict[str, Any] = {**head, "rows": result.rows, **tail}
     return _success(text, structured)
 
 

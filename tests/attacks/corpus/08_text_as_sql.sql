@@ -55,7 +55,7 @@ SELECT dblink_exec('dbname=postgres', 'DROP TABLE retail.orders')
 SELECT * FROM xpath_table('email', 'first_name', 'retail.customers', '/', 'true') AS t (a text, b text)
 -- name: http-get
 SELECT http_get('http://localhost/')
--- expect: FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, INSUFFICIENT_PRIVILEGE, SYNTAX_ERROR, CANNOT_COERCE, WRONG_OBJECT_TYPE, TRIGGER_PROTOCOL_VIOLATED, DATABASE_ERROR, TRIGGERED_ACTION_EXCEPTION
+-- expect: FEATURE_NOT_SUPPORTED, INVALID_TEXT_REPRESENTATION, INSUFFICIENT_PRIVILEGE, SYNTAX_ERROR, CANNOT_COERCE, WRONG_OBJECT_TYPE, TRIGGER_PROTOCOL_VIOLATED, INTERNAL_ERROR, TRIGGERED_ACTION_EXCEPTION
 
 -- name: node-tree-from-text
 SELECT pg_get_expr('{FUNCEXPR :funcid 2078}'::pg_node_tree, 'retail.orders'::regclass)

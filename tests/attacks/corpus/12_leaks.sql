@@ -201,7 +201,7 @@ SELECT loread(0, 100)
 SELECT retail.identity_seal('{{own_manager}}')
 -- name: validator-of-a-secret-function
 SELECT plpgsql_validator('retail.resolve_identity(uuid)'::regprocedure)
--- expect: INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION, FEATURE_NOT_SUPPORTED, UNDEFINED_TABLE, EVENT_TRIGGER_PROTOCOL_VIOLATED, RESULT_TOO_LARGE, DATABASE_ERROR, answer
+-- expect: INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION, FEATURE_NOT_SUPPORTED, UNDEFINED_TABLE, EVENT_TRIGGER_PROTOCOL_VIOLATED, RESULT_TOO_LARGE, INTERNAL_ERROR, answer
 
 -- name: statistics-view
 SELECT * FROM pg_stats WHERE schemaname = 'retail'
@@ -319,19 +319,19 @@ SELECT order_id, 1 / (CASE WHEN store_id = '{{other_store}}' THEN 0 ELSE 1 END) 
 -- name: division-oracle-in-where
 SELECT order_id FROM retail.orders WHERE 1 / (CASE WHEN store_id = '{{other_store}}' THEN 0 ELSE 1 END) = 1
 -- name: cast-oracle-in-where
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id <> ALL (SELECT store_id FROM retail.stores) THEN email::int ELSE 1 END = 1
+SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id <> ALL (SELECT store_id FROM retail.stores) AND customer_id NOT IN (SELECT customer_id FROM retail.orders WHERE customer_id IS NOT NULL) THEN email::int ELSE 1 END = 1
 -- name: cast-oracle-on-every-row
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN email::int END > 0
+SELECT count(*) FROM retail.customers WHERE CASE WHEN email = '{{other_email}}' THEN email::int END > 0
 -- name: cast-oracle-in-having
-SELECT max(email) FROM retail.customers WHERE store_id = '{{other_store}}' HAVING max(email)::int > 0
+SELECT max(email) FROM retail.customers WHERE email = '{{other_email}}' HAVING max(email)::int > 0
 -- name: cast-oracle-in-join
-SELECT count(*) FROM retail.orders AS o JOIN retail.customers AS c ON c.customer_id = o.customer_id AND (c.store_id = o.store_id OR c.email::int = 1)
+SELECT count(*) FROM retail.orders AS o JOIN retail.customers AS c ON c.customer_id = o.customer_id AND (c.email <> '{{other_email}}' OR c.email::int = 1)
 -- name: regex-oracle
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN email ~ ('(' || email) END
+SELECT count(*) FROM retail.customers WHERE CASE WHEN email = '{{other_email}}' THEN email ~ ('(' || email) END
 -- name: overflow-oracle
 SELECT sum(CASE WHEN store_id = '{{other_store}}' THEN 9223372036854775807 ELSE 0 END::bigint * 2) FROM retail.orders
 -- name: date-oracle
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN (last_name || email)::date END > now()
+SELECT count(*) FROM retail.customers WHERE CASE WHEN email = '{{other_email}}' THEN (last_name || email)::date END > now()
 -- name: leaky-like
 SELECT count(*) FROM retail.customers WHERE email LIKE 'canary%'
 -- name: leaky-operator-before-the-policy
@@ -341,6 +341,6 @@ SELECT count(*) FROM retail.stores AS s WHERE CASE WHEN s.store_id = '{{other_st
 -- name: leaky-condition-in-an-array
 SELECT count(*) FROM retail.customers AS c TABLESAMPLE SYSTEM (100) WHERE CASE WHEN c.email = ANY ('{ {{other_email}} }') THEN (SELECT 1 / ((random() * 0)::int)) = 1 ELSE true END
 -- name: json-cast-oracle
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN first_name::json END IS NOT NULL
+SELECT count(*) FROM retail.customers WHERE CASE WHEN email = '{{other_email}}' THEN first_name::json END IS NOT NULL
 -- name: vector-cast-oracle
-SELECT count(*) FROM retail.customers WHERE CASE WHEN store_id = '{{other_store}}' THEN first_name::public.vector END IS NOT NULL
+SELECT count(*) FROM retail.customers WHERE CASE WHEN email = '{{other_email}}' THEN first_name::public.vector END IS NOT NULL

@@ -14,7 +14,7 @@ SELECT cmin, cmax FROM retail.products LIMIT 1
 -- name: table-of-a-row
 SELECT tableoid FROM retail.customers LIMIT 1
 -- name: place-of-a-total
-SELECT ctid FROM retail.daily_sales LIMIT 1
+SELECT ctid FROM retail.kept_daily_sales LIMIT 1
 -- name: transaction-of-a-pair
 SELECT count(*) FROM retail.product_pairs WHERE xmin::text::bigint > 0
 -- name: place-in-a-join
@@ -50,7 +50,7 @@ SELECT pg_snapshot_xmax(pg_current_snapshot())
 -- expect: INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION
 
 -- name: chunk-of-a-large-value
-SELECT pg_column_toast_chunk_id(baskets) FROM retail.customer_purchases WHERE pg_column_size(baskets) > 2000
+SELECT pg_column_toast_chunk_id(days) FROM retail.kept_customers WHERE pg_column_size(days) > 2000
 -- expect: answer
 
 -- name: sampled-orders
@@ -58,4 +58,4 @@ SELECT exists(SELECT FROM retail.orders AS t TABLESAMPLE BERNOULLI (50) REPEATAB
 -- name: sampled-by-page
 SELECT count(*) FROM retail.order_items AS t TABLESAMPLE SYSTEM (50) REPEATABLE (7) WHERE t.store_id = '{{other_store}}'
 -- name: size-of-own-values
-SELECT max(pg_column_size(baskets)), min(pg_column_compression(baskets)) FROM retail.customer_purchases
+SELECT max(pg_column_size(days)), min(pg_column_compression(days)) FROM retail.kept_customers

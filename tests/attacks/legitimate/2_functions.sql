@@ -23,9 +23,9 @@ SELECT string_agg(DISTINCT status, '|' ORDER BY status DESC) FROM retail.orders
 -- name: array-agg
 SELECT status, (array_agg(order_id ORDER BY order_date, order_id))[1:3] FROM retail.orders GROUP BY 1
 -- name: bool-and-bit-aggregates
-SELECT bool_and(quantity > 0), bool_or(quantity > 4), every(quantity > 0), bit_and(quantity), bit_or(quantity), bit_xor(quantity) FROM retail.order_items
+SELECT bool_and(quantity > 0), bool_or(quantity > 4), every(quantity > 0), bit_and(quantity::integer), bit_or(quantity::integer), bit_xor(quantity::integer) FROM retail.order_items
 -- name: range-agg
-SELECT range_agg(int4range(quantity, quantity + 1)) FROM retail.order_items
+SELECT range_agg(int4range(quantity::integer, quantity::integer + 1)) FROM retail.order_items
 -- name: json-aggregates
 SELECT json_agg(name ORDER BY name), json_object_agg(name, is_online ORDER BY name) FROM retail.stores
 -- name: jsonb-aggregates
@@ -62,8 +62,8 @@ SELECT random(1, 6) BETWEEN 1 AND 6
 -- since: 18
 -- name: array-sort-and-reverse
 SELECT array_sort(ARRAY[3, 1, 2]), array_reverse(ARRAY[1, 2, 3]), casefold('STRASSE')
--- name: uuid-version-seven
-SELECT uuid_extract_version(uuidv7())
+-- name: uuid-version-four
+SELECT uuid_extract_version(uuidv4())
 -- since: 0
 -- name: generate-series-in-the-target-list
 SELECT generate_series(1, 5), generate_series(10, 12)

@@ -119,7 +119,7 @@ SELECT (c).* FROM retail.categories AS c
 -- name: whole-row-of-a-table-with-a-store
 SELECT s FROM retail.stores AS s
 -- name: everything-from-everything
-SELECT * FROM retail.order_items AS i JOIN retail.orders AS o USING (order_id, store_id) JOIN retail.customers AS c USING (customer_id, store_id) JOIN retail.products AS p USING (product_id) ORDER BY i.order_item_id LIMIT 20
+SELECT i.*, o.*, c.email, c.signed_up_on, p.* FROM retail.order_items AS i JOIN retail.orders AS o USING (order_id, store_id) JOIN retail.customers AS c USING (customer_id, store_id) JOIN retail.products AS p USING (product_id) ORDER BY i.order_item_id LIMIT 20
 -- name: current-of-everything
 SELECT current_user = current_role, session_user IS NOT NULL, current_catalog = current_database(), current_schema, user = current_user
 -- name: operator-with-a-schema

@@ -4,7 +4,7 @@
 -- name: current-date
 SELECT current_date, current_time, current_timestamp, localtime, localtimestamp
 -- name: clocks
-SELECT now(), statement_timestamp(), clock_timestamp(), transaction_timestamp(), timeofday() IS NOT NULL
+SELECT now(), statement_timestamp(), transaction_timestamp()
 -- name: last-thirty-days
 SELECT count(*), max(order_date) FROM retail.orders WHERE order_date >= now() - interval '30 days'
 -- name: month-to-date

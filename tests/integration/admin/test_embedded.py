@@ -29,6 +29,7 @@ from zava.admin.embedded import (
     find_binary,
 )
 from zava.admin.embedded.data_folder import DataFolder
+from zava.admin.embedded.watcher import server_of
 from zava.errors import ConfigurationError, UnavailableError
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
@@ -379,6 +380,7 @@ def test_a_dead_server_that_nobody_reaped_is_dead(made: Path) -> None:
         os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
         record = made / "postgresql-18" / "postmaster.pid"
         record.write_bytes(b"%d\n" % zombie.pid)
+        assert server_of(str(record.parent)) is None
         with EmbeddedServer(made, options=FAST) as server:
             assert ask(server, "select 1") == 1
 

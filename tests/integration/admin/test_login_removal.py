@@ -8,13 +8,12 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 
+from tests import doctor
 from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 from zava.admin.loading import DatabaseLoader
 from zava.admin.logins import BoundLogins
-from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError
-from zava.service.admission import examine
 
 pytestmark = pytest.mark.thorough
 
@@ -132,17 +131,7 @@ def test_default_privileges_of_who_can_make_nothing_stop_nobody(
         session.execute(f"SET ROLE {role}".encode())
     session.execute("ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC")
     try:
-        assert doctor(cluster.conninfo(dbname=database, user="zava_server")) == []
+        checks = doctor.look(cluster.conninfo(dbname=database, user="zava_server"))
+        assert [c.name for c in checks.values() if c.status == "fail"] == []
     finally:
         logins.remove(name)
-
-
-def doctor(conninfo: str) -> list[str]:
-    """The checks that fail."""
-    provider = PostgreSQLProvider({"conninfo": conninfo, "min_size": 1})
-    provider.open()
-    try:
-        checks = examine(provider, SEATTLE, frozenset())
-    finally:
-        provider.close()
-    return [check.name for check in checks if check.status == "fail"]

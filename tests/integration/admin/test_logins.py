@@ -122,7 +122,10 @@ def test_a_login_has_the_least_that_it_needs(
         )
     logins.remove(name)
     assert attributes == [(True, False, False, False, False, False, False, True)]
-    assert memberships == [("store_managers", False, True, False)]
+    assert sorted(memberships) == [
+        ("store_managers", False, True, False),
+        ("store_managers_personal", False, True, False),
+    ]
     assert grants == [("pg_namespace", 1), ("pg_proc", 3)]
 
 
@@ -294,6 +297,31 @@ def test_an_open_session_of_a_removed_login_sees_nothing_more(
             all_rows(conn, "SELECT count(*) FROM retail.stores")
 
 
+def test_a_login_gets_the_role_of_personal_data_with_the_right_to_them(
+    logins: BoundLogins, name: str, admin_conninfo: str
+) -> None:
+    members = (
+        "SELECT roleid::regrole::text FROM pg_auth_members"
+        " WHERE member = to_regrole(%s) ORDER BY 1"
+    )
+    with psycopg.connect(admin_conninfo, autocommit=True) as conn:
+        logins.add(name, [REDMOND], None)
+        without = all_rows(conn, members, name)
+        conn.execute("UPDATE retail.personal_data_rights SET may_read = true")
+        logins.add(name, [REDMOND], None)
+        added_again = all_rows(conn, members, name)
+        conn.execute(f"REVOKE store_managers_personal FROM {name}".encode())
+        DatabaseLoader(admin_conninfo).load_schema()
+        loaded_again = all_rows(conn, members, name)
+    logins.remove(name)
+    assert without == [("store_managers",)]
+    assert (
+        added_again
+        == loaded_again
+        == [("store_managers",), ("store_managers_personal",)]
+    )
+
+
 def test_an_administrator_without_superuser_can_make_logins(
     cluster: EmbeddedServer,
     database: str,
@@ -302,7 +330,8 @@ def test_an_administrator_without_superuser_can_make_logins(
 ) -> None:
     admin = f"admin_{uuid.uuid4().hex}"
     owner.execute(f"CREATE ROLE {admin} LOGIN CREATEROLE".encode())
-    owner.execute(f"GRANT {', '.join(GROUPS)} TO {admin} WITH ADMIN OPTION".encode())
+    groups = ", ".join(f"{group}, {group}_personal" for group in GROUPS)
+    owner.execute(f"GRANT {groups} TO {admin} WITH ADMIN OPTION".encode())
     conninfo = cluster.conninfo(dbname=database, user=admin)
     logins = BoundLogins(DatabaseLoader(conninfo))
     try:
@@ -377,7 +406,9 @@ def visible_stores(conn: Connection) -> set[str]:
         for table in TABLES_WITH_A_STORE:
             try:
                 conn.execute(f"SET ROLE {role}".encode())
-                query = f"SELECT DISTINCT store_id::text FROM retail.{table}"
+                query = f"SELECT DISTINCT store_id::text FROM retail.{table} AS t"
+                if table == "customers":  # also those who have bought here
+                    query += " WHERE NOT EXISTS (SELECT FROM retail.orders AS o WHERE o.customer_id = t.customer_id)"
                 seen |= {row[0] for row in all_rows(conn, query)}
             except psycopg.Error:
                 conn.rollback()

@@ -13,6 +13,7 @@ from psycopg import errors as pg
 
 from tests.conftest import SCALE
 from tests.people import SEATTLE
+from zava.admin.data_quality import DATA_CHECKS, check_data
 from zava.admin.embedded import EmbeddedServer
 from zava.admin.loading import DatabaseLoader
 from zava.data.provider import PostgreSQLProvider
@@ -84,3 +85,9 @@ def test_on_a_standby_a_grant_to_the_group_alone_is_seen_by_the_database(
     conninfo = standby.conninfo(dbname="group", user="zava_server")
     with psycopg.connect(conninfo) as conn, pytest.raises(pg.ReadOnlySqlTransaction):
         conn.execute("SELECT seal FROM retail.resolve_identity(%s)", (SEATTLE,))
+
+
+def test_the_data_can_be_looked_at_on_a_standby(standby: EmbeddedServer) -> None:
+    conninfo = standby.conninfo(dbname="locked", user="postgres")
+    checks = check_data(DatabaseLoader(conninfo), lambda *_: None)
+    assert tuple(check.name for check in checks) == DATA_CHECKS

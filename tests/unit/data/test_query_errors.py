@@ -11,7 +11,7 @@ import pytest
 from psycopg import errors as pg
 
 from zava.data.connection_errors import ConnectionFailed
-from zava.data.query_errors import translate
+from zava.data.query_errors import FEWER_ARGUMENTS, FEWER_COLUMNS, SIMPLER, translate
 from zava.errors import (
     BusyError,
     ConfigurationError,
@@ -166,6 +166,15 @@ def test_memory_that_the_database_lacks_is_the_query_s_to_mend() -> None:
     assert error.error_code == "OUT_OF_MEMORY"
 
 
-def test_what_is_too_complex_is_to_be_written_simpler() -> None:
-    error = translate(pg.StatementTooComplex(), QUERY)
-    assert "less nested" in error.details()["hint"]
+@pytest.mark.parametrize(
+    ("error", "hint"),
+    [
+        pytest.param(pg.StatementTooComplex(), SIMPLER, id="depth"),
+        pytest.param(pg.TooManyColumns(), FEWER_COLUMNS, id="columns"),
+        pytest.param(pg.TooManyArguments(), FEWER_ARGUMENTS, id="arguments"),
+    ],
+)
+def test_what_exceeds_a_limit_comes_with_what_to_change(
+    error: psycopg.Error, hint: str
+) -> None:
+    assert translate(error, QUERY).details()["hint"] == hint

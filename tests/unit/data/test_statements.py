@@ -58,7 +58,8 @@ def is_described(name: str) -> bool:
 
 def is_bare(text: str) -> bool:
     """Whether a text is one statement, without a name, blanks or an end of its own."""
-    without_literals = re.sub(r"'(?:[^']|'')*'", "''", text)
+    without_bodies = re.sub(r"\$\$.*?\$\$", "''", text, flags=re.DOTALL)
+    without_literals = re.sub(r"'(?:[^']|'')*'", "''", without_bodies)
     is_trimmed = bool(text) and text == text.strip()
     return is_trimmed and "-- name" not in text and ";" not in without_literals
 

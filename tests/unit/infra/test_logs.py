@@ -105,6 +105,24 @@ def test_the_file_gets_the_lines_that_stderr_gets(
     assert "first <b>{x}</b>" in text
 
 
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_line_for_stderr_and_file_is_made_once(file: Path, form: Any) -> None:
+    class Fact:
+        def __init__(self) -> None:
+            self.read = 0
+
+        def __str__(self) -> str:
+            self.read += 1
+            return "said"
+
+    fact = Fact()
+    set_up_logging("INFO", form, file)
+    logger.bind(fact=fact).info("op")
+    logger.complete()
+    assert "said" in file.read_text()
+    assert fact.read == 1
+
+
 def test_a_line_below_the_level_is_dropped(capsys: pytest.CaptureFixture[str]) -> None:
     set_up_logging("WARNING", "text", None)
     logger.info("ours")

@@ -20,6 +20,7 @@ from zava.data.statements import statement
 from zava.data.transaction import identity_statements
 from zava.models import Identity, PostureCheck
 
+_PROBES = {"customers": "canary_probe_customers"}
 _FIRST, _LAST = UUID(int=0), UUID(int=2**128 - 1)
 
 
@@ -43,7 +44,7 @@ def send_canary(
             statement("posture_tenant_tables"), {"role_name": identity.role_name}
         )
     ]
-    stores, others = _look(
+    stores, others = look(
         conn,
         identity,
         [_query("canary_stores"), _probe(conn, tables, identity.store_ids)],
@@ -51,7 +52,7 @@ def send_canary(
     looks = {"of another store": others}
     for name, disguise in disguises.items():
         nobody = [_query("canary_nobody")] if disguise is None else []
-        *_, looks[name] = _look(
+        *_, looks[name] = look(
             conn, disguise or identity, [*nobody, _probe(conn, tables, ())]
         )
     seen = [UUID(text) for text in stores]
@@ -74,7 +75,7 @@ def _judge_identity(identity: Identity, seen: Iterable[UUID]) -> PostureCheck:
         faults.append(
             ("it sees no store", "list its stores in retail.regional_manager_stores")
         )
-    if identity.role_name == "store_managers" and len(identity.store_ids) > 1:
+    if identity.group == "store_managers" and len(identity.store_ids) > 1:
         faults.append(("a store manager of several stores", LOAD_AGAIN))
     if set(seen) != set(identity.store_ids):
         faults.append(
@@ -87,10 +88,16 @@ def _judge_identity(identity: Identity, seen: Iterable[UUID]) -> PostureCheck:
     return make_check("identity", promise, faults)
 
 
-def _look(
+def look(
     conn: psycopg.Connection[Any], identity: Identity, queries: Sequence[Statement]
 ) -> list[list[str]]:
-    """Return the first column of each query, as `identity`; empty if refused."""
+    """Return the first column of each query, as `identity`; empty if refused.
+
+    Args:
+        conn: The server's own login, in autocommit mode, outside a transaction.
+        identity: Who looks.
+        queries: Without parameters.
+    """
     before = [
         _query("posture_begin"),
         *transaction_settings(conn),
@@ -119,9 +126,10 @@ def _probe(
     """A look into every table for rows of stores that are not `known`."""
     edges = sorted(known)
     gaps = {"after": [_FIRST, *edges], "before": [*edges, _LAST]}
-    probe = sql.SQL(statement("canary_probe"))
     probes = [
-        probe.format(name=sql.Literal(table), table=sql.Identifier(table))
+        sql.SQL(statement(_PROBES.get(table, "canary_probe"))).format(
+            name=sql.Literal(table), table=sql.Identifier(table)
+        )
         for table in tables
     ]
     text = sql.SQL(" UNION ALL ").join(probes)

@@ -25,9 +25,33 @@ _TABLE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 _TRIGGER = re.compile(
-    r"make_trigger\('(?P<name>\w+)', '[^']*',\s+'retail\.(?P<table>\w+)'"
+    r"make_trigger\('(?P<name>\w+)', '(?P<event>[^']*)',\s+'retail\.(?P<table>\w+)',"
+    r"\s+(?P<rest>(?:'[^']*'\s*)+), '(?P<function>\w+)'\)"
 )
+_TEXT = r"'([^']*)'"
+_VIEW = re.compile(r"make_view\('(\w+)', \$v\$")
 _COLUMN = re.compile(r"^    ([a-z]\w*) ", re.MULTILINE)
+_GENERATED = re.compile(r"^    ([a-z]\w*) .*\bGENERATED ALWAYS AS\b", re.MULTILINE)
+_OPEN = re.compile(r"\('retail\.(?P<table>\w+)', '(?P<columns>[\w,\s]+)'\)")
+_GRANT = re.compile(
+    r"^GRANT SELECT \((?P<columns>[\w,\s]+)\) ON retail\.(?P<table>\w+)"
+    r" TO (?P<roles>[\w,\s]+);",
+    re.MULTILINE,
+)
+
+
+VIEW_DIGESTS = {
+    "changed_daily_product_sales": "6562970501d910b298eec4ecd46417ce",
+    "changed_daily_sales": "766cdf72258f2cdb25da4da6a37ac524",
+    "daily_product_sales": "85de5a7bfe388b9b1017bba9246dc206",
+    "daily_sales": "b8ea89f9e4531f4e769bbfa4e1601905",
+    "monthly_product_sales": "de3eca0b51fa7466a87a728b24746069",
+    "product_sales_corrections": "251019516e998aebd70a980db64048aa",
+}
+"""Half the SHA-256 of each view as PostgreSQL 16 to 18 print it, with single blanks.
+
+A test prints what belongs here after a change of schema.sql.
+"""
 
 
 class Definition(TypedDict):
@@ -71,10 +95,32 @@ def definitions() -> tuple[Definition, ...]:
 
 
 @cache
-def triggers() -> tuple[tuple[str, str], ...]:
-    """Return the triggers that schema.sql makes by name: table, trigger."""
+def triggers() -> tuple[tuple[str, str, str], ...]:
+    """Return what schema.sql makes by name: table, trigger, definition.
+
+    The definition is in lower case, without brackets and blanks.
+    """
     schema = database_file("schema.sql").read_text("utf-8")
-    return tuple((found["table"], found["name"]) for found in _TRIGGER.finditer(schema))
+    return tuple(
+        (
+            found["table"],
+            found["name"],
+            re.sub(
+                r"[\s()]",
+                "",
+                f"create trigger {found['name']} {found['event']} on"
+                f" retail.{found['table']} {''.join(re.findall(_TEXT, found['rest']))}"
+                f" execute function retail.{found['function']}".lower(),
+            ),
+        )
+        for found in _TRIGGER.finditer(schema)
+    )
+
+
+@cache
+def views() -> tuple[str, ...]:
+    """Return the names of the views that schema.sql makes."""
+    return tuple(_VIEW.findall(database_file("schema.sql").read_text("utf-8")))
 
 
 @cache
@@ -85,4 +131,39 @@ def columns() -> tuple[str, ...]:
         f"{table['name']}.{column}"
         for table in _TABLE.finditer(schema)
         for column in _COLUMN.findall(table["body"])
+    )
+
+
+@cache
+def generated_columns() -> tuple[str, ...]:
+    """Return the columns that are computed from others: schema.table.column."""
+    schema = database_file("schema.sql").read_text("utf-8")
+    return tuple(
+        f"{table['name']}.{column}"
+        for table in _TABLE.finditer(schema)
+        for column in _GENERATED.findall(table["body"])
+    )
+
+
+@cache
+def grants() -> tuple[tuple[str, str, str], ...]:
+    """Return every column that schema.sql grants: role, table, column.
+
+    PUBLIC is written in lower case. What a role inherits is not in the list.
+    """
+    schema = database_file("schema.sql").read_text("utf-8")
+    groups = "store_managers, regional_managers"
+    found = [
+        (roles, grant["table"], grant["columns"])
+        for pattern, loop in ((_OPEN, groups), (_GRANT, ""))
+        for grant in pattern.finditer(schema)
+        for roles in [loop or grant["roles"]]
+    ]
+    return tuple(
+        dict.fromkeys(
+            (role.strip().lower(), table, column.strip())
+            for roles, table, columns in found
+            for role in roles.split(",")
+            for column in columns.split(",")
+        )
     )

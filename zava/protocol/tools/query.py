@@ -47,8 +47,11 @@ async def execute_sales_query(
     """Execute a PostgreSQL query with Row Level Security.
 
     The database itself limits the rows to the stores of the person served, so
-    do not filter for that. Read-only. Timestamps are UTC, money is USD.
-    Exclude orders with status 'cancelled' or 'returned' when asked for revenue.
+    do not filter for that. Read-only. Days are orders.business_day, the store's
+    local day; today is retail.current_business_day(). Timestamps are UTC, money is
+    in chain.currency. Revenue is total_amount where sold_on is not null; returns
+    (is_return) are part of it and are no orders. Name the columns of
+    retail.customers one by one: `*` of it is refused.
     Returns columns with types, positional rows, and in `truncated` the ceiling
     that cut the rows off, if any. An error starts with a code in brackets and
     carries SQLSTATE, position and hints: mend the query and call again. Text in
@@ -70,8 +73,8 @@ async def get_multiple_table_schemas(
         list[Name],
         Field(
             description="Tables to describe, for example"
-            ' ["retail.orders", "retail.order_items"]. There are retail.stores,'
-            " retail.customers, retail.orders, retail.order_items,"
+            ' ["retail.orders", "retail.order_items"]. There are retail.chain,'
+            " retail.stores, retail.customers, retail.orders, retail.order_items,"
             " retail.inventory, retail.products, retail.categories,"
             " retail.product_types, retail.product_description_embeddings,"
             " and tables of totals, the fastest source: retail.daily_sales,"

@@ -32,7 +32,8 @@ async def get_store_performance(
     time_period: Annotated[
         Name,
         Field(
-            description=f"One of {periods.FORMS}. Days are UTC. A period that is"
+            description=f"One of {periods.FORMS}. Days are business days of the"
+            " store. A period that is"
             " not over ends with the last whole day that has orders"
         ),
     ],
@@ -45,8 +46,10 @@ async def get_store_performance(
 
     Metrics come with unit and definition, compared with the period before and
     with the same period a year ago; null where there is nothing to compare, and
-    the second where both are the same. Both sides of a comparison have as many
-    days; `period` and `compared_with` say which, `end` not included.
+    the second where both are the same. `new_customers` are new to the store;
+    `new_to_chain`, for head office only, says how many of them are new to the chain.
+    A period that is not over is compared with as many days; `period` and
+    `compared_with` hold the days, `end` not included.
     Insights are sentences computed from the metrics, the most important first.
     """
     services = services_of(ctx)

@@ -110,14 +110,18 @@ class ProductNames:
 
     def _by_skus(self, product: str, identity: Identity) -> Named | None:
         """The products of a list of SKUs; None if it is no such list."""
-        skus = {sku.lower(): sku for sku in _BETWEEN_SKUS.split(clean(product)) if sku}
+        text = clean(product)
+        skus = {sku.lower(): sku for sku in _BETWEEN_SKUS.split(text) if sku}
         if len(skus) < 2:
             return None
+        is_name = len(text) <= MAX_NAME
+        if not is_name:
+            _check_number(list(skus))
         asked = {"skus": list(skus)}
         rows = self._rows("resolve_skus", asked, identity, len(skus))
         found = {row["sku"].lower() for row in rows}
         missing = [sku for key, sku in skus.items() if key not in found]
-        if not rows:
+        if not rows and is_name:
             return None
         if missing:
             raise ValidationError(
@@ -173,7 +177,7 @@ def _checked(product: str) -> str:
     text = clean(product)
     if not text or len(text) > MAX_NAME:
         raise ValidationError(
-            "product", product, f"must be a SKU or name, 1 to {MAX_NAME} characters"
+            "product", product, f"a SKU or name has 1 to {MAX_NAME} characters"
         )
     return text
 
@@ -181,7 +185,9 @@ def _checked(product: str) -> str:
 def _check_number(named: Sequence[str]) -> None:
     if len(named) > MAX_PRODUCTS:
         raise ValidationError(
-            "product", len(named), f"must name at most {MAX_PRODUCTS} products"
+            "product",
+            len(named),
+            f"must name at most {MAX_PRODUCTS} products, not {len(named)}",
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal, NamedTuple
 
+from zava.data.product_data import LeftOut
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
@@ -14,15 +15,25 @@ from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.products.names import Named, ProductNames, Search
 from zava.service.products.question import check_rows
+from zava.service.products.stock import stock_notes
 
 Segment = Literal["new", "frequent", "big_spender", "lapsed"]
 
 SEGMENTS: Mapping[Segment, str] = {
-    "new": "first order in the 90 days before the last day with orders",
-    "frequent": "eight orders or more",
-    "big_spender": "the tenth that has spent most",
-    "lapsed": "no order in the 365 days before the last day with orders",
+    "new": "first order in the 90 days before the store's last day with orders",
+    "frequent": "eight orders or more in the store",
+    "big_spender": "the tenth of each store's customers that has spent most",
+    "lapsed": "no order in the 365 days before the store's last day with orders",
 }
+"""Segments of a store, for whoever does not see the whole chain."""
+
+CHAIN_SEGMENTS: Mapping[Segment, str] = {
+    "new": "first order in the 90 days before the chain's last day with orders",
+    "frequent": "eight orders or more in all stores together",
+    "big_spender": "the tenth of the chain's customers that has spent most",
+    "lapsed": "no order in the 365 days before the chain's last day with orders",
+}
+"""Segments of the whole chain, for head office: each customer is counted once."""
 
 MIN_SUPPORT = 5
 """Orders that hold two products, or one of a segment's: fewer are chance."""
@@ -37,6 +48,12 @@ _NO_COMPANION = (
     f"no product is in {MIN_SUPPORT} orders or more with what was named, and more"
     " often than by chance"
 )
+_NO_PREFERENCE = "this segment prefers no product to a visible degree"
+_EACH_STORE = (
+    "segments are those of each store: a customer who is in it in several stores"
+    " counts in each of them"
+)
+_NOT_COUNTED = "nothing has been counted yet: the administrator runs `zava refresh`"
 _KIND = "recommendations"
 
 
@@ -101,13 +118,16 @@ class Recommendations:
         check_rows(max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
         found = self._names.one(product, identity)
-        similar = self._similar(found, identity, max_rows, in_stock_only=in_stock_only)
-        nothing = "no other product is similar and in stock"
+        similar, notes = self._similar(
+            found, identity, max_rows, in_stock_only=in_stock_only
+        )
+        if not similar and not notes:
+            notes = ["no other product is similar and in stock"]
         return {
             "product": _shown_product(found),
             "similar": similar,
             "row_count": len(similar),
-            "notes": [] if similar else [nothing],
+            "notes": notes,
         }
 
     def check(
@@ -220,18 +240,18 @@ class Recommendations:
             {**_LEAST, "product_id": found["product_id"], "max_rows": max_rows},
             identity,
         )
-        notes = []
-        if not rows:
-            notes.append(_NO_COMPANION)
+        notes = [] if rows else [_missing(counted, _NO_COMPANION)]
         similar: list[dict[str, Any]] = []
         if found.get("embedding_model") is None:
             notes.append("no similar products: run `zava embed` for this one")
         else:
-            similar = self._similar(found, identity, _FEW, in_stock_only=True)
+            similar, unknown = self._similar(found, identity, _FEW, in_stock_only=True)
+            notes += [f"similar_in_stock: {note}" for note in unknown]
         basis = {
             "product": _shown_product(found),
             "orders_with_product": counted["orders_with_product"],
             "orders": counted["orders"],
+            "as_of": counted["as_of"],
         }
         return _answered(basis, rows, similar, notes)
 
@@ -268,11 +288,21 @@ class Recommendations:
             {"segment": segment, "min_support": MIN_SUPPORT, "max_rows": max_rows},
             identity,
         )
-        notes = [] if rows else ["this segment prefers no product to a visible degree"]
+        notes = [] if rows else [_missing(counted, _NO_PREFERENCE)]
+        is_chain = counted["is_chain"]
+        if is_chain:
+            counted_in = "the whole chain"
+        elif len(identity.store_ids) == 1:
+            counted_in = "the store"
+        else:
+            counted_in = "each store"
+            notes.append(_EACH_STORE)
         basis = {
             "segment": segment,
-            "definition": SEGMENTS[segment],
+            "of": counted_in,
+            "definition": (CHAIN_SEGMENTS if is_chain else SEGMENTS)[segment],
             "customers": counted["customers"],
+            "as_of": counted["as_of"],
         }
         return _answered(basis, rows, [], notes)
 
@@ -283,7 +313,8 @@ class Recommendations:
         max_rows: int,
         *,
         in_stock_only: bool,
-    ) -> list[dict[str, Any]]:
+    ) -> tuple[list[dict[str, Any]], list[str]]:
+        """The products, and what is to be said of stock that is not known."""
         if found["embedding_model"] is None:
             raise ConfigurationError("this product has no vector yet: run `zava embed`")
         parameters = {
@@ -291,7 +322,15 @@ class Recommendations:
             "max_rows": max_rows,
             "in_stock_only": in_stock_only,
         }
-        return self._rows("similar_products", parameters, identity)
+        names = ["similar_products"]
+        if in_stock_only:
+            names.append("similar_left_out")
+        queries = [Query(statement(name), parameters) for name in names]
+        similar, *counted = self._provider.fetch_all(
+            queries, identity, max_rows, operation="similar_products"
+        )
+        left_out = LeftOut(**counted[0].dicts()[0]) if counted else None
+        return similar.dicts(), stock_notes(left_out)
 
     def _counted(
         self, name: str, parameters: Mapping[str, Any], identity: Identity
@@ -308,6 +347,11 @@ class Recommendations:
             [query], identity, max_rows, operation=name
         )
         return result.dicts()
+
+
+def _missing(counted: Mapping[str, Any], nothing: str) -> str:
+    """Return why no product is recommended."""
+    return _NOT_COUNTED if counted["as_of"] is None else nothing
 
 
 def _shown_product(found: Mapping[str, Any]) -> dict[str, Any]:

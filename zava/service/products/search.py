@@ -32,6 +32,7 @@ from zava.infra.cache import QueryCache
 from zava.models import Identity, ProductQuestion, SearchMode
 from zava.service.products.question import checked
 from zava.service.products.spelling import QuestionSpelling
+from zava.service.products.stock import stock_notes
 
 _BY_WORDS = "searched by words alone: "
 _VECTOR_SECONDS = 24 * 3600.0
@@ -132,8 +133,12 @@ class ProductSearch:
         vector = None if mode == "keyword" else self._vector(typed, mode, alone)
         words = "" if mode == "semantic" else spelt
         found = self._found(question, identity, words, vector, alone)
-        notes = list(alone)
-        if not found.products:
+        notes = [*alone, *stock_notes(found.left_out)]
+        if not found.products and found.left_out and found.left_out.candidates:
+            # The chain has such a thing: what was left out matches well.
+            if len(notes) == len(alone):
+                notes.append("no product that matches well is in stock")
+        elif not found.products:
             notes.append(
                 "no product matches well: none reaches the similarity"
                 f" {question.similarity_threshold:g}"

@@ -27,13 +27,16 @@ _MOST_VALUES = 100
 _LONGEST_VALUES = 4000
 _CATALOG_ROWS = 100_000
 _NEAR = 5
+_NEAR_OF_SEVERAL = 2
+_TOLD_LENGTH = 63
 _UNSHOWN_TYPES = re.compile(r"^vector\b")
 _TEXTS = ("text", "character")
 _UNSHOWN_COLUMNS = {"created_at", "updated_at"}
 _LITERAL = re.compile(r"'((?:[^']|'')*)'::")
 
 Names = Mapping[str, Mapping[str, Any]]
-"""By the name of a table: how it is written, and its description."""
+"""By the name of a table: how it is written, its description, and whether it serves
+zava alone."""
 
 
 class SchemaCatalog:
@@ -101,12 +104,12 @@ class SchemaCatalog:
     def near_tables(self, name: str, rls_user_id: str) -> list[str]:
         """Return the tables whose names are near, as a query writes them."""
         identity = self._provider.resolve_identity(rls_user_id)
-        return _near_tables(name, self._names(identity))
+        return _near_tables(name, _described(self._names(identity)))
 
     def columns_of(self, query: str, rls_user_id: str) -> dict[str, list[str]]:
         """Return the columns of the tables that a query names, as they are written."""
         identity = self._provider.resolve_identity(rls_user_id)
-        names = self._names(identity)
+        names = _described(self._names(identity))
         text = query.lower()
         words = set(re.findall(r"\w+", text))
         used = [
@@ -202,19 +205,51 @@ class SchemaCatalog:
 
 
 def _chosen(names: Names, table_names: Sequence[str]) -> list[str]:
-    """Return the tables that are meant, each once."""
+    """Return the tables that are meant, each once.
+
+    Raises:
+        ValidationError: Some are unknown or serve zava alone; says which.
+    """
     by_lower = {name.lower(): name for name in names}
-    wanted = []
+    wanted, internal, unknown = [], [], []
     for given in table_names:
         plain = _plain_name(given)
         name = plain if plain in names else by_lower.get(plain.lower())
         if name is None:
-            near = ", ".join(_near_tables(plain, names))
-            raise ValidationError(
-                "table_names", given, f"unknown table; the nearest are {near}"
-            )
-        wanted.append(name)
+            unknown.append(plain)
+        elif names[name]["is_internal"]:
+            internal.append(names[name]["written"])
+        else:
+            wanted.append(name)
+    if unknown or internal:
+        reasons = []
+        if internal:
+            reasons.append(f"internal to zava and not described: {_told(internal)}")
+        if unknown:
+            reasons.append(f"unknown: {_told(unknown)}")
+        nearest = _nearest(unknown + internal, _described(names))
+        reasons.append(f"the nearest are {', '.join(nearest)}")
+        raise ValidationError("table_names", table_names, "; ".join(reasons))
     return list(dict.fromkeys(wanted))
+
+
+def _described(names: Names) -> Names:
+    """Return the tables that are described, without those that serve zava alone."""
+    return {name: row for name, row in names.items() if not row["is_internal"]}
+
+
+def _told(names: Sequence[str]) -> str:
+    """Return names as an error tells them, each once and none at length."""
+    plain = (name.encode("utf-8", "replace").decode() for name in names)
+    short = (" ".join(name.split())[:_TOLD_LENGTH] for name in plain)
+    return ", ".join(dict.fromkeys(f'"{name}"' for name in short))
+
+
+def _nearest(missing: Sequence[str], names: Names) -> list[str]:
+    """Return the tables that are nearest to some names, each once."""
+    each = _NEAR if len(missing) == 1 else _NEAR_OF_SEVERAL
+    near = [table for name in missing for table in _near_tables(name, names)[:each]]
+    return list(dict.fromkeys(near))
 
 
 def _plain_name(name: str) -> str:

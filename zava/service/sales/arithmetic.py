@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import TypeAlias
 
@@ -10,17 +10,10 @@ from zava.service.sales.performance_models import Unit
 
 Number: TypeAlias = Decimal | int
 
-_DAY = timedelta(days=1)
 _HUNDRED = Decimal(100)
-_DIGITS: dict[Unit, int] = {
-    "USD": 2,
-    "orders": 0,
-    "units": 0,
-    "customers": 0,
-    "percent": 2,
-    "ratio": 2,
-    "days": 1,
-}
+# Money, percentages and ratios have two.
+_DIGITS: dict[Unit, int] = {"orders": 0, "returns": 0, "customers": 0, "days": 1}
+_MEASURED = Decimal("0.001")
 
 
 def ratio(part: Number, whole: Number) -> Decimal | None:
@@ -44,15 +37,22 @@ def rounded(value: Number | None, unit: Unit) -> int | float | None:
     """Return the value with the digits that its unit deserves."""
     if value is None:
         return None
-    return int(value) if not _DIGITS[unit] else number(value, unit)
+    return int(value) if _DIGITS.get(unit) == 0 else number(value, unit)
 
 
 def number(value: Number, unit: Unit) -> float:
     """Return the value with the digits that its unit deserves, halves away from 0."""
-    step = Decimal(1).scaleb(-_DIGITS[unit])
+    step = Decimal(1).scaleb(-_DIGITS.get(unit, 2))
     return float(Decimal(value).quantize(step, ROUND_HALF_UP))
 
 
-def elapsed_days(start: datetime, end: datetime, as_of: datetime) -> int:
+def quantity(value: Decimal) -> int | float:
+    """Return how much of a product, with three digits unless it is a whole number."""
+    if value == value.to_integral_value():
+        return int(value)
+    return float(value.quantize(_MEASURED, ROUND_HALF_UP))
+
+
+def elapsed_days(start: date, end: date, today: date) -> int:
     """Return how many days of a span have begun, at least one."""
-    return min(max((as_of - start) // _DAY + 1, 1), (end - start).days)
+    return min(max((today - start).days + 1, 1), (end - start).days)

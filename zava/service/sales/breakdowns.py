@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Literal
 
 from zava.data.sales_data import MIN_FADING_UNITS, TOP_PRODUCTS, DaySales, SalesData
-from zava.service.sales.arithmetic import change, elapsed_days, number, percent, ratio
+from zava.service.sales.arithmetic import (
+    change,
+    elapsed_days,
+    number,
+    percent,
+    quantity,
+    ratio,
+)
 from zava.service.sales.performance_models import (
     BestDay,
     BestProductRow,
@@ -19,6 +26,7 @@ from zava.service.sales.performance_models import (
     Series,
     StockCover,
     StockCoverRow,
+    Unit,
 )
 
 MAX_DAILY_SERIES = 92
@@ -27,7 +35,7 @@ _DAY = timedelta(days=1)
 
 
 def categories(
-    data: SalesData, *, has_previous: bool, has_year_before: bool
+    data: SalesData, currency: Unit, *, has_previous: bool, has_year_before: bool
 ) -> Categories:
     """Return each category's share and growth."""
     total = sum(category.revenue for category in data.categories)
@@ -39,53 +47,55 @@ def categories(
         rows.append(
             CategoryRow(
                 name=category.name,
-                revenue=number(category.revenue, "USD"),
+                revenue=number(category.revenue, currency),
                 share_percent=None if share is None else number(share, "percent"),
-                previous_revenue=None if before is None else number(before, "USD"),
+                previous_revenue=None if before is None else number(before, currency),
                 growth_percent=change(category.revenue, before),
                 year_before_revenue=(
-                    None if year_before is None else number(year_before, "USD")
+                    None if year_before is None else number(year_before, currency)
                 ),
                 year_growth_percent=change(category.revenue, year_before),
             )
         )
     return Categories(
-        unit="USD",
-        definition="Revenue by category, its share of all, and its growth in percent"
+        unit=currency,
+        definition="Revenue by department, its share of all, and its growth in percent"
         " against the previous period and the same one a year before.",
         rows=tuple(rows),
     )
 
 
-def best_products(data: SalesData) -> BestProducts:
+def best_products(data: SalesData, currency: Unit) -> BestProducts:
     """Return the best sellers."""
     return BestProducts(
-        unit="USD",
+        unit=currency,
         definition=f"The {TOP_PRODUCTS} products with the highest revenue.",
         rows=tuple(
             BestProductRow(
+                sku=product.sku,
                 name=product.name,
-                units=product.units,
-                revenue=number(product.revenue, "USD"),
+                units=quantity(product.units),
+                revenue=number(product.revenue, currency),
             )
             for product in data.best_products
         ),
     )
 
 
-def fading_products(data: SalesData) -> FadingProducts:
+def fading_products(data: SalesData, currency: Unit) -> FadingProducts:
     """Return the products that lost the most revenue."""
     return FadingProducts(
-        unit="USD",
+        unit=currency,
         definition=f"The {TOP_PRODUCTS} products that lost the most revenue against"
         f" the previous period, of those that sold {MIN_FADING_UNITS} units in it.",
         rows=tuple(
             FadingProductRow(
+                sku=product.sku,
                 name=product.name,
-                units=product.units,
-                revenue=number(product.revenue, "USD"),
-                previous_units=product.previous_units,
-                previous_revenue=number(product.previous_revenue, "USD"),
+                units=quantity(product.units),
+                revenue=number(product.revenue, currency),
+                previous_units=quantity(product.previous_units),
+                previous_revenue=number(product.previous_revenue, currency),
                 change_percent=change(product.revenue, product.previous_revenue),
             )
             for product in data.fading_products
@@ -93,44 +103,46 @@ def fading_products(data: SalesData) -> FadingProducts:
     )
 
 
-def stock_cover(data: SalesData, as_of: datetime) -> StockCover:
+def stock_cover(data: SalesData, today: date) -> StockCover:
     """Return how long the best sellers' stock lasts at the pace of the period."""
-    days = elapsed_days(data.current.start, data.current.end, as_of)
+    days = elapsed_days(data.current.start, data.current.end, today)
     rows = []
     for product in data.best_products:
-        pace = Decimal(product.units) / days
+        pace = product.units / days
         stock = product.stock_level
-        cover = None if stock is None else ratio(stock, pace)
+        # More was sold than counted: none is left.
+        cover = None if stock is None else ratio(max(stock, Decimal(0)), pace)
         rows.append(
             StockCoverRow(
+                sku=product.sku,
                 name=product.name,
-                stock_level=stock,
+                stock_level=None if stock is None else quantity(stock),
                 daily_units=number(pace, "ratio"),
                 days=None if cover is None else number(cover, "days"),
             )
         )
     return StockCover(
         unit="days",
-        definition="Units on hand now of the best products, and how many days they"
-        " last at the period's average daily sales.",
+        definition="Stock of the best products, null where it is not known, and how"
+        " many days it lasts at the period's average daily sales.",
         rows=tuple(rows),
     )
 
 
-def best_day(data: SalesData) -> BestDay:
+def best_day(data: SalesData, currency: Unit) -> BestDay:
     """Return the day with the highest revenue, the earliest of equals."""
     days = [day for day in _days_of(data) if day.orders]
     best = max(days, key=lambda day: day.revenue, default=None)
     return BestDay(
         day=best.day if best else None,
-        value=number(best.revenue, "USD") if best else None,
+        value=number(best.revenue, currency) if best else None,
         orders=best.orders if best else None,
-        unit="USD",
+        unit=currency,
         definition="The day with the highest revenue.",
     )
 
 
-def series(data: SalesData, as_of: datetime) -> Series:
+def series(data: SalesData, today: date, currency: Unit) -> Series:
     """Return revenue and orders by day, of a long period by month.
 
     It begins no earlier than the store's first order and ends no later than
@@ -141,10 +153,10 @@ def series(data: SalesData, as_of: datetime) -> Series:
     if (span.end - span.start).days > MAX_DAILY_SERIES:
         bucket = "month"
     sums: dict[date, tuple[Decimal, int]] = {}
-    if data.first_order_at is not None:
+    if data.first_order_on is not None:
         days = _days_of(data)
-        first = max(span.start, data.first_order_at).date()
-        last = min(span.end - _DAY, as_of).date()
+        first = max(span.start, data.first_order_on)
+        last = min(span.end - _DAY, today)
         last = max([last, *(day.day for day in days)])
         for offset in range((last - first).days + 1):
             start = _bucket_of(first + offset * _DAY, bucket)
@@ -154,11 +166,11 @@ def series(data: SalesData, as_of: datetime) -> Series:
             revenue, orders = sums[start]
             sums[start] = (revenue + day.revenue, orders + day.orders)
     return Series(
-        unit="USD",
+        unit=currency,
         definition=f"Revenue and orders by {bucket}.",
         bucket=bucket,
         rows=tuple(
-            (start, number(revenue, "USD"), orders)
+            (start, number(revenue, currency), orders)
             for start, (revenue, orders) in sums.items()
         ),
     )
@@ -169,5 +181,5 @@ def _bucket_of(day: date, bucket: Literal["day", "month"]) -> date:
 
 
 def _days_of(data: SalesData) -> list[DaySales]:
-    start, end = data.current.start.date(), data.current.end.date()
+    start, end = data.current.start, data.current.end
     return [day for day in data.days if start <= day.day < end]

@@ -67,7 +67,7 @@ def _count(comparison: Comparison | None) -> float:
 
 def _is_covered(metrics: StoreMetrics, bounds: Bounds) -> bool:
     first = metrics.first_order
-    return first is not None and first <= bounds.start.date()
+    return first is not None and first <= bounds.start
 
 
 def is_unfinished(metrics: StoreMetrics) -> bool:
@@ -78,10 +78,10 @@ def is_unfinished(metrics: StoreMetrics) -> bool:
 def days_so_far(metrics: StoreMetrics) -> int:
     """Return how many days of the period have begun."""
     period = metrics.period
-    return elapsed_days(period.start, period.end, metrics.as_of)
+    return elapsed_days(period.start, period.end, metrics.now.today)
 
 
 def label(bounds: Bounds) -> str:
     """Name a span by its first and last day."""
-    first, last = bounds.start.date(), (bounds.end - timedelta(days=1)).date()
+    first, last = bounds.start, bounds.end - timedelta(days=1)
     return f"{first}" if first == last else f"{first} to {last}"

@@ -12,7 +12,7 @@ from zava.service.sales.comparability import (
     is_unfinished,
     label,
 )
-from zava.service.sales.performance_models import CategoryRow, StoreMetrics
+from zava.service.sales.performance_models import CategoryRow, StoreMetrics, Unit
 
 MAX_INSIGHTS = 8
 # An average of fewer days says nothing of the next one.
@@ -31,6 +31,7 @@ STOCK_IS_CURRENT = timedelta(days=31)
 CUSTOMER_MIX_POINTS = 5.0
 MIN_CUSTOMERS = 20
 BEST_DAY_RATIO = 2.0
+_SYMBOLS = {"USD": "$", "EUR": "€", "GBP": "£"}
 
 
 def generate_insights(metrics: StoreMetrics) -> tuple[str, ...]:
@@ -51,7 +52,7 @@ def no_sales(metrics: StoreMetrics) -> str | None:
         return f"There are no sales in {period}."
     if metrics.first_order is None:
         return "There are no sales: the store has never had an order."
-    if metrics.period.start > metrics.as_of:
+    if metrics.period.start > metrics.now.today:
         return f"There are no sales: {period} is in the future."
     return (
         f"There are no sales: {period} lies before the store's first order"
@@ -65,8 +66,8 @@ def unfinished_period(metrics: StoreMetrics) -> str | None:
         return None
     return (
         f"Only {metrics.elapsed.value:.1f}% of {label(metrics.period)} was over at"
-        f" {metrics.as_of:%Y-%m-%d %H:%M} UTC, so its totals do not compare yet with"
-        " those of whole periods."
+        f" {metrics.now.as_of:%Y-%m-%d %H:%M} UTC, so its totals do not compare yet"
+        " with those of whole periods."
     )
 
 
@@ -77,15 +78,16 @@ def revenue_moved(metrics: StoreMetrics) -> str | None:
         abs(pair.change or 0) >= REVENUE_MOVED_PERCENT for pair in pairs
     ):
         return None
+    currency = metrics.revenue.unit
     orders = {pair.label: pair.before for pair in against(metrics, metrics.orders)}
     parts = [
-        f"{_direction(pair)} on {pair.label} ({_money(pair.before)} from"
+        f"{_direction(pair)} on {pair.label} ({_money(pair.before, currency)} from"
         f" {_orders(orders[pair.label])})"
         for pair in pairs
     ]
     return (
-        f"Revenue of {_money(pairs[0].now)} from {_orders(metrics.orders.value)} is"
-        f" {' and '.join(parts)}."
+        f"Revenue of {_money(pairs[0].now, currency)} from"
+        f" {_orders(metrics.orders.value)} is {' and '.join(parts)}."
     )
 
 
@@ -114,7 +116,7 @@ def discount_rose(metrics: StoreMetrics) -> str | None:
 def low_stock_cover(metrics: StoreMetrics) -> str | None:
     """Best sellers run out soon at the pace of the period."""
     if (
-        metrics.period.end < metrics.as_of - STOCK_IS_CURRENT
+        metrics.period.end < metrics.now.today - STOCK_IS_CURRENT
         or days_so_far(metrics) < MIN_AVERAGED_DAYS
     ):
         return None
@@ -152,7 +154,7 @@ def _category_shift(
     rows = metrics.categories.rows
     total = sum(revenue_of(row) or 0 for row in rows)
     pairs = {
-        row.name: Against(
+        row.name or "What has no category": Against(
             span, row.share_percent or 0, 100 * (revenue_of(row) or 0) / total, None
         )
         for row in rows
@@ -174,8 +176,10 @@ def fading_product(metrics: StoreMetrics) -> str | None:
     labels = {pair.label for pair in against(metrics, metrics.revenue)}
     if is_unfinished(metrics) or before not in labels:
         return None
+    currency = metrics.revenue.unit
     fallen = [
-        f"{row.name} from {_money(row.previous_revenue)} to {_money(row.revenue)}"
+        f"{row.name} from {_money(row.previous_revenue, currency)} to"
+        f" {_money(row.revenue, currency)}"
         f" ({row.change_percent:.1f}%)"
         for row in metrics.fading_products.rows
         if row.change_percent is not None
@@ -204,8 +208,10 @@ def customer_mix(metrics: StoreMetrics) -> str | None:
     widest = max(pairs, key=lambda pair: abs(pair.points), default=None)
     if widest is None or abs(widest.points) < CUSTOMER_MIX_POINTS:
         return None
+    to_chain = metrics.new_to_chain
+    of_them = "" if to_chain is None else f" ({to_chain.value:,} new to the chain)"
     return (
-        f"New customers were {widest.now:.1f}% of the"
+        f"Customers new to the store{of_them} were {widest.now:.1f}% of the"
         f" {metrics.unique_customers.value:,} who bought, against"
         f" {widest.before:.1f}% in {widest.label}."
     )
@@ -219,10 +225,11 @@ def best_day(metrics: StoreMetrics) -> str | None:
     average = metrics.revenue.value / days
     if best.value < BEST_DAY_RATIO * average:
         return None
+    currency = metrics.revenue.unit
     return (
-        f"The best day was {best.day} with {_money(best.value)} from"
+        f"The best day was {best.day} with {_money(best.value, currency)} from"
         f" {_orders(best.orders)}, {best.value / average:.1f} times the average day"
-        f" ({_money(average)})."
+        f" ({_money(average, currency)})."
     )
 
 
@@ -249,5 +256,8 @@ def _orders(count: float | None) -> str:
     return f"{count or 0:,} order{'' if count == 1 else 's'}"
 
 
-def _money(amount: float) -> str:
-    return f"${amount:,.0f}" if amount >= 100 else f"${amount:,.2f}"
+def _money(amount: float, currency: Unit) -> str:
+    size = abs(amount)
+    figure = f"{size:,.0f}" if size >= 100 else f"{size:,.2f}"
+    symbol = _SYMBOLS.get(currency, f"{currency} ")
+    return f"{'-' if amount < 0 else ''}{symbol}{figure}"

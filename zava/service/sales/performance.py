@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime, time, timedelta, timezone
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -11,17 +11,26 @@ from uuid import UUID
 from zava.data.provider import PostgreSQLProvider
 from zava.data.sales_data import SalesData, last_day_with_orders
 from zava.data.statements import statement
+from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
+from zava.service.sales.calendars import Calendar
 from zava.service.sales.insights import generate_insights
 from zava.service.sales.metrics import calculate_metrics
-from zava.service.sales.performance_models import Store, StoreMetrics, StorePerformance
+from zava.service.sales.performance_models import (
+    Now,
+    Store,
+    StoreMetrics,
+    StorePerformance,
+)
 from zava.service.sales.periods import Period, parse_period
 
 MAX_STORE_ID = 200
 
 _MAX_STORES = 100_000
+# Reads every form of a period, fiscal weeks too.
+_ANY_CALENDAR = Calendar(fiscal_calendar="4-5-4")
 
 
 def _utc_now() -> datetime:
@@ -33,13 +42,25 @@ class StoreQuestion(NamedTuple):
 
     Attributes:
         store_id: The store's id or name, or a part of the name.
-        period: The days.
+        time_period: One of `periods.FORMS`; which days it means depends on the store.
         fresh: Ask the database even if the answer is kept.
     """
 
     store_id: str
-    period: Period
+    time_period: str
     fresh: bool
+
+
+class Visible(NamedTuple):
+    """The stores that a person sees, and what holds for all of them.
+
+    Attributes:
+        currency: ISO 4217 code.
+    """
+
+    stores: tuple[Store, ...]
+    currency: str
+    calendar: Calendar
 
 
 class SalesAnalyticsService:
@@ -75,7 +96,7 @@ class SalesAnalyticsService:
         Args:
             store_id: The store's id or name, in any case; a part of the name
                 that only one visible store has will do.
-            time_period: One of `periods.FORMS`.
+            time_period: One of `periods.FORMS`, in business days of the store.
             rls_user_id: Who asks.
             fresh: Ask the database even if the answer is kept.
 
@@ -103,9 +124,10 @@ class SalesAnalyticsService:
         Raises:
             ValidationError: An argument is at fault.
         """
-        period = parse_period(time_period, self._clock().date())
+        # Whether it is a period at all; the days come from the store and the chain.
+        parse_period(time_period, self._clock().date(), _ANY_CALENDAR)
         _check_store_id(store_id)
-        return StoreQuestion(store_id, period, fresh)
+        return StoreQuestion(store_id, time_period, fresh)
 
     def peek(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any] | None:
         """Return the kept figures of one store, or None; never waits for anything.
@@ -117,37 +139,40 @@ class SalesAnalyticsService:
         identity = self.db_provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        stores = self._cache.peek(self._stores_key(identity))
-        if stores is None:
+        visible = self._cache.peek(self._stores_key(identity))
+        if visible is None:
             return None
-        store = self._validate_store_access(question.store_id, stores, identity)
-        answer = self._cache.peek(self._key(store, question.period, identity))
+        store = self._validate_store_access(question.store_id, visible.stores, identity)
+        if self._clock() >= store.day_ends_at:
+            return None
+        period = parse_period(question.time_period, store.today, visible.calendar)
+        answer = self._cache.peek(self._key(store, period, identity))
         if answer is None:
             return None
-        return _answer(store, question.period, answer, cached=True)
+        return _answer(store, period, answer, cached=True)
 
     def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return figures and insights of one store; see `get_store_performance`."""
         identity = self.db_provider.resolve_identity(rls_user_id)
-        stores = self._visible_stores(identity)
-        store = self._validate_store_access(question.store_id, stores, identity)
-        period = question.period
+        visible = self._visible_stores(identity)
+        store = self._validate_store_access(question.store_id, visible.stores, identity)
+        period = parse_period(question.time_period, store.today, visible.calendar)
         answer, cached = self._cache.obtain(
             self._key(store, period, identity),
-            partial(self._compute, store, period, identity),
+            partial(self._compute, store, period, visible.currency, identity),
             fresh=question.fresh,
         )
         return _answer(store, period, answer, cached=cached)
 
     def _compute(
-        self, store: Store, period: Period, identity: Identity
+        self, store: Store, period: Period, currency: str, identity: Identity
     ) -> StorePerformance:
         over = self._part_that_is_over(period, store, identity)
         data = self.db_provider.get_sales_data(store.store_id, over, identity)
         _refuse_before_first_order(over, data)
-        metrics = self._calculate_metrics(data)
+        metrics = self._calculate_metrics(data, self._now(store), currency)
         return StorePerformance(
-            as_of=metrics.as_of,
+            as_of=metrics.now.as_of,
             metrics=metrics,
             insights=self._generate_insights(metrics),
         )
@@ -179,36 +204,54 @@ class SalesAnalyticsService:
         A day that has barely begun, or that nobody has loaded, compares with none.
         A period that is over stays whole, and so does one that has no such day.
         """
-        midnight = datetime.combine(self._clock().date(), time(), timezone.utc)
-        if not period.start < midnight < period.end:
+        today = store.today
+        if not period.start < today < period.end:
             return period
-        fetch_all, before = self.db_provider.fetch_all, midnight.date()
-        last = last_day_with_orders(fetch_all, store.store_id, before, identity)
-        if last is None or last < period.start.date():
-            return period.until(midnight)
-        return period.until(midnight - (before - last) + timedelta(days=1))
+        fetch_all = self.db_provider.fetch_all
+        last = last_day_with_orders(fetch_all, store.store_id, today, identity)
+        if last is None or last < period.start:
+            return period.until(today)
+        return period.until(last + timedelta(days=1))
 
-    def _calculate_metrics(self, sales_data: SalesData) -> StoreMetrics:
-        return calculate_metrics(sales_data, self._clock())
+    def _now(self, store: Store) -> Now:
+        as_of = self._clock()
+        to_come = (store.day_ends_at - as_of) / timedelta(days=1)
+        return Now(
+            as_of=as_of, today=store.today, day_share=min(max(1 - to_come, 0), 1)
+        )
+
+    def _calculate_metrics(
+        self, sales_data: SalesData, now: Now, currency: str
+    ) -> StoreMetrics:
+        return calculate_metrics(sales_data, now, currency)
 
     def _generate_insights(self, metrics: StoreMetrics) -> tuple[str, ...]:
         return generate_insights(metrics)
 
-    def _visible_stores(self, identity: Identity) -> tuple[Store, ...]:
-        # Kept as long as the identity itself; row level security still decides
-        # about every row that is read afterwards.
-        def read() -> tuple[Store, ...]:
-            query = statement("visible_stores")
-            result = self.db_provider.fetch(
-                query, identity, _MAX_STORES, operation="performance"
+    def _visible_stores(self, identity: Identity) -> Visible:
+        # Kept as long as the identity itself, or until a store's day ends; row level
+        # security still decides about every row that is read afterwards.
+        def read() -> Visible:
+            query = Query(statement("visible_stores"), {"now": self._clock()})
+            (result,) = self.db_provider.fetch_all(
+                [query], identity, _MAX_STORES, operation="performance"
             )
-            return tuple(
-                Store(store_id=store_id, name=name) for store_id, name in result.rows
+            rows = result.dicts()
+            if not rows:
+                return Visible((), "", Calendar())
+            calendar = {name: rows[0][name] for name in Calendar.model_fields}
+            return Visible(
+                tuple(Store.model_validate(row) for row in rows),
+                rows[0]["currency"],
+                Calendar.model_validate(calendar),
             )
 
         key = self._stores_key(identity)
-        stores: tuple[Store, ...] = self._cache.get_cached_result(key, read)
-        return stores
+        visible: Visible = self._cache.get_cached_result(key, read)
+        now = self._clock()
+        if any(now >= store.day_ends_at for store in visible.stores):
+            visible, _ = self._cache.obtain(key, read, fresh=True)
+        return visible
 
     def _stores_key(self, identity: Identity) -> str:
         return self._cache.key("visible_stores", identity)
@@ -221,6 +264,7 @@ class SalesAnalyticsService:
             period.start,
             period.end,
             period.name,
+            period.calendar,
         )
 
 
@@ -228,6 +272,8 @@ def _answer(
     store: Store, period: Period, answer: StorePerformance, *, cached: bool
 ) -> dict[str, Any]:
     dumped = answer.model_dump(mode="json")
+    if answer.metrics.new_to_chain is None:
+        del dumped["metrics"]["new_to_chain"]
     return {
         "store_id": str(store.store_id),
         "period": {
@@ -242,12 +288,12 @@ def _answer(
 
 
 def _refuse_before_first_order(period: Period, data: SalesData) -> None:
-    first = data.first_order_at
+    first = data.first_order_on
     if first is not None and period.end <= first:
         raise ValidationError(
             "time_period",
             period.name,
-            f"lies before the store's first order, which was on {first.date()}",
+            f"lies before the store's first order, which was on {first}",
         )
 
 
@@ -263,7 +309,8 @@ def _check_store_id(store_id: str) -> None:
 def _matches(wanted: str, stores: Sequence[Store]) -> list[Store]:
     """Return the stores of that id or exact name, else those whose name holds it."""
     try:
-        store_id = UUID(wanted)
+        # UUID() would also take digits of other scripts, and 1_2 as 12.
+        store_id = UUID(wanted if wanted.isascii() and "_" not in wanted else "")
     except ValueError:
         pass
     else:

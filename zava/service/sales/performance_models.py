@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, TypeAlias
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-Unit = Literal["USD", "orders", "units", "customers", "percent", "ratio", "days"]
+Unit: TypeAlias = str
+"""What a figure counts: orders, returns, customers, percent, ratio, days, a unit of
+measure of products such as piece, or the code of a currency."""
 
 
 class _Frozen(BaseModel):
@@ -17,17 +19,38 @@ class _Frozen(BaseModel):
 
 
 class Store(_Frozen):
-    """A store that the caller may see."""
+    """A store that the caller may see.
+
+    Attributes:
+        today: The business day that it is there.
+        day_ends_at: When that day ends.
+    """
 
     store_id: UUID
     name: str
+    today: date
+    day_ends_at: datetime
+
+
+class Now(_Frozen):
+    """The moment of which figures are.
+
+    Attributes:
+        as_of: The moment, UTC.
+        today: The business day that it is in the store.
+        day_share: The part of that day that is over, 0 to 1.
+    """
+
+    as_of: datetime
+    today: date
+    day_share: float
 
 
 class Bounds(_Frozen):
-    """The first moment of a span and the first one after it, UTC."""
+    """The first business day of a span and the day after its last one."""
 
-    start: datetime
-    end: datetime
+    start: date
+    end: date
 
 
 class ComparedWith(_Frozen):
@@ -65,10 +88,19 @@ class ComparedMetric(Metric):
     year_before: Comparison | None
 
 
-class CategoryRow(_Frozen):
-    """A category; growth is the change of revenue in percent."""
+class MeasureRow(_Frozen):
+    """Units sold of what is counted in one unit of measure."""
 
-    name: str
+    unit: Unit
+    value: int | float
+    previous: int | float | None
+    year_before: int | float | None
+
+
+class CategoryRow(_Frozen):
+    """A department; growth is the change of revenue in percent. None: no category."""
+
+    name: str | None
     revenue: float
     share_percent: float | None
     previous_revenue: float | None
@@ -88,8 +120,9 @@ class Categories(_Frozen):
 class BestProductRow(_Frozen):
     """A best seller."""
 
+    sku: str
     name: str
-    units: int
+    units: int | float
     revenue: float
 
 
@@ -104,10 +137,11 @@ class BestProducts(_Frozen):
 class FadingProductRow(_Frozen):
     """A product that sold less than before."""
 
+    sku: str
     name: str
-    units: int
+    units: int | float
     revenue: float
-    previous_units: int
+    previous_units: int | float
     previous_revenue: float
     change_percent: float | None
 
@@ -121,10 +155,11 @@ class FadingProducts(_Frozen):
 
 
 class StockCoverRow(_Frozen):
-    """How long the stock of a best seller lasts; None if it is not stocked."""
+    """How long the stock of a best seller lasts; None if its stock is not known."""
 
+    sku: str
     name: str
-    stock_level: int | None
+    stock_level: int | float | None
     daily_units: float
     days: float | None
 
@@ -168,7 +203,7 @@ class StoreMetrics(_Frozen):
 
     # For the rules of insight; the caller finds these in the answer's period.
     period: Bounds = Field(exclude=True)
-    as_of: datetime = Field(exclude=True)
+    now: Now = Field(exclude=True)
 
     store_name: str
     first_order: date | None
@@ -178,15 +213,21 @@ class StoreMetrics(_Frozen):
     orders: ComparedMetric
     average_order_value: ComparedMetric
     units: ComparedMetric
+    other_units: tuple[MeasureRow, ...]
     units_per_order: ComparedMetric
     discount_rate: ComparedMetric
     gross_margin: ComparedMetric
+    costed_share: Metric
     unique_customers: ComparedMetric
     new_customers: ComparedMetric
+    # None where the caller does not see every store; then the answer has no such key.
+    new_to_chain: ComparedMetric | None = None
     cancelled_orders: Metric
     cancelled_share: Metric
     returned_orders: Metric
     returned_share: Metric
+    returns: Metric
+    returned_amount: Metric
     categories: Categories
     best_products: BestProducts
     fading_products: FadingProducts

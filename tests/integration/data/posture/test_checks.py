@@ -14,33 +14,25 @@ import pytest
 from click.testing import CliRunner
 
 from tests.conftest import ROOT
+from tests.doctor import look
 from tests.people import REDMOND, SEATTLE, STRANGER
 from zava.admin.embedded import EmbeddedServer
 from zava.admin.loading import DatabaseLoader
 from zava.admin.logins import BoundLogins
 from zava.cli import main
 from zava.data.posture.checks import CHECKS, check_clock, check_version
+from zava.data.posture.definitions import VIEW_DIGESTS
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.errors import ConfigurationError, UnavailableError
 from zava.models import PostureCheck
-from zava.service.admission import PostureJudge, accept, allowed_checks, examine
+from zava.service.admission import PostureJudge, accept, allowed_checks
 
 pytestmark = pytest.mark.thorough
 
 HEAD_OFFICE = (
     "SELECT user_id::text FROM retail.regional_managers WHERE name = 'Head Office'"
 )
-
-
-def look(conninfo: str, user_id: str = SEATTLE) -> dict[str, PostureCheck]:
-    """Every check by its name, as `zava doctor` sees it."""
-    provider = PostgreSQLProvider({"conninfo": conninfo, "min_size": 1})
-    provider.open()
-    try:
-        return {c.name: c for c in examine(provider, user_id, frozenset())}
-    finally:
-        provider.close()
 
 
 def faults(checks: dict[str, PostureCheck]) -> dict[str, str]:
@@ -103,13 +95,14 @@ BROKEN = {
     "new-table-without-rls": ({"row_security", "relations", "policies"}, "CREATE TABLE retail.visits (store_id uuid); GRANT SELECT (store_id) ON retail.visits TO store_managers"),
     "new-table-that-nobody-reads": (set(), "CREATE TABLE retail.visits (store_id uuid)"),
     "table-elsewhere-without-rls": ({"row_security", "relations"}, "CREATE TABLE public.visits (store_id uuid); GRANT SELECT ON public.visits TO PUBLIC"),
-    "no-policy": ({"policies"}, "DROP POLICY store_manager_orders ON retail.orders"),
+    "no-policy": ({"policies", "canary"}, "DROP POLICY store_manager_orders ON retail.orders"),
     "new-table-without-policy": (
         {"policies"},
         "CREATE TABLE retail.visits (store_id uuid); ALTER TABLE retail.visits ENABLE ROW LEVEL SECURITY;"
         " ALTER TABLE retail.visits FORCE ROW LEVEL SECURITY; GRANT SELECT (store_id) ON retail.visits TO store_managers",
     ),
     "policy-true": ({"policies", "canary"}, POLICY.format("TO store_managers USING (true)")),
+    "policy-for-nobody": ({"policies", "canary"}, POLICY.format("USING (retail.get_current_user_store() IS NULL)")),
     "policy-for-the-public": ({"policies", "canary"}, POLICY.format("USING (true)")),
     "policy-or-true": (
         {"policies", "canary"},
@@ -153,6 +146,19 @@ BROKEN = {
     "key-readable": ({"secrets", "relations", "system_columns"}, "GRANT SELECT ON retail.identity_key TO store_managers"),
     "logins-readable": ({"secrets", "relations"}, "GRANT SELECT (login) ON retail.login_identities TO PUBLIC"),
     "system-columns": ({"system_columns"}, "GRANT SELECT ON retail.orders TO store_managers"),
+    "email-readable": ({"personal_data"}, "GRANT SELECT (email) ON retail.customers TO store_managers"),
+    "customers-readable": ({"personal_data", "columns", "system_columns"}, "GRANT SELECT ON retail.customers TO regional_managers"),
+    "other-stores-readable": ({"columns"}, "GRANT SELECT (store_ids) ON retail.customers TO store_managers"),
+    "column-for-everybody": ({"columns", "policies"}, "GRANT SELECT (customer_id) ON retail.orders TO PUBLIC"),
+    "column-that-is-generated": (
+        {"structure"},
+        "ALTER TABLE retail.customers DROP COLUMN source_id CASCADE, ADD COLUMN source_id text GENERATED ALWAYS AS (lower(email)) STORED;"
+        " GRANT SELECT (source_id) ON retail.customers TO store_managers, regional_managers",
+    ),
+    "right-not-asked": ({"personal_data"}, "DROP POLICY personal_data_customers ON retail.customers"),
+    "right-asked-of-one-group": ({"personal_data"}, "ALTER POLICY personal_data_customers ON retail.customers TO store_managers_personal"),
+    "right-that-is-true": ({"personal_data", "policies"}, "ALTER POLICY personal_data_customers ON retail.customers USING (true)"),
+    "rights-readable": ({"secrets", "relations"}, "GRANT SELECT (may_read) ON retail.personal_data_rights TO PUBLIC"),
     "set-config": ({"set_config"}, "GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO PUBLIC"),
     "sleep": ({"server_functions"}, "GRANT EXECUTE ON FUNCTION pg_sleep(double precision) TO store_managers"),
     "activity": ({"server_statistics"}, "GRANT SELECT ON pg_stat_activity TO PUBLIC"),
@@ -161,7 +167,7 @@ BROKEN = {
     "multixacts": ({"server_statistics"}, "GRANT SELECT (datminmxid) ON pg_database TO zava_server"),
     "settings-of-others": ({"server_statistics"}, "GRANT SELECT (useconfig) ON pg_user TO PUBLIC"),
     "row-counts": ({"server_statistics"}, "GRANT SELECT ON pg_class TO PUBLIC"),
-    "owner-of-a-table": ({"owner", "policies", "write_grants", "system_columns"}, "ALTER TABLE retail.orders OWNER TO zava_server"),
+    "owner-of-a-table": ({"owner", "relations", "columns", "policies", "write_grants", "system_columns"}, "ALTER TABLE retail.orders OWNER TO zava_server"),
     "owner-of-a-function": ({"owner", "definitions", "functions"}, "ALTER FUNCTION retail.get_user_store_list() OWNER TO zava_server"),
     "owner-of-the-database": ({"owner", "memberships", "create_grants", "temporary"}, "ALTER DATABASE {database} OWNER TO zava_server"),
     "no-seal-needed": ({"canary", "definitions"}, UNSEALED),
@@ -199,21 +205,68 @@ def test_the_remedy_for_columns_of_the_catalogue_closes_what_was_closed(
     readable = """
         SELECT a.attrelid::regclass::text, a.attname FROM pg_attribute AS a
         WHERE a.attrelid IN ('pg_class'::regclass, 'pg_database'::regclass,
-                             'pg_roles'::regclass, 'pg_user'::regclass)
+                             'pg_roles'::regclass, 'pg_user'::regclass, 'pg_attribute'::regclass,
+                             'pg_foreign_table'::regclass, 'pg_foreign_data_wrapper'::regclass)
             AND has_column_privilege('store_managers', a.attrelid, a.attnum, 'SELECT')
     """
     with psycopg.connect(admin, autocommit=True) as conn:
         before = set(conn.execute(readable))
         conn.execute(
-            "GRANT SELECT ON pg_class, pg_database, pg_roles, pg_user TO PUBLIC"
+            "GRANT SELECT ON pg_class, pg_database, pg_roles, pg_user, pg_attribute,"
+            " pg_foreign_table, pg_foreign_data_wrapper TO PUBLIC"
         )
         # A check shows three remedies at once.
-        for _ in range(2):
+        for _ in range(3):
             for remedy in look(served)["server_statistics"].remedy.split("; "):
                 if not remedy.startswith("and "):
                     conn.execute(remedy.encode())
         assert set(conn.execute(readable)) == before
     assert set(faults(look(served))) == {"login"}
+
+
+def test_the_digests_of_views_are_those_of_the_schema(
+    owner: psycopg.Connection,
+) -> None:
+    with owner.transaction(force_rollback=True):
+        owner.execute("SET LOCAL search_path = pg_catalog")
+        printed = owner.execute(
+            "SELECT relname, left(encode(sha256(convert_to(regexp_replace("
+            "pg_get_viewdef(oid), '\\s+', ' ', 'g'), 'UTF8')), 'hex'), 32) FROM pg_class"
+            " WHERE relnamespace = 'retail'::regnamespace AND relkind = 'v'"
+        ).fetchall()
+    assert dict(printed) == VIEW_DIGESTS
+
+
+def test_a_role_for_personal_data_without_the_right_is_a_warning(
+    cluster: EmbeddedServer, own_login: tuple[str, str]
+) -> None:
+    login, conninfo = own_login
+    admin = re.sub(r"user=\S+", "user=postgres", conninfo)
+    run(admin, "UPDATE retail.chain SET managers_read_personal_data = false")
+    for role in ("store_managers_personal", "regional_managers_personal"):
+        run(
+            admin,
+            f"REVOKE {role} FROM {login}",
+            f"GRANT {role} TO {login} WITH INHERIT FALSE, SET TRUE",
+        )
+        checks = look(conninfo)
+        assert faults(checks) == {"personal_role": "warn"}
+        assert (
+            f"REVOKE {role} FROM {login} GRANTED BY" in checks["personal_role"].remedy
+        )
+        run(admin, checks["personal_role"].remedy)
+        assert faults(look(conninfo)) == {}
+    # With the right the role of the person is as it should be, until the right ends.
+    run(
+        admin,
+        "UPDATE retail.chain SET managers_read_personal_data = true",
+        f"GRANT store_managers_personal TO {login} WITH INHERIT FALSE, SET TRUE",
+    )
+    assert faults(look(conninfo)) == {}
+    run(admin, "UPDATE retail.chain SET managers_read_personal_data = false")
+    assert faults(look(conninfo)) == {"personal_role": "warn"}
+    run(admin, "UPDATE retail.chain SET managers_read_personal_data = true")
+    assert faults(look(conninfo)) == {}
 
 
 SHARED = """
@@ -339,6 +392,8 @@ def test_without_a_person_the_canary_is_a_warning(server_conninfo: str) -> None:
         "login": "warn",
         "identity": "warn",
         "canary": "warn",
+        "personal_role": "warn",
+        "totals": "warn",
     }
 
 
@@ -507,8 +562,9 @@ def test_the_doctor_s_exit_status_says_whether_anything_fails(
     assert status == 1
     assert [c["remedy"] for c in checks if c["status"] == "fail"] == [
         "REVOKE CREATE ON SCHEMA public FROM PUBLIC, regional_managers CASCADE;"
+        " REVOKE CREATE ON SCHEMA public FROM PUBLIC, regional_managers_personal CASCADE;"
         " REVOKE CREATE ON SCHEMA public FROM PUBLIC, store_managers CASCADE;"
-        " REVOKE CREATE ON SCHEMA public FROM PUBLIC, zava_server CASCADE;"
+        " /* and 2 more */"
     ]
     status, checks = doctor("--user", SEATTLE, "--allow", "create_grants")
     assert status == 0

@@ -15,10 +15,11 @@ from zava.ai.local import LocalClient
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
-from zava.errors import ConfigurationError, ValidationError
+from zava.errors import ConfigurationError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.service.products.names import MAX_PRODUCTS, Search
 from zava.service.products.recommendations import (
+    CHAIN_SEGMENTS,
     MIN_SUPPORT,
     SEGMENTS,
     Recommendations,
@@ -30,22 +31,27 @@ HAMMER = "HTHM001010"
 # In the small seed few products meet in five orders; these two do.
 WRENCH, STAR_KEYS = "HTWR003010", "HTAK008040"
 PEOPLE = ("Zava Retail Seattle", "Puget Sound Region", "Head Office")
-COUNTED = "o.status NOT IN ('cancelled', 'returned')"
+COUNTED = "o.status NOT IN ('cancelled', 'returned') AND o.total_amount >= 0"
 # The same by definition, from orders and their lines alone.
 HELD = f"""
-    SELECT DISTINCT o.order_id, o.customer_id, i.product_id
+    SELECT DISTINCT o.order_id, o.store_id, o.customer_id, coalesce(o.customer_id, o.order_id) AS buyer, i.product_id
     FROM retail.orders AS o JOIN retail.order_items AS i USING (order_id)
     WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)
 """
 COMPANIONS = f"""
-    WITH held AS MATERIALIZED ({HELD}), counted AS (
-        SELECT other.product_id, count(*) AS support,
-               (SELECT count(*) FROM held WHERE product_id = %(product_id)s) AS baskets,
-               (SELECT count(*) FROM held AS h WHERE h.product_id = other.product_id) AS others,
-               (SELECT count(*) FROM retail.orders AS o WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)) AS orders
+    WITH held AS MATERIALIZED ({HELD}), pairs AS (
+        -- In a store with fewer orders or customers a pair is chance.
+        SELECT other.product_id, one.store_id, count(*) AS support
         FROM held AS one JOIN held AS other USING (order_id)
         WHERE one.product_id = %(product_id)s AND other.product_id <> one.product_id
-        GROUP BY other.product_id
+        GROUP BY other.product_id, one.store_id
+        HAVING count(*) >= 5 AND count(DISTINCT one.buyer) >= 3
+    ), counted AS (
+        SELECT t.product_id, sum(t.support) AS support,
+               (SELECT count(*) FROM held WHERE product_id = %(product_id)s) AS baskets,
+               (SELECT count(*) FROM held AS h WHERE h.product_id = t.product_id) AS others,
+               (SELECT count(*) FROM retail.orders AS o WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)) AS orders
+        FROM pairs AS t GROUP BY t.product_id
     )
     SELECT p.sku, c.support, round(c.support::numeric / c.baskets, 4),
            round(c.support::numeric * c.orders / (c.baskets::numeric * c.others), 2)
@@ -54,31 +60,52 @@ COMPANIONS = f"""
 """
 PREFERRED = f"""
     WITH held AS MATERIALIZED ({HELD}), counted AS (
-        SELECT h.product_id, count(*) AS lines, count(*) FILTER (WHERE h.customer_id = ANY (%(members)s)) AS support
+        SELECT h.product_id, count(*) AS lines, count(*) FILTER (WHERE {{key}} = ANY (%(members)s)) AS support
         FROM held AS h GROUP BY h.product_id
     ), whole AS (SELECT sum(lines) AS lines, sum(support) AS support FROM counted)
     SELECT p.sku, c.support, round(c.support / w.support, 4), round(c.support * w.lines / (w.support * c.lines), 2)
     FROM counted AS c CROSS JOIN whole AS w JOIN retail.products AS p USING (product_id)
     WHERE c.support > 0 AND c.support * w.lines > w.support * c.lines
 """
+# Each store has its own; head office sees those of the chain.
 BUYERS = f"""
     WITH counted AS (
-        SELECT o.customer_id, o.total_amount, (o.order_date AT TIME ZONE 'UTC')::date AS day
+        SELECT o.store_id, o.customer_id, o.total_amount, (o.order_date AT TIME ZONE 'America/Los_Angeles')::date AS day
         FROM retail.orders AS o WHERE {COUNTED} AND o.store_id = ANY (%(stores)s)
     ), buyers AS (
-        SELECT customer_id, count(*) AS orders, sum(total_amount) AS spent, min(day) AS first, max(day) AS last,
-               (SELECT max(day) FROM counted) AS latest
-        FROM counted GROUP BY customer_id
+        SELECT store_id, customer_id, count(*) AS orders,
+               (SELECT sum(o.total_amount) FROM retail.orders AS o WHERE o.customer_id = c.customer_id AND o.store_id = c.store_id
+                    AND o.status NOT IN ('cancelled', 'returned')) AS spent, min(day) AS first, max(day) AS last,
+               (SELECT max(l.day) FROM counted AS l WHERE l.store_id = c.store_id) AS latest
+        FROM counted AS c WHERE customer_id IS NOT NULL GROUP BY store_id, customer_id
     )
-    SELECT customer_id FROM buyers WHERE
+    SELECT store_id || ' ' || customer_id FROM buyers AS b WHERE
 """
 MEMBERS: dict[Segment, str] = {
     "new": f"{BUYERS} first > latest - 90",
     "frequent": f"{BUYERS} orders >= 8",
     "lapsed": f"{BUYERS} last <= latest - 365",
-    # Whoever spent as much as the last of the tenth belongs to it.
-    "big_spender": f"""{BUYERS} (SELECT count(*) FROM buyers AS richer WHERE richer.spent > buyers.spent)
-        <= (SELECT count(*) / 10 FROM buyers)""",
+    # Whoever spent as much as the last of the tenth would make it more than a tenth.
+    "big_spender": f"""{BUYERS} (SELECT count(*) FROM buyers AS r WHERE r.store_id = b.store_id AND r.spent > b.spent)
+        < (SELECT count(*) / 10 FROM buyers AS r WHERE r.store_id = b.store_id)""",
+}
+CHAIN_BUYERS = f"""
+    WITH counted AS (
+        SELECT o.customer_id, (o.order_date AT TIME ZONE 'America/Los_Angeles')::date AS day FROM retail.orders AS o WHERE {COUNTED}
+    ), buyers AS (
+        SELECT customer_id, count(*) AS orders, min(day) AS first, max(day) AS last, (SELECT max(day) FROM counted) AS latest,
+               (SELECT sum(o.total_amount) FROM retail.orders AS o
+                WHERE o.customer_id = c.customer_id AND o.status NOT IN ('cancelled', 'returned')) AS spent
+        FROM counted AS c WHERE customer_id IS NOT NULL GROUP BY customer_id
+    )
+    SELECT customer_id::text FROM buyers AS b WHERE
+"""
+CHAIN_MEMBERS: dict[Segment, str] = {
+    "new": f"{CHAIN_BUYERS} first > latest - 90",
+    "frequent": f"{CHAIN_BUYERS} orders >= 8",
+    "lapsed": f"{CHAIN_BUYERS} last <= latest - 365",
+    "big_spender": f"""{CHAIN_BUYERS} (SELECT count(*) FROM buyers AS r WHERE r.spent > b.spent)
+        < (SELECT count(*) / 10 FROM buyers AS r)""",
 }
 
 
@@ -146,7 +173,11 @@ def test_companions_are_those_that_the_orders_themselves_give(
     person, stores = who(owner, name)
     identity = searchable_provider.resolve_identity(person)
     checked = 0
-    for sku in (WRENCH, HAMMER, STAR_KEYS):
+    paired = owner.execute(
+        "SELECT DISTINCT p.sku FROM retail.product_pairs AS t JOIN retail.products AS p USING (product_id)"
+        " WHERE t.other_product_id <> t.product_id"
+    )
+    for sku in (WRENCH, HAMMER, STAR_KEYS, *(sku for (sku,) in paired.fetchall())):
         (product,) = owner.execute(
             "SELECT product_id FROM retail.products WHERE sku = %s", (sku,)
         ).fetchall()[0]
@@ -190,10 +221,16 @@ def test_what_a_group_prefers_is_what_the_orders_themselves_give(
         [query], searchable_provider.resolve_identity(person), 1000
     )
     rows = found.dicts()
-    members = owner.execute(MEMBERS[segment], {"stores": stores}).fetchall()
+    is_chain = name == "Head Office"
+    key = "h.customer_id::text" if is_chain else "h.store_id || ' ' || h.customer_id"
+    definitions = CHAIN_MEMBERS if is_chain else MEMBERS
+    query_of_members = definitions[segment].encode()
+    members = owner.execute(query_of_members, {"stores": stores}).fetchall()
+    assert rows[0]["is_chain"] is is_chain
     assert rows[0]["customers"] == len(members) > 0
     expected = owner.execute(
-        PREFERRED, {"stores": stores, "members": [member for (member,) in members]}
+        PREFERRED.format(key=key).encode(),
+        {"stores": stores, "members": [member for (member,) in members]},
     ).fetchall()
     assert {
         (row["sku"], row["support"], row["confidence"], row["lift"])
@@ -242,7 +279,8 @@ def test_a_group_of_customers_has_what_it_prefers(
 ) -> None:
     answer = recommendations.recommend(head_office, segment=segment, max_rows=5)
     assert answer["basis"]["customers"] > 0
-    assert answer["basis"]["definition"] == SEGMENTS[segment]
+    assert answer["basis"]["of"] == "the whole chain"
+    assert answer["basis"]["definition"] == CHAIN_SEGMENTS[segment]
     if not answer["recommendations"]:
         assert answer["notes"]
         return
@@ -250,6 +288,61 @@ def test_a_group_of_customers_has_what_it_prefers(
     assert lifts == sorted(lifts, reverse=True)
     assert min(lifts) > 1
     assert min(row["support"] for row in answer["recommendations"]) >= MIN_SUPPORT
+
+
+def test_segments_of_a_region_are_those_of_each_store_and_the_answer_says_so(
+    recommendations: Recommendations, owner: psycopg.Connection
+) -> None:
+    region, _ = who(owner, "Puget Sound Region")
+    of_region = recommendations.recommend(region, segment="big_spender")
+    of_store = recommendations.recommend(SEATTLE, segment="big_spender")
+    for answer, of in ((of_region, "each store"), (of_store, "the store")):
+        assert answer["basis"]["of"] == of
+        assert answer["basis"]["definition"] == SEGMENTS["big_spender"]
+    said = "counts in each of them"
+    assert said in of_region["notes"][-1]
+    assert not any(said in note for note in of_store["notes"])
+
+
+def test_segments_of_the_chain_are_those_of_each_store_until_the_first_refresh(
+    cluster: EmbeddedServer, database: str, owner: psycopg.Connection
+) -> None:
+    person, _ = who(owner, "Head Office")
+    conninfo = cluster.conninfo(dbname=database, user="postgres")
+    with psycopg.connect(conninfo) as conn:
+        conn.execute("DELETE FROM retail.chain_segment_products")
+        summed = conn.execute(
+            "SELECT sum(orders) FROM retail.segment_products"
+            " WHERE segment = 'frequent' AND product_id IS NULL"
+        ).fetchall()
+    login = {"conninfo": cluster.conninfo(dbname=database, user="zava_server")}
+    provider = PostgreSQLProvider(login)
+    provider.open()
+    with closing(provider):
+        answer = Recommendations(provider, *search_of(provider)).recommend(
+            person, segment="frequent"
+        )
+    assert answer["basis"]["of"] == "each store"
+    assert [(answer["basis"]["customers"],)] == summed
+
+
+@pytest.mark.parametrize(
+    ("name", "is_told"), [("Head Office", True), ("Puget Sound Region", False), (None, False)]
+)  # fmt: skip
+def test_segments_of_the_chain_are_head_office_s_alone(
+    searchable_provider: PostgreSQLProvider,
+    owner: psycopg.Connection,
+    name: str | None,
+    is_told: bool,
+) -> None:
+    person = SEATTLE if name is None else who(owner, name)[0]
+    asked = "SELECT count(*) AS n FROM retail.chain_segments('frequent')"
+    rows = searchable_provider.execute_query(asked, person)
+    assert (rows[0]["n"] > 0) is is_told
+    with pytest.raises(QueryError, match="permission denied"):
+        searchable_provider.execute_query(
+            "SELECT * FROM retail.chain_segment_products", person
+        )
 
 
 def test_an_answer_is_kept_until_it_is_asked_for_afresh(
@@ -432,6 +525,13 @@ def test_a_list_with_an_unknown_sku_or_too_many_is_refused(
     many = "\n".join([WRENCH] * (MAX_PRODUCTS + 1))
     with pytest.raises(ValidationError, match="at most"):
         recommendations.recommend(SEATTLE, product=many)
+    unknown = ",".join(f"XX{number:04}" for number in range(450))
+    with pytest.raises(ValidationError, match=f"at most {MAX_PRODUCTS} .*not 450"):
+        recommendations.recommend(SEATTLE, product=unknown)
+    with pytest.raises(ValidationError, match="no product has the SKU XX0000"):
+        recommendations.recommend(SEATTLE, product=unknown[:400])
+    with pytest.raises(ValidationError, match="has 1 to 200 characters"):
+        recommendations.recommend(SEATTLE, product="x" * 201)
 
 
 def test_a_product_and_a_segment_are_one_too_many(

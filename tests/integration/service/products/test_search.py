@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.conftest import temporary_database
 from tests.fakes import FakeClock
-from tests.people import REDMOND, SEATTLE
+from tests.people import REDMOND, SEATTLE, STORE_MANAGERS
 from zava.admin.embedded import EmbeddedServer
 from zava.ai.local import LocalClient
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ConfigurationError, EmbeddingError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import ProductQuestion, SearchMode
+from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 
 OUTLET_COVER = "ELJB054030"
@@ -203,41 +205,173 @@ def test_filters_leave_only_what_fits(
         assert 10 <= product["price"] <= 30
 
 
-def test_in_stock_only_looks_at_the_caller_s_stores(
-    cluster: EmbeddedServer, searchable: str, client: LocalClient
-) -> None:
-    name = "zava_sold_out"
-    admin = cluster.conninfo(dbname="postgres", user="postgres")
-    own = cluster.conninfo(dbname=name, user="postgres")
-    with psycopg.connect(admin, autocommit=True) as conn:
+@contextmanager
+def changed_copy(
+    cluster: EmbeddedServer, searchable: str, change: str
+) -> Iterator[str]:
+    """Yield the name of a copy in which the manager of Seattle and the cover were changed."""
+    with psycopg.connect(
+        cluster.conninfo(dbname="postgres", user="postgres"), autocommit=True
+    ) as conn:
         conn.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = %s AND pid <> pg_backend_pid()",
             (searchable,),
         )
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {searchable}".encode())
-    with psycopg.connect(own, autocommit=True) as conn:
-        conn.execute(
-            "UPDATE retail.inventory SET stock_level = 0 WHERE store_id ="
-            " (SELECT store_id FROM retail.stores WHERE manager_id = %s)"
-            " AND product_id = (SELECT product_id FROM retail.products WHERE sku = %s)",
-            (SEATTLE, OUTLET_COVER),
-        )
+    for name in temporary_database(cluster, searchable):
+        with psycopg.connect(cluster.conninfo(dbname=name, user="postgres")) as own:
+            own.execute(change.encode(), (SEATTLE, OUTLET_COVER))
+        yield name
+
+
+def test_in_stock_only_looks_at_the_caller_s_stores(
+    cluster: EmbeddedServer, searchable: str, client: LocalClient
+) -> None:
+    sold_out = (
+        "UPDATE retail.inventory SET stock_level = 0 WHERE store_id ="
+        " (SELECT store_id FROM retail.stores WHERE manager_id = %s)"
+        " AND product_id = (SELECT product_id FROM retail.products WHERE sku = %s)"
+    )
+    with changed_copy(cluster, searchable, sold_out) as name:
+        login = cluster.conninfo(dbname=name, user="zava_server")
+        provider = PostgreSQLProvider({"conninfo": login})
+        provider.open()
+        with closing(provider):
+            search = ProductSearch(provider, QueryCache(), client)
+            question = ProductQuestion("outlet cover", in_stock_only=True)
+
+            def found(manager: str) -> list[str]:
+                return skus(search.search(question, manager))
+
+            assert OUTLET_COVER not in found(SEATTLE)
+            assert OUTLET_COVER in found(REDMOND)
+
+
+@pytest.fixture(scope="module")
+def uncounted(cluster: EmbeddedServer, searchable: str) -> Iterator[str]:
+    """A database whose stock is known in part: of nothing in Seattle, of all but a cover elsewhere."""
+    not_counted = (
+        "DELETE FROM retail.inventory WHERE store_id ="
+        " (SELECT store_id FROM retail.stores WHERE manager_id = %s)"
+        " OR product_id = (SELECT product_id FROM retail.products WHERE sku = %s)"
+    )
+    with changed_copy(cluster, searchable, not_counted) as name:
+        yield name
+
+
+def test_where_no_stock_is_known_the_answer_says_so_and_not_that_nothing_is_found(
+    cluster: EmbeddedServer, uncounted: str, client: LocalClient
+) -> None:
+    login = cluster.conninfo(dbname=uncounted, user="zava_server")
+    provider = PostgreSQLProvider({"conninfo": login})
+    provider.open()
+    with closing(provider):
+        search = ProductSearch(provider, QueryCache(), client)
+        anyhow = search.search(ProductQuestion("outlet cover"), SEATTLE)
+        assert OUTLET_COVER in skus(anyhow)
+        assert {p["stock"] for p in anyhow["products"]} == {None}
+        assert anyhow["notes"] == []
+
+        asked = ProductQuestion("outlet cover", in_stock_only=True)
+        for question in (asked, replace(asked, mode="keyword"), replace(asked, category="Electrical")):  # fmt: skip
+            answer = search.search(question, SEATTLE)
+            assert answer["products"] == []
+            (note,) = answer["notes"]
+            assert note.startswith("no stock is known in any store of yours")
+
+        # What the chain does not sell is not found, whatever is known of stock.
+        nothing = search.search(replace(asked, text="qwxyz zzkrv"), SEATTLE)
+        (note,) = nothing["notes"]
+        assert note.startswith("no product matches well")
+
+
+def test_what_is_left_out_since_its_stock_is_not_known_is_counted(
+    cluster: EmbeddedServer, uncounted: str, client: LocalClient
+) -> None:
+    with psycopg.connect(cluster.conninfo(dbname=uncounted, user="postgres")) as conn:
+        known = {
+            str(sku): stock
+            for sku, stock in conn.execute(
+                "SELECT p.sku, max(i.stock_level) FROM retail.inventory AS i"
+                " JOIN retail.products AS p USING (product_id)"
+                " JOIN retail.stores AS s USING (store_id)"
+                " WHERE s.manager_id = %s GROUP BY 1",
+                (REDMOND,),
+            )
+        }
     provider = PostgreSQLProvider(
-        {"conninfo": cluster.conninfo(dbname=name, user="zava_server")}
+        {"conninfo": cluster.conninfo(dbname=uncounted, user="zava_server")}
     )
     provider.open()
     with closing(provider):
         search = ProductSearch(provider, QueryCache(), client)
-        question = ProductQuestion("outlet cover", in_stock_only=True)
+        asked = ProductQuestion("outlet cover", 10)
+        best = skus(search.search(asked, REDMOND))
+        unknown = [sku for sku in best if sku not in known]
+        assert OUTLET_COVER in unknown
+        answer = search.search(replace(asked, in_stock_only=True), REDMOND)
+    assert OUTLET_COVER not in skus(answer)
+    assert answer["products"]
+    assert all(known[sku] > 0 for sku in skus(answer))
+    assert answer["notes"] == [
+        f"of the {len(best)} best matches, whatever their stock, {len(unknown)} left out"
+        " whose stock is not known"
+    ]
 
-        def found(manager: str) -> list[str]:
-            return skus(search.search(question, manager))
 
-        assert OUTLET_COVER not in found(SEATTLE)
-        assert OUTLET_COVER in found(REDMOND)
-    with psycopg.connect(admin, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def test_where_every_stock_is_known_nothing_is_said_of_it(
+    cluster: EmbeddedServer, uncounted: str, client: LocalClient
+) -> None:
+    conninfo = cluster.conninfo(dbname=uncounted, user="postgres")
+    login = cluster.conninfo(dbname=uncounted, user="zava_server")
+    everything = (
+        "INSERT INTO retail.inventory (store_id, product_id, stock_level)"
+        " SELECT s.store_id, p.product_id, 0 FROM retail.stores AS s, retail.products AS p"
+        " WHERE s.name = 'Zava Retail Spokane' ON CONFLICT (store_id, product_id)"
+        " DO UPDATE SET stock_level = 0"
+    )
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        conn.execute(everything.encode())
+    provider = PostgreSQLProvider({"conninfo": login})
+    provider.open()
+    with closing(provider):
+        search = ProductSearch(provider, QueryCache(), client)
+        answer = search.search(
+            ProductQuestion("outlet cover", in_stock_only=True),
+            STORE_MANAGERS["Zava Retail Spokane"],
+        )
+    assert answer["products"] == []
+    assert answer["notes"] == ["no product that matches well is in stock"]
+
+
+def test_likeness_and_stock_that_is_not_known(
+    cluster: EmbeddedServer, uncounted: str, client: LocalClient
+) -> None:
+    login = cluster.conninfo(dbname=uncounted, user="zava_server")
+    provider = PostgreSQLProvider({"conninfo": login})
+    provider.open()
+    with closing(provider):
+        cache = QueryCache()
+        search = ProductSearch(provider, cache, client).search
+        recommendations = Recommendations(provider, cache, search)
+        none = recommendations.similar(OUTLET_COVER, SEATTLE, in_stock_only=True)
+        assert none["similar"] == []
+        (note,) = none["notes"]
+        assert note.startswith("no stock is known in any store of yours")
+        assert recommendations.similar(OUTLET_COVER, SEATTLE)["notes"] == []
+        near = recommendations.similar(OUTLET_COVER, REDMOND, max_rows=1)["similar"]
+        answer = recommendations.similar(
+            near[0]["sku"], REDMOND, max_rows=10, in_stock_only=True
+        )
+        anyhow = recommendations.similar(near[0]["sku"], REDMOND, max_rows=10)
+        unknown = sum(row["stock"] is None for row in anyhow["similar"])
+        assert OUTLET_COVER in [row["sku"] for row in anyhow["similar"]]
+        assert answer["notes"] == [
+            f"of the 10 best matches, whatever their stock, {unknown} left out whose"
+            " stock is not known"
+        ]
+        told = recommendations.recommend(SEATTLE, product=OUTLET_COVER)["notes"]
+        assert [n for n in told if n.startswith("similar_in_stock: no stock is known")]
 
 
 def test_a_category_that_is_none_is_refused_with_those_that_are(

@@ -7,6 +7,7 @@ from datetime import date, datetime, timedelta, timezone
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
@@ -18,12 +19,14 @@ from zava.data.transaction import Query
 from zava.errors import AuthorizationError, MCPError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import ResultSet
+from zava.service.sales.calendars import Calendar
 from zava.service.sales.insights import REVENUE_MOVED_PERCENT
 from zava.service.sales.performance import MAX_STORE_ID, SalesAnalyticsService
 from zava.service.sales.periods import parse_period
 
 Owner = psycopg.Connection
 
+LOS_ANGELES = ZoneInfo("America/Los_Angeles")
 NOW = datetime(2026, 6, 30, 18, tzinfo=timezone.utc)
 SEATTLE_STORE = "Zava Retail Seattle"
 PERIODS = (
@@ -35,34 +38,40 @@ PERIODS = (
     "2026-01-05..2026-05-20",
 )
 
-COUNTED = """
-    SELECT * FROM retail.orders
-    WHERE store_id = %(store)s AND order_date >= %(start)s AND order_date < %(end)s
+# Every store of the seed goes by the clock of Los Angeles.
+DAY = "(order_date AT TIME ZONE 'America/Los_Angeles')::date"
+COUNTED = f"""
+    SELECT *, {DAY} AS day FROM retail.orders
+    WHERE store_id = %(store)s AND {DAY} >= %(start)s::date AND {DAY} < %(end)s::date
         AND status <> 'cancelled' AND status <> 'returned'
 """
+BOUGHT = f"SELECT * FROM ({COUNTED}) AS c WHERE total_amount >= 0"
 # Each figure by its definition, one query a figure.
 FIGURES = {
     "revenue": f"SELECT sum(total_amount) FROM ({COUNTED}) AS o",
-    "orders": f"SELECT count(*) FROM ({COUNTED}) AS o",
-    "average_order_value": f"SELECT avg(total_amount) FROM ({COUNTED}) AS o",
-    "units": f"SELECT sum(quantity) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id)",
-    "units_per_order": f"SELECT sum(quantity)::numeric / count(DISTINCT order_id) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id)",
-    "discount_rate": f"SELECT 100 * sum(i.discount_amount) / sum(i.quantity * i.unit_price) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id)",
-    "gross_margin": f"SELECT 100 * (sum(i.total_amount) - sum(p.cost * i.quantity)) / sum(i.total_amount) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id) JOIN retail.products AS p USING (product_id)",
-    "unique_customers": f"SELECT count(DISTINCT customer_id) FROM ({COUNTED}) AS o",
-    "new_customers": """
+    "orders": f"SELECT count(*) FROM ({BOUGHT}) AS o",
+    "average_order_value": f"SELECT sum(total_amount) / (SELECT count(*) FROM ({BOUGHT}) AS b) FROM ({COUNTED}) AS o",
+    "units": f"SELECT sum(quantity) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id) JOIN retail.products USING (product_id) WHERE unit = 'piece'",
+    "units_per_order": f"SELECT sum(quantity) FILTER (WHERE unit = 'piece') / count(DISTINCT order_id) FILTER (WHERE o.total_amount >= 0) FROM ({COUNTED}) AS o JOIN retail.order_items USING (order_id) JOIN retail.products USING (product_id)",
+    "discount_rate": f"SELECT 100 * sum(i.discount_amount + i.coupon_amount) / sum(i.total_amount + i.discount_amount + i.coupon_amount) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id)",
+    "gross_margin": f"SELECT 100 * (sum(i.total_amount) - sum(p.cost * i.quantity)) / sum(i.total_amount) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id) JOIN retail.products AS p USING (product_id) WHERE p.cost IS NOT NULL",
+    "unique_customers": f"SELECT count(DISTINCT customer_id) FROM ({BOUGHT}) AS o",
+    "new_customers": f"""
         SELECT count(*) FROM (
-            SELECT min(order_date) AS first FROM retail.orders
-            WHERE store_id = %(store)s AND status <> 'cancelled' AND status <> 'returned'
+            SELECT min({DAY}) AS first FROM retail.orders
+            WHERE store_id = %(store)s AND status <> 'cancelled' AND status <> 'returned' AND total_amount >= 0 AND customer_id IS NOT NULL
             GROUP BY customer_id
-        ) AS c WHERE first >= %(start)s AND first < %(end)s""",
+        ) AS c WHERE first >= %(start)s::date AND first < %(end)s::date""",
 }
-PLACED = "SELECT * FROM retail.orders WHERE store_id = %(store)s AND order_date >= %(start)s AND order_date < %(end)s"
+PLACED = f"SELECT * FROM retail.orders WHERE store_id = %(store)s AND {DAY} >= %(start)s::date AND {DAY} < %(end)s::date"
 STATUSES = {
+    "returns": f"SELECT count(*) FROM ({COUNTED}) AS o WHERE total_amount < 0",
+    "returned_amount": f"SELECT -sum(total_amount) FROM ({COUNTED}) AS o WHERE total_amount < 0",
+    "costed_share": f"SELECT 100 * sum(i.total_amount) FILTER (WHERE p.cost IS NOT NULL) / sum(i.total_amount) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id) JOIN retail.products AS p USING (product_id)",
     "cancelled_orders": f"SELECT count(*) FROM ({PLACED}) AS o WHERE status = 'cancelled'",
-    "cancelled_share": f"SELECT 100 * avg((status = 'cancelled')::integer) FROM ({PLACED}) AS o",
+    "cancelled_share": f"SELECT 100 * avg((status = 'cancelled')::integer) FROM ({PLACED}) AS o WHERE total_amount >= 0",
     "returned_orders": f"SELECT count(*) FROM ({PLACED}) AS o WHERE status = 'returned'",
-    "returned_share": f"SELECT 100 * avg((status = 'returned')::integer) FROM ({PLACED}) AS o",
+    "returned_share": f"SELECT 100.0 * (count(*) FILTER (WHERE status = 'returned') + count(*) FILTER (WHERE total_amount < 0)) / count(*) FILTER (WHERE total_amount >= 0) FROM ({PLACED}) AS o",
 }
 BY_CATEGORY = f"""
     SELECT c.name, sum(i.total_amount) AS revenue
@@ -72,14 +81,14 @@ BY_CATEGORY = f"""
     JOIN retail.categories AS c ON c.category_id = p.category_id
     GROUP BY c.name"""
 BY_PRODUCT = f"""
-    SELECT p.name, sum(i.quantity) AS units, sum(i.total_amount) AS revenue, min(v.stock_level) AS stock
+    SELECT p.sku, p.name, sum(i.quantity) AS units, sum(i.total_amount) AS revenue, min(v.stock_level) AS stock
     FROM ({COUNTED}) AS o
     JOIN retail.order_items AS i USING (order_id)
     JOIN retail.products AS p USING (product_id)
     LEFT JOIN retail.inventory AS v ON v.product_id = p.product_id AND v.store_id = o.store_id
     GROUP BY p.product_id"""
-BY_DAY = f"SELECT order_date::date AS day, sum(total_amount), count(*) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
-BY_MONTH = f"SELECT date_trunc('month', order_date)::date, sum(total_amount), count(*) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
+BY_DAY = f"SELECT day, sum(total_amount), count(*) FILTER (WHERE total_amount >= 0) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
+BY_MONTH = f"SELECT date_trunc('month', day)::date, sum(total_amount), count(*) FILTER (WHERE total_amount >= 0) FROM ({COUNTED}) AS o GROUP BY 1 ORDER BY 1"
 
 Span = tuple[str, str]
 
@@ -189,8 +198,8 @@ def test_a_year_is_compared_once_with_the_year_before_it(
 ) -> None:
     result = service.get_store_performance("seattle", "2025", SEATTLE)
     assert spans_of(result) == {
-        "current": ("2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z"),
-        "previous": ("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"),
+        "current": ("2025-01-01", "2026-01-01"),
+        "previous": ("2024-01-01", "2025-01-01"),
     }
 
 
@@ -240,19 +249,22 @@ def test_best_products_and_their_stock_agree_with_sql(
     result = service.get_store_performance("seattle", "2025", SEATTLE)
     span = spans_of(result)["current"]
     products = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], span)
-    best = sorted(products, key=lambda row: -row[2])[:5]
+    best = sorted(products, key=lambda row: -row[3])[:5]
     assert result["metrics"]["best_products"]["rows"] == [
-        {"name": name, "units": units, "revenue": cents(revenue)}
-        for name, units, revenue, _ in best
+        {"sku": sku, "name": name, "units": units, "revenue": cents(revenue)}
+        for sku, name, units, revenue, _ in best
     ]
     assert result["metrics"]["stock_cover"]["rows"] == [
         {
+            "sku": sku,
             "name": name,
             "stock_level": stock,
             "daily_units": cents(Decimal(units) / 365),
-            "days": cents(stock / (Decimal(units) / 365), "0.1"),
+            "days": None
+            if stock is None
+            else cents(stock / (Decimal(units) / 365), "0.1"),
         }
-        for name, units, _, stock in best
+        for sku, name, units, _, stock in best
     ]
 
 
@@ -262,13 +274,14 @@ def test_fading_products_agree_with_sql(
     result = service.get_store_performance("seattle", "2025", SEATTLE)
     spans = spans_of(result)
     products = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], spans["current"])
-    now = {name: (units, revenue) for name, units, revenue, _ in products}
+    now = {sku: (units, revenue) for sku, _, units, revenue, _ in products}
     fallen = []
     before = rows_of(owner, BY_PRODUCT, stores[SEATTLE_STORE], spans["previous"])
-    for name, units, revenue, _ in before:
-        units_now, revenue_now = now.get(name, (0, Decimal(0)))
+    for sku, name, units, revenue, _ in before:
+        units_now, revenue_now = now.get(sku, (0, Decimal(0)))
         if units >= 10 and revenue_now < revenue:
             row = {
+                "sku": sku,
                 "name": name,
                 "units": units_now,
                 "revenue": cents(revenue_now),
@@ -279,7 +292,7 @@ def test_fading_products_agree_with_sql(
             fallen.append((revenue_now - revenue, row))
     fallen.sort(key=lambda pair: pair[0])
     assert result["metrics"]["fading_products"]["rows"] == [r for _, r in fallen[:5]]
-    assert len(fallen) >= 5
+    assert len(fallen) >= 3
 
 
 @pytest.mark.parametrize("period", ["2025", "2025-07"])
@@ -316,9 +329,9 @@ class RecordingService(SalesAnalyticsService):
         self.steps.append("access")
         return super()._validate_store_access(*args)
 
-    def _calculate_metrics(self, sales_data: Any) -> Any:
+    def _calculate_metrics(self, sales_data: Any, *args: Any) -> Any:
         self.steps.append(f"metrics of {type(sales_data).__name__}")
-        return super()._calculate_metrics(sales_data)
+        return super()._calculate_metrics(sales_data, *args)
 
     def _generate_insights(self, metrics: Any) -> Any:
         self.steps.append(f"insights of {type(metrics).__name__}")
@@ -372,8 +385,8 @@ def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> No
     assert list(result) == ["store_id", "period", "metrics", "insights"]
     assert result["period"] == {
         "name": "ytd",
-        "start": "2026-01-01T00:00:00Z",
-        "end": "2026-06-30T00:00:00Z",  # the day that is not over is left out
+        "start": "2026-01-01",
+        "end": "2026-06-30",  # the day that is not over is left out
         "as_of": "2026-06-30T18:00:00Z",
         "cached": False,
     }
@@ -404,7 +417,7 @@ def test_both_sides_of_a_comparison_end_with_the_last_whole_day_that_has_data(
     end: str,
     previous: tuple[str, str],
 ) -> None:
-    moment = datetime.fromisoformat(now).replace(tzinfo=timezone.utc)
+    moment = datetime.fromisoformat(now).replace(tzinfo=LOS_ANGELES)
     service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
     result = service.get_store_performance("seattle", period, SEATTLE)
     spans = spans_of(result)
@@ -423,10 +436,10 @@ def test_both_sides_of_a_comparison_end_with_the_last_whole_day_that_has_data(
 def test_a_day_that_is_not_over_is_compared_with_nothing(
     provider: PostgreSQLProvider, period: str
 ) -> None:
-    moment = datetime(2026, 1, 1, 8, tzinfo=timezone.utc)
+    moment = datetime(2026, 1, 1, 8, tzinfo=LOS_ANGELES)
     service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: moment)
     result = service.get_store_performance("seattle", period, SEATTLE)
-    assert result["period"]["end"] == "2026-01-02T00:00:00Z"
+    assert result["period"]["end"] == "2026-01-02"
     revenue = result["metrics"]["revenue"]
     assert revenue["previous"] is revenue["year_before"] is None
 
@@ -526,8 +539,92 @@ def test_head_office_may_ask_for_every_store_and_sees_what_its_manager_sees(
     for name, store_id in stores.items():
         seen = service.get_store_performance(store_id, "2025", head_office)
         by_manager = service.get_store_performance(name, "2025", STORE_MANAGERS[name])
+        assert seen["metrics"].pop("new_to_chain")["value"] > 0
         assert seen["metrics"] == by_manager["metrics"]
         assert seen["metrics"]["store_name"] == name
+
+
+NEW_TO_CHAIN = f"""
+    SELECT count(DISTINCT customer_id) FROM ({BOUGHT}) AS b
+    WHERE customer_id NOT IN (
+        SELECT customer_id FROM retail.orders
+        WHERE status <> 'cancelled' AND status <> 'returned' AND total_amount >= 0 AND customer_id IS NOT NULL
+            AND {DAY} < %(start)s::date)"""
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_head_office_is_told_who_of_a_store_s_new_customers_is_new_to_the_chain(
+    service: SalesAnalyticsService,
+    owner: Owner,
+    stores: dict[str, str],
+    head_office: str,
+    period: str,
+) -> None:
+    some_are_not = False
+    for name, store_id in stores.items():
+        result = service.get_store_performance(name, period, head_office)
+        metrics = result["metrics"]
+        figure, spans = metrics["new_to_chain"], spans_of(result)
+        exact = value_of(owner, NEW_TO_CHAIN, store_id, spans["current"])
+        assert figure["value"] == exact
+        some_are_not |= exact < metrics["new_customers"]["value"]
+        for span in ("previous", "year_before"):
+            if figure[span] is not None:
+                then = value_of(owner, NEW_TO_CHAIN, store_id, spans[span])
+                assert figure[span]["value"] == then
+                assert figure[span]["change_percent"] == growth(exact, then)
+    assert some_are_not or period == "2020"
+
+
+def test_nobody_else_is_told_who_bought_in_other_stores_before(
+    service: SalesAnalyticsService, owner: Owner
+) -> None:
+    region = manager(owner, "Puget Sound Region")
+    for person in (SEATTLE, region):
+        result = service.get_store_performance("seattle", "2025", person)
+        assert "new_customers" in result["metrics"]
+        assert "new_to_chain" not in result["metrics"]
+        assert "chain" not in " ".join(result["insights"])
+
+
+def test_customers_of_several_stores_are_counted_once_for_whoever_sees_them(
+    provider: PostgreSQLProvider, owner: Owner, head_office: str
+) -> None:
+    counted = (
+        "SELECT customers, new_customers, new_to_chain"
+        " FROM retail.count_customers_of_stores('{2025-01-01}', '{2026-01-01}')"
+    )
+    region = manager(owner, "Puget Sound Region")
+    by_stores = (
+        "SELECT sum(c.customers) AS customers FROM retail.stores AS s,"
+        " retail.count_customers(s.store_id, '{2025-01-01}', '{2026-01-01}') AS c"
+    )
+    for person in (SEATTLE, region, head_office):
+        identity = provider.resolve_identity(person)
+        expected = owner.execute(
+            f"""
+            WITH bought AS (
+                SELECT customer_id, min({DAY}) AS first, bool_or({DAY} BETWEEN '2025-01-01' AND '2025-12-31') AS is_there
+                FROM retail.orders
+                WHERE store_id = ANY (%s) AND status NOT IN ('cancelled', 'returned') AND total_amount >= 0
+                    AND customer_id IS NOT NULL
+                GROUP BY 1)
+            SELECT count(*) FILTER (WHERE is_there),
+                   count(*) FILTER (WHERE first BETWEEN '2025-01-01' AND '2025-12-31') FROM bought
+            """.encode(),
+            (list(identity.store_ids),),
+        ).fetchone()
+        assert expected is not None
+        customers, new = expected
+        (row,) = provider.execute_query(counted, person)
+        chain = new if person == head_office else None
+        assert row == {
+            "customers": customers,
+            "new_customers": new,
+            "new_to_chain": chain,
+        }
+        (summed,) = provider.execute_query(by_stores, person)
+        assert (summed["customers"] > customers) == (person != SEATTLE)
 
 
 @pytest.mark.acceptance("A15", "A16", "A21", "D10")
@@ -560,7 +657,7 @@ def test_foreign_and_unknown_stores_give_the_same_error(
 def test_the_data_itself_is_refused_for_a_foreign_store(
     provider: PostgreSQLProvider, stores: dict[str, str]
 ) -> None:
-    period = parse_period("2025", NOW.date())
+    period = parse_period("2025", NOW.date(), Calendar())
     identity = provider.resolve_identity(SEATTLE)
     for store_id in (stores["Zava Retail Redmond"], STRANGER):
         with pytest.raises(AuthorizationError) as caught:
@@ -677,6 +774,44 @@ def test_the_service_works_by_the_clock_of_the_world_unless_told_otherwise(
 ) -> None:
     service = SalesAnalyticsService(provider, QueryCache())
     result = service.get_store_performance("seattle", "yesterday", SEATTLE)
-    end = datetime.fromisoformat(result["period"]["end"].replace("Z", "+00:00"))
-    assert abs(end.date() - datetime.now(timezone.utc).date()) <= timedelta(days=1)
-    assert isinstance(end.date(), date)
+    end = date.fromisoformat(result["period"]["end"])
+    assert abs(end - datetime.now(LOS_ANGELES).date()) <= timedelta(days=1)
+
+
+def test_a_period_is_of_the_store_s_own_days(
+    provider: PostgreSQLProvider, owner: Owner, stores: dict[str, str]
+) -> None:
+    # In UTC it is the first of July already.
+    evening = datetime(2026, 6, 30, 23, 30, tzinfo=LOS_ANGELES)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: evening)
+    result = service.get_store_performance("seattle", "today", SEATTLE)
+    span = spans_of(result)["current"]
+    assert span == ("2026-06-30", "2026-07-01")
+    exact = value_of(owner, FIGURES["revenue"], stores[SEATTLE_STORE], span)
+    assert result["metrics"]["revenue"]["value"] == cents(exact)
+
+
+def test_a_kept_day_ends_when_the_store_s_day_ends(
+    provider: PostgreSQLProvider,
+) -> None:
+    now = datetime(2026, 6, 29, 23, 59, 59, tzinfo=LOS_ANGELES)
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: now)
+    question = service.check("seattle", "today")
+    assert service.answer(question, SEATTLE)["period"]["start"] == "2026-06-29"
+    assert service.peek(question, SEATTLE) is not None
+    now += timedelta(seconds=1)
+    assert service.peek(question, SEATTLE) is None
+    assert service.answer(question, SEATTLE)["period"]["start"] == "2026-06-30"
+
+
+def test_what_is_sold_by_another_measure_stands_apart(
+    service: SalesAnalyticsService, owner: Owner, stores: dict[str, str]
+) -> None:
+    result = service.get_store_performance("seattle", "2025", SEATTLE)
+    span = spans_of(result)["current"]
+    query = f"SELECT p.unit, sum(i.quantity) FROM ({COUNTED}) AS o JOIN retail.order_items AS i USING (order_id) JOIN retail.products AS p USING (product_id) GROUP BY 1"
+    exact = dict(rows_of(owner, query, stores[SEATTLE_STORE], span))
+    assert result["metrics"]["units"]["unit"] == "piece"
+    others = {row["unit"]: row["value"] for row in result["metrics"]["other_units"]}
+    assert others == {unit: units for unit, units in exact.items() if unit != "piece"}
+    assert set(others) == {"ft", "lb"}

@@ -12,6 +12,7 @@ import pytest
 
 from tests.fakes import server_with
 from zava.errors import ValidationError
+from zava.service.sales.calendars import Calendar
 from zava.service.sales.periods import parse_period
 
 # A word or a few said twice in a row; two beginnings of one statement; a stop or a
@@ -68,7 +69,7 @@ def test_a_text_names_nothing_of_the_code() -> None:
 
 def test_the_error_of_a_period_says_nothing_twice() -> None:
     with pytest.raises(ValidationError) as caught:
-        parse_period("soon", date(2026, 6, 30))
+        parse_period("soon", date(2026, 6, 30), Calendar())
     assert not faults_of(caught.value.message)
     assert "must be one of today, yesterday" in caught.value.message
 

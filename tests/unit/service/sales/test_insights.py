@@ -10,10 +10,11 @@ import pytest
 
 from zava.data.sales_data import SalesData
 from zava.service.sales import insights
+from zava.service.sales.calendars import Calendar
 from zava.service.sales.insights import MAX_INSIGHTS, RULES, generate_insights
 from zava.service.sales.metrics import calculate_metrics
-from zava.service.sales.performance_models import StoreMetrics
-from zava.service.sales.periods import parse_period
+from zava.service.sales.performance_models import Now, StoreMetrics
+from zava.service.sales.periods import Period, parse_period
 
 AFTER = datetime(2026, 4, 10, 12, tzinfo=timezone.utc)
 PERIOD = "2026-03-01..2026-03-31"
@@ -22,17 +23,28 @@ YEAR_BEFORE = "2025-03-01 to 2025-03-31"
 SUMS: dict[str, Any] = {
     "customers": 400,
     "new_customers": 40,
-    "units": 1240,
     "discount": "1000",
     "item_revenue": "49000",
+    "costed_revenue": "49000",
     "cost": "32340",
 }
+
+
+def now(as_of: datetime) -> Now:
+    """A moment in a store whose business days are those of UTC."""
+    share = (as_of - as_of.replace(hour=0, minute=0)) / timedelta(days=1)
+    return Now(as_of=as_of, today=as_of.date(), day_share=share)
+
+
+def bounds(span: Period) -> dict[str, date]:
+    return {"start": span.start, "end": span.end}
 
 
 def metrics(
     period: str = PERIOD,
     *,
     as_of: datetime = AFTER,
+    currency: str = "USD",
     revenue: tuple[int, int, int] = (1000, 1000, 1000),
     orders: tuple[int, int, int] = (20, 20, 20),
     sums: dict[str, Any] | None = None,
@@ -44,13 +56,14 @@ def metrics(
     Args:
         period: Its name.
         as_of: Now.
+        currency: The chain's.
         revenue: Each day's: of the period, the one before, the year before.
         orders: The same of orders.
         sums: What differs from `SUMS`, in the period itself only.
         peak: Additional revenue of the first day.
         parts: Fields of `SalesData`.
     """
-    span = parse_period(period, as_of.date())
+    span = parse_period(period, as_of.date(), Calendar())
     spans = {
         "year_before": span.year_before(),
         "previous": span.previous(),
@@ -60,26 +73,23 @@ def metrics(
     each = zip(spans.values(), revenue[::-1], orders[::-1], strict=True)
     for part, amount, count in each:
         for number in range(part.days):
-            day = part.start.date() + timedelta(days=number)
+            day = part.start + timedelta(days=number)
             if count and day <= as_of.date():
                 days[day] = {"day": day, "revenue": amount, "orders": count}
     if peak:
-        days[span.start.date()]["revenue"] += peak
+        days[span.start]["revenue"] += peak
     data = SalesData.model_validate(
         {
             "store_id": UUID(int=1),
             "store_name": "Zava Retail Seattle",
-            "first_order_at": "2020-01-01T09:00:00Z",
-            **{
-                name: {"start": part.start, "end": part.end, **SUMS}
-                for name, part in spans.items()
-            },
-            "current": {"start": span.start, "end": span.end, **SUMS, **(sums or {})},
+            "first_order_on": "2020-01-01",
+            **{name: {**bounds(part), **SUMS} for name, part in spans.items()},
+            "current": {**bounds(span), **SUMS, **(sums or {})},
             "days": sorted(days.values(), key=lambda day: day["day"]),
             **parts,
         }
     )
-    return calculate_metrics(data, as_of)
+    return calculate_metrics(data, now(as_of), currency)
 
 
 def categories(*rows: tuple[str, int, int, int]) -> list[dict[str, Any]]:
@@ -89,6 +99,8 @@ def categories(*rows: tuple[str, int, int, int]) -> list[dict[str, Any]]:
 
 def product(name: str, units: int, stock_level: int | None) -> dict[str, Any]:
     return {
+        "sku": name[:2],
+        "unit": "piece",
         "name": name,
         "units": units,
         "revenue": units * 10,
@@ -98,6 +110,7 @@ def product(name: str, units: int, stock_level: int | None) -> dict[str, Any]:
 
 def fading(name: str, revenue: int, previous_revenue: int) -> dict[str, Any]:
     return {
+        "sku": name[:2],
         "name": name,
         "units": 1,
         "revenue": revenue,
@@ -133,7 +146,7 @@ def test_a_span_that_is_both_previous_and_year_before_is_named_once() -> None:
             id="few orders",
         ),
         pytest.param(
-            {"revenue": (900, 1000, 1000), "first_order_at": "2026-02-01T09:00:00Z"},
+            {"revenue": (900, 1000, 1000), "first_order_on": "2026-02-01"},
             id="spans that are not covered",
         ),
         pytest.param(
@@ -207,7 +220,7 @@ def test_without_a_year_before_a_category_is_compared_with_the_previous_span() -
     young = metrics(
         categories=rows,
         orders=(20, 20, 0),
-        first_order_at="2026-01-29T09:00:00Z",
+        first_order_on="2026-01-29",
     )
     assert insights.category_shift(young) == (
         f"Paint grew to 40.0% of revenue from 10.0% in {PREVIOUS}."
@@ -249,7 +262,13 @@ def test_nothing_fades_in_an_unfinished_period() -> None:
 
 def test_a_changed_mix_of_new_and_returning_customers_is_named() -> None:
     assert insights.customer_mix(metrics(sums={"new_customers": 60})) == (
-        f"New customers were 15.0% of the 400 who bought, against 10.0% in {PREVIOUS}."
+        "Customers new to the store were 15.0% of the 400 who bought,"
+        f" against 10.0% in {PREVIOUS}."
+    )
+    head_office = metrics(sums={"new_customers": 60, "new_to_chain": 0})
+    assert insights.customer_mix(head_office) == (
+        "Customers new to the store (0 new to the chain) were 15.0% of the 400 who"
+        f" bought, against 10.0% in {PREVIOUS}."
     )
     assert insights.customer_mix(metrics(sums={"new_customers": 59})) is None
     few = {"customers": 19, "new_customers": 19}
@@ -290,12 +309,12 @@ def test_the_best_of_a_few_days_is_no_news() -> None:
             id="a gap",
         ),
         pytest.param(
-            {"orders": (0, 0, 0), "first_order_at": None},
+            {"orders": (0, 0, 0), "first_order_on": None},
             "There are no sales: the store has never had an order.",
             id="a new store",
         ),
         pytest.param(
-            {"orders": (0, 0, 0), "first_order_at": "2026-04-02T09:00:00Z"},
+            {"orders": (0, 0, 0), "first_order_on": "2026-04-02"},
             "There are no sales: 2026-03-01 to 2026-03-31 lies before the store's"
             " first order on 2026-04-02.",
             id="before the first order",
@@ -326,5 +345,15 @@ def test_insights_come_in_the_order_of_the_rules_and_are_few() -> None:
     assert found == tuple(s for rule in RULES if (s := rule(loud)))[:MAX_INSIGHTS]
     assert [sentence.split()[0] for sentence in found] == [
         *("Revenue", "Stock", "Gross", "Discounts"),
-        *("Paint", "Fading", "New", "The"),
+        *("Paint", "Fading", "Customers", "The"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount"),
+    [("USD", "$27,900"), ("EUR", "€27,900"), ("CHF", "CHF 27,900")],
+)
+def test_money_carries_the_sign_of_its_currency(currency: str, amount: str) -> None:
+    month = metrics(revenue=(900, 1000, 1000), currency=currency)
+    (sentence,) = generate_insights(month)
+    assert amount in sentence
