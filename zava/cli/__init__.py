@@ -8,8 +8,11 @@ import zava
 from zava.cli.command import Commands, prepare_streams
 from zava.cli.doctor import doctor
 from zava.cli.embed import embed
+from zava.cli.forget import forget_customer
+from zava.cli.import_ import import_
 from zava.cli.init import init, users
 from zava.cli.login import login
+from zava.cli.refresh import refresh
 from zava.cli.serve import serve
 from zava.cli.show import demo, print_client_config, settings
 
@@ -34,7 +37,10 @@ for command in (
     serve,
     doctor,
     init,
+    import_,
     embed,
+    refresh,
+    forget_customer,
     users,
     login,
     demo,

@@ -1,0 +1,176 @@
+"""The command itself: what it prints, its exit status, and day by day like at once."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from tests.integration.admin.importing.conftest import FILES, Chain
+from zava.cli import main
+
+pytestmark = pytest.mark.thorough
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(chain: Chain, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run `zava` on the chain's database, with nothing that embeds."""
+    monkeypatch.setenv("ZAVA_ADMIN_URL", chain.conninfo)
+    monkeypatch.setenv("ZAVA_EMBEDDING_PROVIDER", "none")
+
+    def run_here(*arguments: object) -> Result:
+        return CliRunner().invoke(main, [str(a) for a in arguments])
+
+    return run_here
+
+
+def test_a_load_prints_a_table_the_totals_and_what_is_odd(
+    chain: Chain, run: Run
+) -> None:
+    orders = FILES["orders"].replace("9.90", "9.95")
+    stores = FILES["stores"] + "3,West,Lyon,,\n"
+    chain.write_all(orders=orders, stores=stores)
+    done = run("import", chain.folder)
+    assert done.exit_code == 0, done.output
+    assert "totals: 2 days of stores" in done.output
+    assert (
+        "orders: total_amount 15.11 in the files, 15.11 in the database" in done.output
+    )
+    assert "business days: 2017-03-05 to 2017-03-06" in done.output
+    assert "stores without a sale on these days: 1 (West)" in done.output
+    assert "orders whose total differs from their lines: 1 (o2)" in done.output
+    again = run("import", chain.folder)
+    assert again.exit_code == 0
+    assert "nothing has changed: 19 lines" in again.output
+    assert "totals:" not in again.output
+
+
+def test_the_report_for_programs_and_the_three_exit_statuses(
+    chain: Chain, run: Run
+) -> None:
+    chain.write_all(orders=FILES["orders"].replace("9.90", "lots"))
+    refused = run("import", chain.folder, "--json")
+    assert refused.exit_code == 1
+    report: dict[str, Any] = json.loads(refused.stdout)
+    assert report["status"] == "nothing_loaded"
+    assert report["rejects"][0] == {
+        "file": "orders.csv",
+        "line": 3,
+        "table": "orders",
+        "column": "total_amount",
+        "value": "lots",
+        "reason": 'invalid input syntax for type numeric: "lots"',
+    }
+    shown = run("import", chain.folder)
+    assert "orders.csv:3: orders.total_amount: invalid input syntax" in shown.output
+    assert (
+        "nothing was loaded: 2 bad rows; --reject FILE loads the rest" in shown.output
+    )
+    rejects = chain.folder.parent / "rejects.csv"
+    loaded = run("import", chain.folder, "--json", "--reject", rejects)
+    assert loaded.exit_code == 2
+    assert json.loads(loaded.stdout)["tables"][6]["amount_in_database"] == "5.16"
+    assert run("import", chain.folder, "--reject", rejects).exit_code == 2
+
+
+def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> None:
+    folder = chain.folder.parent / "new"
+    written = run("import", "--template", folder)
+    assert written.output == f"12 files in {folder}; COLUMNS.md explains each column\n"
+    checked = run("import", folder, "--check")
+    assert checked.exit_code == 0, checked.output
+    assert "order_items from order_items.csv, 2 lines" in checked.output
+    assert (
+        json.loads(run("import", folder, "--check", "--json").stdout)["rejects"] == []
+    )
+    assert chain.value("SELECT count(*) FROM retail.stores") == 0
+
+
+def test_a_person_is_forgotten_by_the_command(chain: Chain, run: Run) -> None:
+    chain.write_all()
+    chain.load()
+    assert "; 1 orders stay" in run("forget-customer", "c1").output
+    assert run("forget-customer", "c9").exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ([], "name a folder or files to load"),
+        (["nowhere"], "there is no file or folder nowhere"),
+        (["--template", "t", "x.csv"], "name none to load"),
+        (["x", "--replace-days", "2017"], "is not FROM..TO"),
+        (["x", "--replace-days", "2017-02-02..2017-01-01"], "ends before it begins"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line(
+    run: Run, arguments: list[str], says: str
+) -> None:
+    done = run("import", *arguments)
+    assert done.exit_code in (1, 2)
+    assert says in done.output
+    assert len(done.output.splitlines()) == 1
+
+
+def test_days_one_by_one_end_like_the_whole_at_once(chain: Chain, run: Run) -> None:
+    chance = random.Random(7)
+    lines = {
+        f"2017-01-{day:02}": [
+            f"{day}-{n},{chance.randint(1, 3)},{chance.randint(1, 9)},"
+            f"2017-01-{day:02}T{chance.randint(10, 20)}:00Z,"
+            f"{chance.randint(1, 20)},{chance.randint(100, 999) / 100}"
+            for n in range(8)
+        ]
+        for day in range(1, 15)
+    }
+    mapping = """
+        [files.lines]
+        path = "day-*"
+        [tables.orders]
+        file = "lines"
+        columns = { source_id = "bon", store = "store", customer = "customer", order_date = "at", total_amount = "sum(amount::numeric)" }
+        [tables.order_items]
+        file = "lines"
+        columns = { order = "bon", product = "product", quantity = "'1'", total_amount = "amount" }
+    """
+    chain.write("mapping.toml", mapping)
+    header = "bon,store,customer,at,product,amount\n"
+    for day, rows in lines.items():
+        chain.write(f"day-{day}.csv", header + "\n".join(rows) + "\n")
+
+    def state() -> list[list[tuple[Any, ...]]]:
+        return [
+            chain.rows(f"SELECT * FROM retail.{view} ORDER BY 1, 2, 3, 4")
+            for view in (
+                "kept_daily_sales",
+                "kept_daily_product_sales",
+                "kept_monthly_product_sales",
+                "kept_customers",
+            )
+        ] + [
+            chain.rows(
+                "SELECT order_id, customer_id, business_day, total_amount FROM retail.orders ORDER BY 1"
+            ),
+            chain.rows(
+                "SELECT order_item_id, product_id, total_amount FROM retail.order_items ORDER BY 1"
+            ),
+            chain.rows(
+                "SELECT customer_id, (SELECT array_agg(s ORDER BY s) FROM unnest(store_ids) AS s)"
+                " FROM retail.customers ORDER BY 1"
+            ),
+        ]
+
+    options = ("--mapping", chain.folder / "mapping.toml", "--unknown", "placeholder")
+    done = run("import", chain.folder, *options)
+    assert done.exit_code == 0, done.output
+    at_once = state()
+    chain.empty()
+    for day in lines:
+        assert run("import", chain.folder / f"day-{day}.csv", *options).exit_code == 0
+    assert state() == at_once

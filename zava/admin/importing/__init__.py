@@ -1,0 +1,1 @@
+"""`zava import`: a chain's own files, by a mapping, into the tables of the model."""

@@ -1,0 +1,460 @@
+"""One entry of a mapping as SQL: its typed columns, its rows, how it is merged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from psycopg import sql
+
+from zava.admin.importing.mapping import TableMapping
+from zava.admin.importing.staging import Stage
+from zava.admin.importing.tables import Column, Reference, Shape, nearest
+from zava.data.statements import statement
+from zava.errors import ConfigurationError
+
+# Where a time without a zone is the store's own.
+_LOCAL_TIMES = {("orders", "order_date"), ("inventory", "counted_at")}
+LOCAL_TIME = "timestamp without time zone"
+MOMENT = "timestamp with time zone"
+# By PostgreSQL's own number of a type; a day is its midnight.
+_TIMES = {1114: LOCAL_TIME, 1082: LOCAL_TIME, 1184: MOMENT}
+_HAS_ZONE = r"(Z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?)\s*$"
+
+
+@dataclass
+class Entry:
+    """One entry of a mapping, ready to be run.
+
+    Attributes:
+        number: Its place, for the names of its tables.
+        expressions: SQL of each column as the mapping gives it.
+        sums: Those of them that are about all rows of a key.
+        time_type: The type of the time that may be the store's local one.
+        is_grouped: Whether equal rows are one.
+    """
+
+    number: int
+    mapping: TableMapping
+    shape: Shape
+    stage: Stage
+    expressions: dict[str, str]
+    types: dict[str, str] = field(default_factory=dict)
+    sums: frozenset[str] = frozenset()
+    time_type: str = ""
+    is_grouped: bool = True
+    cast_version: int = -1
+
+    @property
+    def table(self) -> str:
+        """The name of the table that is fed."""
+        return self.shape.table.name
+
+    @property
+    def casts(self) -> sql.Identifier:
+        """The temporary table of typed columns."""
+        return sql.Identifier(f"zava_cast_{self.number}")
+
+    @property
+    def rows(self) -> sql.Identifier:
+        """The temporary table of rows as they will stand."""
+        return sql.Identifier(f"zava_rows_{self.number}")
+
+    def names(self, reference: Reference) -> sql.Identifier:
+        """The temporary table of the rows that a reference names."""
+        return sql.Identifier(f"zava_names_{self.number}_{reference.name}")
+
+    @property
+    def condition(self) -> sql.Composable:
+        """Which lines of the file count."""
+        return given_sql(self.mapping.where or "true")
+
+    @property
+    def time_column(self) -> str:
+        """The time that may be the store's local one, "" for none."""
+        return next(
+            (c for t, c in _LOCAL_TIMES if t == self.table and c in self.expressions),
+            "",
+        )
+
+    def has(self, column: str) -> bool:
+        """Whether the mapping gives a column."""
+        return column in self.expressions
+
+
+def given_sql(text: str) -> sql.Composable:
+    """Return an expression of the mapping, whose SQL is the administrator's own."""
+    return sql.SQL("({})").format(sql.SQL(text))
+
+
+def named(statement_name: str, /, **parts: sql.Composable) -> sql.Composed:
+    """Return a statement with its identifiers, literals and expressions put in."""
+    return sql.SQL(statement(statement_name)).format(**parts)
+
+
+def listed(parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Return parts with commas between them."""
+    return sql.SQL(", ").join(parts)
+
+
+def aliased(expression: sql.Composable, name: str) -> sql.Composed:
+    """Return an expression under a name."""
+    return sql.SQL("{} AS {}").format(expression, sql.Identifier(name))
+
+
+def column_of(alias: str, column: str) -> sql.Identifier:
+    """Return a column of an alias."""
+    return sql.Identifier(alias, column)
+
+
+def expressions_of(mapping: TableMapping, shape: Shape, stage: Stage) -> dict[str, str]:
+    """Return the SQL of each column of a table, by the name that the model gives it.
+
+    Raises:
+        ConfigurationError: A column is not the table's, or named twice.
+    """
+    given = mapping.expressions
+    if given is None:
+        given = {name: '"' + name.replace('"', '""') + '"' for name in stage.columns}
+    found: dict[str, str] = {}
+    for name, expression in given.items():
+        column = _known_as(name, shape)
+        if column is None:
+            known = list(shape.columns)
+            raise ConfigurationError(
+                f"{mapping.table} has no column {name} that a file can fill"
+                f"{nearest(name, known) or ': it has ' + ', '.join(known)}"
+            )
+        if column in found:
+            raise ConfigurationError(f"{mapping.table}: {column} is given twice")
+        found[column] = expression
+    if shape.table.has_source_id and "source_id" not in found:
+        if mapping.table != "order_items":
+            raise ConfigurationError(
+                f"{mapping.table}: source_id is missing, the chain's own key of a row"
+            )
+        if "order" not in found:
+            raise ConfigurationError(
+                "order_items: order is missing, the source_id of the line's order"
+            )
+    for key in shape.table.key:
+        name = next((r.name for r in shape.table.references if r.column == key), key)
+        if not shape.table.has_source_id and key != "only_row" and name not in found:
+            raise ConfigurationError(f"{mapping.table}: {name} is missing")
+    return found
+
+
+def _known_as(name: str, shape: Shape) -> str | None:
+    if name in shape.columns:
+        return name
+    for reference in shape.table.references:
+        if name in (reference.column, f"{reference.name}_source_id"):
+            return reference.name
+    return None
+
+
+def typed_columns(entry: Entry) -> list[tuple[str, sql.Composable, bool]]:
+    """Return name and SQL of every typed column, and whether it is about a key."""
+    columns: list[tuple[str, sql.Composable, bool]] = []
+    for name, expression in entry.expressions.items():
+        given, is_sum = given_sql(expression), name in entry.sums
+        if name == entry.time_column:
+            columns += [
+                (part, typed, is_sum) for part, typed in _time_columns(entry, given)
+            ]
+            continue
+        type_ = sql.SQL(entry.shape.columns[name].type)
+        columns.append((name, sql.SQL("{}::{}").format(given, type_), is_sum))
+    return columns
+
+
+def _time_columns(
+    entry: Entry, given: sql.Composable
+) -> list[tuple[str, sql.Composable]]:
+    """Return a time as a local one and as a moment; one of the two is NULL."""
+    local: sql.Composable = sql.SQL("NULL::timestamp")
+    moment: sql.Composable = sql.SQL("NULL::timestamptz")
+    text: sql.Composable = sql.SQL("NULL::text")
+    if entry.time_type == LOCAL_TIME:
+        local = sql.SQL("{}::timestamp").format(given)
+    elif entry.time_type == MOMENT:
+        moment = given
+    else:
+        text = sql.SQL("{}::text").format(given)
+        case = "CASE WHEN {text} {sign} {zone} THEN {text}::{type} END"
+        zone = sql.Literal(_HAS_ZONE)
+        local, moment = (
+            sql.SQL(case).format(
+                text=text, zone=zone, sign=sql.SQL(sign), type=sql.SQL(type_)
+            )
+            for sign, type_ in (("!~*", "timestamp"), ("~*", "timestamptz"))
+        )
+    return [("zava_text", text), ("zava_local", local), ("zava_moment", moment)]
+
+
+def updated_columns(entry: Entry) -> list[str]:
+    """Return the columns that an update of a known row sets."""
+    table = entry.shape.table
+    columns = []
+    for name in entry.expressions:
+        reference = table.reference(name)
+        column = reference.column if reference else name
+        if column not in table.key and name != "source_id":
+            columns.append(column)
+    if table.name == "order_items" and entry.has("order"):
+        columns.append("store_id")
+    if table.name == "products" and entry.has("type") and not entry.has("category"):
+        columns.append("category_id")
+    return columns
+
+
+def inserted_columns(entry: Entry) -> list[str]:
+    """Return the columns that a new row is given."""
+    columns = [*entry.shape.table.key, *updated_columns(entry)]
+    if entry.shape.table.has_source_id and entry.has("source_id"):
+        columns.append("source_id")
+    if entry.table == "products" and not entry.has("sku"):
+        columns.append("sku")
+    if entry.table == "orders":
+        columns += [
+            name for name in ("status", "business_day") if not entry.has(name)
+        ]  # fmt: skip
+    return columns
+
+
+def type_name(number: int, name: str) -> str:
+    """Return the name of a type, one of two for times.
+
+    Args:
+        number: PostgreSQL's own.
+        name: As the driver knows it.
+    """
+    return _TIMES.get(number, name)
+
+
+def placeholder_statement(entry: Entry, reference: Reference) -> sql.Composed:
+    """Return the SQL that makes rows for what nobody knows."""
+    key = sql.SQL("u.source_id")
+    unknown = sql.SQL("'unknown {} ' || u.source_id").format(sql.SQL(reference.name))
+    made: dict[str, dict[str, sql.Composable]] = {
+        "stores": {"name": unknown},
+        "products": {"sku": key, "name": unknown},
+        "customers": {"last_name": unknown},
+    }
+    columns = made[reference.table]
+    return named(
+        "import_placeholders",
+        table=sql.Identifier(reference.table),
+        key=sql.Identifier(reference.key),
+        columns=listed(map(sql.Identifier, columns)),
+        values=listed(columns.values()),
+        field=sql.Identifier(reference.name),
+        cast=entry.casts,
+        derived=derived_uuid(reference.table, key, "d"),
+    )
+
+
+def names_statement(entry: Entry, reference: Reference) -> sql.Composed:
+    """Return the SQL that finds the rows that a reference names."""
+    columns = [reference.key]
+    if reference.name == "store":
+        columns.append("time_zone")
+    if reference.name == "order":
+        columns.append("store_id")
+    if reference.name == "type":
+        columns.append("category_id")
+    return named(
+        "import_names",
+        names=entry.names(reference),
+        columns=listed(column_of("t", column) for column in columns),
+        table=sql.Identifier(reference.table),
+        field=sql.Identifier(reference.name),
+        cast=entry.casts,
+    )
+
+
+def rows_statement(entry: Entry) -> sql.Composed:
+    """Return the SQL that finds each row's references, and the row that is there."""
+    table = entry.shape.table
+    outputs, joins = _resolved(entry)
+    compared = sql.SQL(" OR ").join(
+        sql.SQL("e.{0} IS DISTINCT FROM r.{0}").format(sql.Identifier(column))
+        for column in updated_columns(entry)
+    )
+    differs = sql.SQL("({})").format(
+        compared if updated_columns(entry) else sql.SQL("false")
+    )
+    if table.name == "customers":
+        # Whoever asked to be forgotten stays so, whatever a later file says.
+        differs = sql.SQL("(e.forgotten_on IS NULL AND {})").format(differs)
+    derived: sql.Composable = sql.SQL("")
+    key: sql.Composable = sql.SQL("NULL::uuid AS zava_key")
+    match = keys_equal(entry, "e", "r")
+    if table.has_source_id:
+        own = sql.Identifier(table.key[0])
+        derived = derived_uuid(table.name, column_of("r", "zava_source"), "d")
+        key = aliased(sql.SQL("coalesce(e.{}, d.id)").format(own), table.key[0])
+        match = (
+            sql.SQL("e.source_id = r.source_id")
+            if entry.has("source_id")
+            else sql.SQL("e.{} = d.id").format(own)
+        )
+    return named(
+        "import_rows",
+        rows=entry.rows,
+        differs=differs,
+        key=key,
+        resolved=named(
+            "import_resolved",
+            outputs=listed(outputs),
+            cast=entry.casts,
+            joins=sql.SQL("\n").join(joins),
+        ),
+        derived=derived,
+        table=sql.Identifier(table.name),
+        match=match,
+    )
+
+
+def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]:
+    """Return the columns of the rows as they will stand, and the joins they need."""
+    table = entry.shape.table
+    outputs: list[sql.Composable] = [sql.SQL("c.zava_row"), sql.SQL("c.zava_lines")]
+    joins: list[sql.Composable] = []
+    for name in entry.expressions:
+        if reference := table.reference(name):
+            key, more = _resolve(entry, reference)
+            outputs += [column_of("c", name), aliased(key, reference.column)]
+            joins += more
+        elif name == entry.time_column:
+            zone = "r_store.time_zone" if entry.has("store") else "NULL"
+            moment = sql.SQL(
+                "coalesce(c.zava_moment, c.zava_local AT TIME ZONE {})"
+            ).format(sql.SQL(zone))
+            outputs.append(aliased(moment, name))
+        elif name in (following := _following(entry)):
+            outputs.append(
+                aliased(
+                    sql.SQL("coalesce({}, {})").format(
+                        column_of("c", name), sql.SQL(following[name])
+                    ),
+                    name,
+                )
+            )
+        else:
+            outputs.append(aliased(_with_default(entry.shape.columns[name]), name))
+    outputs += [sql.SQL(more) for more in _added(entry)]
+    if table.name == "orders":
+        joins.append(sql.SQL("CROSS JOIN retail.chain AS h"))
+    if table.has_source_id:
+        source: sql.Composable = column_of("c", "source_id")
+        if not entry.has("source_id"):
+            source = sql.SQL(
+                "c.\"order\" || '/' || row_number()"
+                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row)'
+            )
+        outputs.append(aliased(source, "zava_source"))
+    return outputs, joins
+
+
+def _following(entry: Entry) -> dict[str, str]:
+    """Return SQL of the columns that follow from others where a file says nothing."""
+    if entry.table == "products":
+        return {"sku": "c.source_id"}
+    if entry.table != "orders":
+        return {}
+    day = "NULL::date"
+    if entry.has("store") and entry.time_column:
+        day = (
+            "((CASE WHEN c.zava_moment IS NULL THEN c.zava_local"
+            " ELSE c.zava_moment AT TIME ZONE r_store.time_zone END)"
+            " - h.day_starts_at)::date"
+        )
+    return {"status": "'completed'::text", "business_day": day}
+
+
+def _added(entry: Entry) -> Iterable[str]:
+    """Yield the columns that the mapping does not give and rows have all the same."""
+    if entry.table == "chain":
+        yield "true AS only_row"
+    for name, value in _following(entry).items():
+        if not entry.has(name):
+            yield f"{value} AS {name}"
+    if entry.table == "products" and entry.has("type") and not entry.has("category"):
+        yield "r_type.category_id AS category_id"
+    if entry.has("order"):
+        yield "r_order.store_id AS store_id"
+
+
+def _with_default(column: Column) -> sql.Composable:
+    value = column_of("c", column.name)
+    if column.default is None or not column.is_required:
+        return value
+    default = sql.SQL(column.default)
+    return sql.SQL("coalesce({}, {})").format(value, default)
+
+
+def _resolve(
+    entry: Entry, reference: Reference
+) -> tuple[sql.Composable, list[sql.Composable]]:
+    """Return the key of a row that is named, and the joins that find it."""
+    alias = f"r_{reference.name}"
+    join = sql.SQL("LEFT JOIN pg_temp.{} AS {} ON {} = {}").format(
+        entry.names(reference),
+        sql.Identifier(alias),
+        column_of(alias, "source_id"),
+        column_of("c", reference.name),
+    )
+    if reference.table != entry.table:
+        return column_of(alias, reference.key), [join]
+    # It may be in the same file.
+    own = f"s_{reference.name}"
+    among = sql.SQL(
+        "LEFT JOIN (SELECT DISTINCT source_id FROM pg_temp.{}) AS {} ON {} = {}"
+    ).format(
+        entry.casts,
+        sql.Identifier(own),
+        column_of(own, "source_id"),
+        column_of("c", reference.name),
+    )
+    derived = derived_uuid(
+        entry.table, column_of("c", reference.name), f"d_{reference.name}"
+    )
+    key = sql.SQL("coalesce({}, CASE WHEN {} IS NOT NULL THEN {} END)").format(
+        column_of(alias, reference.key),
+        column_of(own, "source_id"),
+        column_of(f"d_{reference.name}", "id"),
+    )
+    return key, [join, among, derived]
+
+
+def derived_uuid(table: str, source: sql.Composable, alias: str) -> sql.Composed:
+    """Return the join that makes a UUID of a table's name and the chain's own key."""
+    return named(
+        "import_derived",
+        name=sql.Literal(table),
+        source=source,
+        alias=sql.Identifier(alias),
+    )
+
+
+def keys_equal(entry: Entry, left: str, right: str) -> sql.Composable:
+    """Return the condition that two aliases are about one row."""
+    return sql.SQL(" AND ").join(
+        sql.SQL("{} = {}").format(column_of(left, key), column_of(right, key))
+        for key in entry.shape.table.key
+    )
+
+
+def keys(entry: Entry) -> sql.Composable:
+    """Return the columns that identify a row in the database."""
+    return listed(map(sql.Identifier, entry.shape.table.key))
+
+
+def shown_key(entry: Entry) -> list[str]:
+    """Return the columns by which a person knows a row."""
+    table = entry.shape.table
+    if table.has_source_id:
+        return ["source_id"] if entry.has("source_id") else ["zava_source"]
+    names = {r.column: r.name for r in table.references}
+    return [names.get(key, key) for key in table.key]
