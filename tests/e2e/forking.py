@@ -10,6 +10,7 @@ This file is also the program that is forked; its stdin is one end of a socket p
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -183,10 +184,18 @@ def _guard(request: dict[str, Any], descriptors: Sequence[int]) -> None:
 
 if __name__ == "__main__":
     sys.path.pop(0)  # this folder
+    # What takes long, and what a server imports only when it starts.
+    import anyio._backends._asyncio  # noqa: F401
+    import prometheus_client  # noqa: F401
+    import rich.logging  # noqa: F401
+
     import zava.admin.logins
-    import zava.bootstrap  # noqa: F401 - what takes long
+    import zava.bootstrap  # noqa: F401
     from zava.cli import main
 
+    # A collection would write to every page that the forks share.
+    gc.collect()
+    gc.freeze()
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     _serve_forks()

@@ -10,7 +10,7 @@ from tests.e2e.conftest import Start
 from tests.e2e.flaky_proxy import FlakyProxy
 from tests.e2e.stdio_process import Answer, StdioProcess, poll
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 TRANSLATE = "SELECT length(translate(repeat('x', {0}), repeat('y', {0}), ''))"
 # They never look for a cancellation, and take two to four seconds.
@@ -70,7 +70,7 @@ def test_what_cannot_be_ended_is_seen_in_the_health_and_bounded(
 ) -> None:
     codes = []
     for number in range(4):
-        answer = impatient.query(f"{TRANSLATE.format(40000)}, {number}")
+        answer = impatient.query(f"{TRANSLATE.format(60000)}, {number}")
         codes.append(answer.error["code"])
         health = impatient.call("health_check").structured["database"]
         assert health.startswith("degraded: "), health
@@ -92,7 +92,6 @@ def silent(server_conninfo: str) -> Iterator[FlakyProxy]:
         yield proxy
 
 
-@pytest.mark.once
 def test_every_call_is_answered_when_the_network_goes_silent(
     start: Start, silent: FlakyProxy
 ) -> None:

@@ -20,7 +20,7 @@ from zava.admin.embedded import EmbeddedServer
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError, QueryError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 LEVELS = 18
 DOUBLED = (
@@ -83,7 +83,6 @@ def test_a_query_that_takes_gigabytes_ends_and_nothing_else_does(
         assert bystander.execute("SELECT 1").fetchone() == (1,)
 
 
-@pytest.mark.once
 def test_memory_that_is_short_is_said_with_what_to_do() -> None:
     from zava.data.query_errors import translate
 
@@ -93,7 +92,6 @@ def test_memory_that_is_short_is_said_with_what_to_do() -> None:
     assert "fewer" in error.message
 
 
-@pytest.mark.once
 @pytest.mark.parametrize(
     "variable",
     sorted(
@@ -129,7 +127,6 @@ os.kill(os.getpid(), number)
 """
 
 
-@pytest.mark.once
 @pytest.mark.parametrize("number", ["SIGKILL", "SIGHUP", "SIGTERM"])
 def test_postgresql_ends_soon_after_the_last_process_that_used_it_was_killed(
     pg_version: int, number: str

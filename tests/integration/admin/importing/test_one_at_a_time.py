@@ -37,6 +37,8 @@ def import_that_waits(chain: Chain) -> Iterator[subprocess.Popen[str]]:
         env={**os.environ, "ZAVA_ADMIN_URL": chain.conninfo},
         stderr=subprocess.DEVNULL,
         text=True,
+        # A shell that runs the tests in the background ignores it for its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     try:
         with pipe.open("w") as file:
