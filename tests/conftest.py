@@ -108,18 +108,19 @@ def cluster() -> Iterator[EmbeddedServer]:
 @pytest.fixture(scope="session")
 def template(cluster: EmbeddedServer, run_psql: RunPsql) -> str:
     """The name of a loaded and seeded database that nobody connects to."""
-    _load(cluster, run_psql, TEMPLATE, SCALE)
+    load(cluster, run_psql, TEMPLATE, SCALE)
     return TEMPLATE
 
 
 @pytest.fixture(scope="session")
 def small_template(cluster: EmbeddedServer, run_psql: RunPsql) -> str:
     """The name of a smaller one, for what is asked of every row of every table."""
-    _load(cluster, run_psql, SMALL_TEMPLATE, SMALL_SCALE)
+    load(cluster, run_psql, SMALL_TEMPLATE, SMALL_SCALE)
     return SMALL_TEMPLATE
 
 
-def _load(cluster: EmbeddedServer, run_psql: RunPsql, name: str, scale: str) -> None:
+def load(cluster: EmbeddedServer, run_psql: RunPsql, name: str, scale: str) -> None:
+    """Make a database and load schema and seed into it."""
     _sql(cluster, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
     settings = ("ON_ERROR_STOP=1", f"scale={scale}", f"as_of={AS_OF}")
     loaded = run_psql(

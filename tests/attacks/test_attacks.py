@@ -26,6 +26,8 @@ from tests.attacks.setting import (
 )
 from tests.e2e.stdio_process import Answer, StdioProcess
 
+pytestmark = pytest.mark.thorough
+
 ATTACKS = [*corpus.read("corpus"), *ODDITIES]
 QUICK = [attack for attack in ATTACKS if not attack.slow]
 SLOW = [attack for attack in ATTACKS if attack.slow]

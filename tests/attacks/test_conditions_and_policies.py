@@ -13,6 +13,8 @@ from zava.admin.embedded import EmbeddedServer
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError
 
+pytestmark = pytest.mark.thorough
+
 HIDDEN, NOBODY_S = "Zava Retail Redmond", "Zava Retail Nowhere"
 FAILS = "(SELECT 1 / ((random() * 0)::integer)) = 1"
 # Each fails on a row of that name, if it is tried there.

@@ -22,6 +22,8 @@ from tests.attacks.conftest import Outcomes, attacked_copy
 from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, ask_all
 from zava.admin.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.thorough
+
 COMPARED = "zava_compared"
 ATTEMPTS = settings(
     deadline=None,

@@ -10,6 +10,8 @@ import pytest
 
 from tests.attacks.twins import Twin, answer
 
+pytestmark = pytest.mark.thorough
+
 TABLES = [
     *("stores", "customers", "orders", "order_items", "inventory", "kept_daily_sales"),
     *("kept_daily_product_sales", "kept_monthly_product_sales", "kept_visits"),

@@ -23,6 +23,8 @@ from tests.attacks.setting import (
 )
 from tests.conftest import PG_VERSION
 
+pytestmark = pytest.mark.thorough
+
 _NUMBERS = ", ".join(map(str, range(12000)))
 _KEYS = ", ".join(f"'00000000-0000-0000-0000-{n:012}'" for n in range(2000))
 GENERATED = [

@@ -20,6 +20,8 @@ from zava.admin.embedded import EmbeddedServer
 from zava.admin.loading import DatabaseLoader
 from zava.admin.logins import BoundLogins
 
+pytestmark = pytest.mark.thorough
+
 ATTACKS = [text for text in corpus.read("personal") if text.since <= PG_VERSION]
 REFUSED = [text for text in ATTACKS if text.expect == {"INSUFFICIENT_PRIVILEGE"}]
 

@@ -16,6 +16,8 @@ from tests.conftest import PG_VERSION
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
+pytestmark = pytest.mark.thorough
+
 LOWEST, HIGHEST = (
     "00000000-0000-0000-0000-000000000000",
     "ffffffff-ffff-ffff-ffff-ffffffffffff",

@@ -27,6 +27,8 @@ from zava.service.products.recommendations import SEGMENTS, Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.sales.performance import SalesAnalyticsService
 
+pytestmark = pytest.mark.thorough
+
 Pair = tuple[Twin, Twin]
 
 CLOCK_CHANCE_AND_PROCESS = {

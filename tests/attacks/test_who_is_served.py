@@ -11,6 +11,8 @@ from tests.attacks.setting import STORE_MANAGER, Attacked, Target
 from tests.e2e.stdio_process import StdioProcess
 from tests.people import SEATTLE, STRANGER
 
+pytestmark = pytest.mark.thorough
+
 NOBODY = {
     "stranger": STRANGER,
     "sql": f"{SEATTLE}'; SET ROLE zava_owner; --",

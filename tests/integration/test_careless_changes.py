@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests import doctor
-from tests.conftest import PG_VERSION
+from tests.conftest import PG_VERSION, RunPsql, load
 from tests.integration.careless_changes import AMOUNT, GROUPS, Change, every_change
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
@@ -30,7 +30,11 @@ CHANGES = [
     and (change.since > 16 or number % 2 == (PG_VERSION == 18))
 ]
 CANARY = "canary-of-redmond"
+# A few rows of each store are read hundreds of times.
+SCALE = "0.0005"
 PLANT = f"""
+    DELETE FROM retail.inventory USING retail.products AS p WHERE p.product_id = inventory.product_id AND p.sku NOT LIKE 'HTHM%';
+    DELETE FROM retail.search_vocabulary WHERE word > 'b';
     UPDATE retail.customers SET email = '{CANARY}@example.com'
     WHERE customer_id = (SELECT customer_id FROM retail.orders JOIN retail.stores USING (store_id)
                          WHERE manager_id = '{REDMOND}' LIMIT 1);
@@ -61,12 +65,12 @@ MARKS = f"""
 
 
 @pytest.fixture(scope="module")
-def planted(cluster: EmbeddedServer, small_template: str) -> Iterator[str]:
+def planted(cluster: EmbeddedServer, run_psql: RunPsql) -> Iterator[str]:
     """A template with the canaries in it."""
     admin = cluster.conninfo(dbname="postgres", user="postgres")
     name = "zava_careless"
+    load(cluster, run_psql, name, SCALE)
     with psycopg.connect(admin, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {name} TEMPLATE {small_template}".encode())
         superuser = cluster.conninfo(dbname=name, user="postgres")
         with psycopg.connect(superuser, autocommit=True) as inside:
             inside.execute(PLANT.encode())

@@ -212,6 +212,7 @@ json_values = st.recursive(
 )
 
 
+@pytest.mark.thorough
 @given(json_values)
 def test_json_comes_back_as_it_went_in(value: Any) -> None:
     assert document(json.dumps(value)) == value

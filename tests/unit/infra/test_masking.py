@@ -73,6 +73,7 @@ def test_what_is_no_secret_stays(text: str) -> None:
     assert mask_secrets(text) == text
 
 
+@pytest.mark.thorough
 @given(
     st.from_regex(
         r"(?i)\w{0,5}(passwd|password|pwd|secret|token|apikey|api_key|seal)[=:]\w{1,9}"
