@@ -226,16 +226,15 @@ def test_a_column_is_looked_for_in_the_query_s_own_tables(server: StdioProcess) 
     ids=range(21),
 )
 def test_what_is_no_request_is_answered_under_its_id_or_null(
-    start: Start, line: str, request_id: object
+    server: StdioProcess, line: str, request_id: object
 ) -> None:
-    process = start()
-    process.write(line.encode() + b"\n")
-    told = process.lines.get(timeout=60) or b""
+    server.write(line.encode() + b"\n")
+    told = server.lines.get(timeout=60) or b""
     answer = json.loads(told, parse_constant=pytest.fail)
     assert answer["id"] == request_id
     assert len(told) < 2000
     assert answer["error"]["code"] in (-32600, -32700)
-    assert process.query("SELECT 1").structured["rows"] == [[1]]
+    assert server.query("SELECT 1").structured["rows"] == [[1]]
 
 
 @pytest.mark.parametrize(
