@@ -35,6 +35,7 @@ from zava.service.admission import (
     served_user_id,
 )
 from zava.service.health import check_health
+from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
@@ -237,6 +238,12 @@ class MCPServerManager:
             query_executor=executor,
             catalog=catalog,
             analytics=SalesAnalyticsService(provider, cache),
+            metrics=MetricsService(
+                provider,
+                cache,
+                max_rows=settings.max_rows,
+                max_result_bytes=settings.max_result_bytes,
+            ),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),
             health_check=self.health_check,

@@ -23,6 +23,7 @@ from zava.ai.local import LocalClient
 from zava.data.provider import PostgreSQLProvider
 from zava.infra.cache import QueryCache
 from zava.models import ProductQuestion
+from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import SEGMENTS, Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.sales.performance import SalesAnalyticsService
@@ -39,6 +40,21 @@ CLOCK_CHANCE_AND_PROCESS = {
 """Functions that answer differently each time or in each process, whatever is stored."""
 BY_THE_ORDER_OF_ROWS = {"12-whole-rows-as-json", "12-whole-rows-as-text"}
 """Queries that put rows together without an ORDER BY."""
+METRICS = [
+    "revenue",
+    "units",
+    "gross_margin",
+    "customers",
+    "new_customers",
+    "repeat_rate",
+]
+METRICS_BY = (
+    ["month"],
+    ["category", "weekday"],
+    ["segment"],
+    ["new_or_returning", "hour"],
+    ["status"],
+)
 SECURITY = Path(__file__).parents[2] / "docs" / "security.md"
 QUERIES = [
     text
@@ -138,6 +154,19 @@ def test_no_tool_answers_by_what_customers_buy_elsewhere(both: Pair) -> None:
             sales = SalesAnalyticsService(provider, cache, clock=lambda: clock)
             for period in ("2026-04", "2026-Q2", "2026-04-02", "2025", "last_12_months", "last_90_days"):  # fmt: skip
                 yield sales.get_store_performance("seattle", period, SEATTLE)
+            metrics = MetricsService(
+                *(provider, cache),
+                max_rows=1000,
+                max_result_bytes=10**7,
+                clock=lambda: clock,
+            )
+            for by in METRICS_BY:
+                asked = metrics.check(
+                    METRICS, by, "2026-Q2", compare="both", max_rows=900
+                )
+                yield metrics.answer(asked, SEATTLE)
+            stock = ["stock_units", "sell_through", "days_since_last_sale"]
+            yield metrics.answer(metrics.check(stock, ["product"]), SEATTLE)
             search = ProductSearch(provider, cache, LocalClient())
             recommendations = Recommendations(provider, cache, search.search)
             for segment in SEGMENTS:

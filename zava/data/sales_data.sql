@@ -9,12 +9,18 @@
 
 -- name: visible_stores
 -- The stores that the caller may see, the business day that it is there at a moment, when that day ends, and what
--- the chain says of money and of the calendar.
-SELECT s.store_id, s.name, d.today, (d.today + 1 + c.day_starts_at) AT TIME ZONE s.time_zone AS day_ends_at,
-       c.currency, c.week_starts_on, c.fiscal_calendar, c.fiscal_year_start
+-- holds for the whole chain: money, calendar, its own day, the unit that products are counted in.
+SELECT s.store_id, s.name, s.region, s.is_online, s.time_zone, d.today,
+       (d.today + 1 + c.day_starts_at) AT TIME ZONE s.time_zone AS day_ends_at,
+       c.currency, c.week_starts_on, c.fiscal_calendar, c.fiscal_year_start,
+       h.today AS chain_today, (h.today + 1 + c.day_starts_at) AT TIME ZONE c.default_time_zone AS chain_day_ends_at,
+       CASE WHEN EXISTS (SELECT FROM retail.products AS p WHERE p.unit = 'piece') THEN 'piece'
+            ELSE coalesce((SELECT mode() WITHIN GROUP (ORDER BY p.unit) FROM retail.products AS p), 'piece') END AS main_unit,
+       (SELECT retail.sees_whole_chain()) AS is_chain
 FROM retail.stores AS s
 CROSS JOIN retail.chain AS c
 CROSS JOIN LATERAL (SELECT retail.local_day(%(now)s::timestamptz, s.time_zone, c.day_starts_at) AS today) AS d
+CROSS JOIN LATERAL (SELECT retail.local_day(%(now)s::timestamptz, c.default_time_zone, c.day_starts_at) AS today) AS h
 ORDER BY s.name
 
 -- name: store_history

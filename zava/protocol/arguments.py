@@ -18,10 +18,10 @@ _LONGEST_NOTE = 200
 def plain_schema(
     schema: Mapping[str, Any], *, of_output: bool = False
 ) -> dict[str, Any]:
-    """Return a schema without `$ref`, `$defs`, `anyOf` and `null`.
+    """Return a schema without `$ref`, `$defs`, `anyOf`, `null` and titles.
 
     A nullable argument has the schema of its other type, because null means the
-    default. A nullable result has no `type`.
+    default. A nullable result has no `type`. A title would say the name once more.
     """
     definitions = schema.get("$defs", {})
 
@@ -41,9 +41,14 @@ def plain_schema(
                 return plain(rest)
             return plain({**others[0], **rest})
         return {
-            key: plain(value)
+            key: (
+                {name: plain(field) for name, field in value.items()}
+                if key == "properties"
+                else plain(value)
+            )
             for key, value in part.items()
-            if key != "$defs" and not (key == "default" and value is None)
+            if key not in ("$defs", "title")
+            and not (key == "default" and value is None)
         }
 
     made: dict[str, Any] = plain(schema)

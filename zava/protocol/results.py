@@ -142,6 +142,11 @@ def _fits(text: str) -> bool:
     return len(text) <= MAX_BYTES and len(text.encode()) <= MAX_BYTES
 
 
+def metrics_result(answer: dict[str, Any]) -> CallToolResult:
+    """Return figures whole: their rows were cut at the operator's ceilings."""
+    return _success(_compact(answer), answer)
+
+
 def structured_result(structured: dict[str, Any]) -> CallToolResult:
     """Return a small structure; texts in it are cut until it fits."""
     longest = _LONGEST_TEXT

@@ -11,6 +11,7 @@ from mcp.server.mcpserver import Context
 from pydantic import Field
 
 from zava.protocol.workers import WorkerThreads
+from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
@@ -43,6 +44,7 @@ class Services:
     query_executor: QueryExecutor
     catalog: SchemaCatalog
     analytics: SalesAnalyticsService
+    metrics: MetricsService
     product_search: ProductSearch
     recommendations: Recommendations
     health_check: Callable[[], dict[str, str]]

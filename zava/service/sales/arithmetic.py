@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import TypeAlias
 
+from zava.data.metrics.registry import Number
 from zava.service.sales.performance_models import Unit
-
-Number: TypeAlias = Decimal | int
 
 _HUNDRED = Decimal(100)
 # Money, percentages and ratios have two.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from zava.data.metrics.registry import METRICS, Metric, Number
 from zava.data.sales_data import MeasureSales, SalesData, SpanSales
 from zava.service.sales import breakdowns
 from zava.service.sales.arithmetic import (
-    Number,
     change,
     percent,
     quantity,
-    ratio,
     rounded,
 )
 from zava.service.sales.performance_models import (
@@ -22,31 +21,14 @@ from zava.service.sales.performance_models import (
     ComparedWith,
     Comparison,
     MeasureRow,
-    Metric,
     Now,
+    PlainMetric,
     StoreMetrics,
     Unit,
 )
 
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The sums of one span."""
-
-    revenue: Decimal
-    orders: int
-    cancelled_orders: int
-    returned_orders: int
-    returns: int
-    returned_amount: Decimal
-    units: Decimal
-    items: SpanSales
-
-    @property
-    def placed_orders(self) -> int:
-        """Orders whatever became of them."""
-        return self.orders + self.cancelled_orders + self.returned_orders
-
+Sums = Mapping[str, Number]
+"""The measures of one span, by their names in the registry."""
 
 _NO_UNITS = MeasureSales(
     unit="piece",
@@ -54,92 +36,61 @@ _NO_UNITS = MeasureSales(
     previous_units=Decimal(0),
     year_before_units=Decimal(0),
 )
-_MONEY = "money"
-_MEASURE = "measure"
+# The answer's name of a figure, and the metric that it is.
+_COMPARED: Mapping[str, Metric] = {
+    **{
+        name: METRICS[name]
+        for name in (
+            "revenue",
+            "orders",
+            "average_order_value",
+            "units",
+            "units_per_order",
+            "discount_rate",
+            "gross_margin",
+            "new_customers",
+            "new_to_chain",
+        )
+    },
+    "unique_customers": METRICS["customers"],
+}
+_PLAIN: Mapping[str, Metric] = {
+    name: METRICS[name]
+    for name in (
+        "cancelled_orders",
+        "cancelled_share",
+        "returned_orders",
+        "returned_share",
+        "returns",
+        "returned_amount",
+        "costed_share",
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
-class _Definition:
+class _Figure:
+    """A metric, and the unit that the answer gives it in."""
+
+    metric: Metric
     unit: Unit
-    text: str
-    compute: Callable[[Figures], Number | None]
 
-    def exact(self, figures: Figures | None) -> Number | None:
-        return None if figures is None else self.compute(figures)
+    def exact(self, sums: Sums | None) -> Number | None:
+        return None if sums is None else self.metric.value(sums)
 
-    def value(self, figures: Figures | None) -> int | float | None:
-        exact = self.exact(figures)
-        if self.unit == _MEASURE and exact is not None:
+    def value(self, sums: Sums | None) -> int | float | None:
+        exact = self.exact(sums)
+        if self.metric.unit == "measure" and exact is not None:
             return quantity(Decimal(exact))
         return rounded(exact, self.unit)
 
-    def compare(self, now: Figures | None, then: Figures | None) -> Comparison | None:
+    def compare(self, now: Sums | None, then: Sums | None) -> Comparison | None:
         if then is None:
             return None
         return Comparison(
             value=self.value(then),
             change_percent=change(self.exact(now), self.exact(then)),
         )
-
-
-# fmt: off
-_COMPARED: dict[str, _Definition] = {
-    "revenue": _Definition(
-        _MONEY, "Total of orders neither cancelled nor returned, less returns.",
-        lambda f: f.revenue),
-    "orders": _Definition(
-        "orders", "Number of those orders; returns are none.",
-        lambda f: f.orders),
-    "average_order_value": _Definition(
-        _MONEY, "Revenue per order.",
-        lambda f: ratio(f.revenue, f.orders)),
-    "units": _Definition(
-        _MEASURE, "Units sold, less what came back; other measures: other_units.",
-        lambda f: f.units),
-    "units_per_order": _Definition(
-        "ratio", "Units per order.",
-        lambda f: ratio(f.units, f.orders)),
-    "discount_rate": _Definition(
-        "percent", "Discounts as a share of the sales before them.",
-        lambda f: percent(f.items.discount, f.items.item_revenue + f.items.discount)),
-    "gross_margin": _Definition(
-        "percent", "Revenue less cost, as a share of revenue, where the cost is known.",
-        lambda f: percent(
-            f.items.costed_revenue - f.items.cost, f.items.costed_revenue)),
-    "unique_customers": _Definition(
-        "customers", "Customers who bought; anonymous sales have none.",
-        lambda f: f.items.customers),
-    "new_customers": _Definition(
-        "customers", "Customers whose first purchase in this store is in the period.",
-        lambda f: f.items.new_customers),
-    "new_to_chain": _Definition(
-        "customers", "Those of new_customers who had bought in no store of the chain.",
-        lambda f: f.items.new_to_chain),
-}
-_PLAIN: dict[str, _Definition] = {
-    "cancelled_orders": _Definition(
-        "orders", "Cancelled orders.",
-        lambda f: f.cancelled_orders),
-    "cancelled_share": _Definition(
-        "percent", "Cancelled orders as a share of all that were placed.",
-        lambda f: percent(f.cancelled_orders, f.placed_orders)),
-    "returned_orders": _Definition(
-        "orders", "Orders of the period with the status returned.",
-        lambda f: f.returned_orders),
-    "returned_share": _Definition(
-        "percent", "Returned orders and returns, as a share of all orders placed.",
-        lambda f: percent(f.returned_orders + f.returns, f.placed_orders)),
-    "returns": _Definition(
-        "returns", "Returns made in the period, of purchases of whatever day.",
-        lambda f: f.returns),
-    "returned_amount": _Definition(
-        _MONEY, "Given back for them; revenue has it subtracted.",
-        lambda f: f.returned_amount),
-    "costed_share": _Definition(
-        "percent", "Share of revenue from products whose cost is known.",
-        lambda f: percent(f.items.costed_revenue, f.items.item_revenue)),
-}
-# fmt: on
 
 
 def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics:
@@ -157,9 +108,9 @@ def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics
         currency: The code of the chain's currency.
     """
     measure = data.measures[0] if data.measures else _NO_UNITS
-    current = _figures(data, data.current, now, measure.units)
-    previous = _figures(data, data.previous, now, measure.previous_units)
-    year_before = _figures(data, data.year_before, now, measure.year_before_units)
+    current = _sums(data, data.current, now, measure.units)
+    previous = _sums(data, data.previous, now, measure.previous_units)
+    year_before = _sums(data, data.year_before, now, measure.year_before_units)
     if data.current.start == now.today:
         previous = year_before = None  # hours do not compare with days
     # Two comparisons with the same days are one.
@@ -168,10 +119,13 @@ def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics
         year_before = None
     if current is None:
         data = _without_products(data)
-    units = {_MONEY: currency, _MEASURE: measure.unit}
-    compared = dict(_COMPARED)
-    if data.current.new_to_chain is None:
-        del compared["new_to_chain"]
+    units = {"money": currency, "measure": measure.unit}
+
+    def figures(of: Mapping[str, Metric]) -> Iterator[tuple[str, _Figure]]:
+        for name, metric in of.items():
+            if name != "new_to_chain" or data.current.new_to_chain is not None:
+                yield name, _Figure(metric, units.get(metric.unit, metric.unit))
+
     has_previous, has_year_before = previous is not None, year_before is not None
     return StoreMetrics.model_validate(
         {
@@ -186,21 +140,21 @@ def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics
             "elapsed": _elapsed(data.current, now),
             **{
                 name: ComparedMetric(
-                    value=definition.value(current),
-                    unit=units.get(definition.unit, definition.unit),
-                    definition=definition.text,
-                    previous=definition.compare(current, previous),
-                    year_before=definition.compare(current, year_before),
+                    value=figure.value(current),
+                    unit=figure.unit,
+                    definition=figure.metric.definition,
+                    previous=figure.compare(current, previous),
+                    year_before=figure.compare(current, year_before),
                 )
-                for name, definition in compared.items()
+                for name, figure in figures(_COMPARED)
             },
             **{
-                name: Metric(
-                    value=definition.value(current),
-                    unit=units.get(definition.unit, definition.unit),
-                    definition=definition.text,
+                name: PlainMetric(
+                    value=figure.value(current),
+                    unit=figure.unit,
+                    definition=figure.metric.definition,
                 )
-                for name, definition in _PLAIN.items()
+                for name, figure in figures(_PLAIN)
             },
             "other_units": [
                 MeasureRow(
@@ -228,25 +182,29 @@ def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics
     )
 
 
-def _figures(
-    data: SalesData, span: SpanSales, now: Now, units: Decimal
-) -> Figures | None:
-    """Return the sums of a span, or None before the first order and in the future."""
+def _sums(data: SalesData, span: SpanSales, now: Now, units: Decimal) -> Sums | None:
+    """Return the measures of a span; None before the first order and in the future."""
     if data.first_order_on is None or data.first_order_on >= span.end:
         return None
     days = [day for day in data.days if span.start <= day.day < span.end]
     if span.start > now.today and not days:
         return None
-    return Figures(
-        revenue=sum((day.revenue for day in days), Decimal(0)),
-        orders=sum(day.orders for day in days),
-        cancelled_orders=sum(day.cancelled_orders for day in days),
-        returned_orders=sum(day.returned_orders for day in days),
-        returns=sum(day.returns for day in days),
-        returned_amount=sum((day.returned_amount for day in days), Decimal(0)),
-        units=units,
-        items=span,
-    )
+    return {
+        "revenue": sum((day.revenue for day in days), Decimal(0)),
+        "orders": sum(day.orders for day in days),
+        "cancelled_orders": sum(day.cancelled_orders for day in days),
+        "returned_orders": sum(day.returned_orders for day in days),
+        "returns": sum(day.returns for day in days),
+        "returned_amount": sum((day.returned_amount for day in days), Decimal(0)),
+        "units": units,
+        "line_revenue": span.item_revenue,
+        "discount": span.discount,
+        "costed_revenue": span.costed_revenue,
+        "cost": span.cost,
+        "customers": span.customers,
+        "new_customers": span.new_customers,
+        "new_to_chain": span.new_to_chain or 0,
+    }
 
 
 def _without_products(data: SalesData) -> SalesData:
@@ -259,10 +217,10 @@ def _without_products(data: SalesData) -> SalesData:
     return data.model_copy(update=nothing)
 
 
-def _elapsed(span: SpanSales, now: Now) -> Metric:
+def _elapsed(span: SpanSales, now: Now) -> PlainMetric:
     days = (span.end - span.start).days
     begun = min(max((now.today - span.start).days + now.day_share, 0), days)
-    return Metric(
+    return PlainMetric(
         value=rounded(percent(Decimal(begun), days), "percent"),
         unit="percent",
         definition="Part of the period that is over; others are whole.",

@@ -6,12 +6,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from zava.data.provider import PostgreSQLProvider
 from zava.data.sales_data import SalesData, last_day_with_orders
-from zava.data.statements import statement
-from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
@@ -25,10 +22,10 @@ from zava.service.sales.performance_models import (
     StorePerformance,
 )
 from zava.service.sales.periods import Period, parse_period
+from zava.service.sales.stores import VisibleStores, matching
 
 MAX_STORE_ID = 200
 
-_MAX_STORES = 100_000
 # Reads every form of a period, fiscal weeks too.
 _ANY_CALENDAR = Calendar(fiscal_calendar="4-5-4")
 
@@ -51,18 +48,6 @@ class StoreQuestion(NamedTuple):
     fresh: bool
 
 
-class Visible(NamedTuple):
-    """The stores that a person sees, and what holds for all of them.
-
-    Attributes:
-        currency: ISO 4217 code.
-    """
-
-    stores: tuple[Store, ...]
-    currency: str
-    calendar: Calendar
-
-
 class SalesAnalyticsService:
     """Answers how a store did in a period.
 
@@ -82,6 +67,7 @@ class SalesAnalyticsService:
         self.db_provider = db_provider
         self._cache = cache
         self._clock = clock
+        self._stores = VisibleStores(db_provider, cache, clock)
 
     def get_store_performance(
         self,
@@ -139,12 +125,10 @@ class SalesAnalyticsService:
         identity = self.db_provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        visible = self._cache.peek(self._stores_key(identity))
+        visible = self._stores.peek(identity)
         if visible is None:
             return None
         store = self._validate_store_access(question.store_id, visible.stores, identity)
-        if self._clock() >= store.day_ends_at:
-            return None
         period = parse_period(question.time_period, store.today, visible.calendar)
         answer = self._cache.peek(self._key(store, period, identity))
         if answer is None:
@@ -154,7 +138,7 @@ class SalesAnalyticsService:
     def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return figures and insights of one store; see `get_store_performance`."""
         identity = self.db_provider.resolve_identity(rls_user_id)
-        visible = self._visible_stores(identity)
+        visible = self._stores.of(identity)
         store = self._validate_store_access(question.store_id, visible.stores, identity)
         period = parse_period(question.time_period, store.today, visible.calendar)
         answer, cached = self._cache.obtain(
@@ -186,7 +170,7 @@ class SalesAnalyticsService:
             ValidationError: Several of them match.
             AuthorizationError: None does, whether or not there is such a store.
         """
-        matches = _matches(store_id.strip(), stores)
+        matches = matching(store_id.strip(), stores)
         if len(matches) > 1:
             names = ", ".join(store.name for store in matches)
             raise ValidationError(
@@ -227,34 +211,6 @@ class SalesAnalyticsService:
 
     def _generate_insights(self, metrics: StoreMetrics) -> tuple[str, ...]:
         return generate_insights(metrics)
-
-    def _visible_stores(self, identity: Identity) -> Visible:
-        # Kept as long as the identity itself, or until a store's day ends; row level
-        # security still decides about every row that is read afterwards.
-        def read() -> Visible:
-            query = Query(statement("visible_stores"), {"now": self._clock()})
-            (result,) = self.db_provider.fetch_all(
-                [query], identity, _MAX_STORES, operation="performance"
-            )
-            rows = result.dicts()
-            if not rows:
-                return Visible((), "", Calendar())
-            calendar = {name: rows[0][name] for name in Calendar.model_fields}
-            return Visible(
-                tuple(Store.model_validate(row) for row in rows),
-                rows[0]["currency"],
-                Calendar.model_validate(calendar),
-            )
-
-        key = self._stores_key(identity)
-        visible: Visible = self._cache.get_cached_result(key, read)
-        now = self._clock()
-        if any(now >= store.day_ends_at for store in visible.stores):
-            visible, _ = self._cache.obtain(key, read, fresh=True)
-        return visible
-
-    def _stores_key(self, identity: Identity) -> str:
-        return self._cache.key("visible_stores", identity)
 
     def _key(self, store: Store, period: Period, identity: Identity) -> str:
         return self._cache.key(
@@ -304,17 +260,3 @@ def _check_store_id(store_id: str) -> None:
             store_id,
             f"must be a store's id or name, of 1 to {MAX_STORE_ID} characters",
         )
-
-
-def _matches(wanted: str, stores: Sequence[Store]) -> list[Store]:
-    """Return the stores of that id or exact name, else those whose name holds it."""
-    try:
-        # UUID() would also take digits of other scripts, and 1_2 as 12.
-        store_id = UUID(wanted if wanted.isascii() and "_" not in wanted else "")
-    except ValueError:
-        pass
-    else:
-        return [store for store in stores if store.store_id == store_id]
-    name = wanted.casefold()
-    exact = [store for store in stores if store.name.casefold() == name]
-    return exact or [store for store in stores if name in store.name.casefold()]

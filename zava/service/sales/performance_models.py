@@ -22,12 +22,18 @@ class Store(_Frozen):
     """A store that the caller may see.
 
     Attributes:
+        region: The region that it belongs to; None if not known.
+        is_online: Whether it is the web shop.
+        time_zone: IANA name.
         today: The business day that it is there.
         day_ends_at: When that day ends.
     """
 
     store_id: UUID
     name: str
+    region: str | None
+    is_online: bool
+    time_zone: str
     today: date
     day_ends_at: datetime
 
@@ -73,7 +79,7 @@ class Comparison(_Frozen):
     change_percent: float | None
 
 
-class Metric(_Frozen):
+class PlainMetric(_Frozen):
     """A figure; None where there is nothing to take it from."""
 
     value: int | float | None
@@ -81,7 +87,7 @@ class Metric(_Frozen):
     definition: str
 
 
-class ComparedMetric(Metric):
+class ComparedMetric(PlainMetric):
     """A figure with those of two other spans; None before the store's first order."""
 
     previous: Comparison | None
@@ -208,7 +214,7 @@ class StoreMetrics(_Frozen):
     store_name: str
     first_order: date | None
     compared_with: ComparedWith
-    elapsed: Metric
+    elapsed: PlainMetric
     revenue: ComparedMetric
     orders: ComparedMetric
     average_order_value: ComparedMetric
@@ -217,17 +223,17 @@ class StoreMetrics(_Frozen):
     units_per_order: ComparedMetric
     discount_rate: ComparedMetric
     gross_margin: ComparedMetric
-    costed_share: Metric
+    costed_share: PlainMetric
     unique_customers: ComparedMetric
     new_customers: ComparedMetric
     # None where the caller does not see every store; then the answer has no such key.
     new_to_chain: ComparedMetric | None = None
-    cancelled_orders: Metric
-    cancelled_share: Metric
-    returned_orders: Metric
-    returned_share: Metric
-    returns: Metric
-    returned_amount: Metric
+    cancelled_orders: PlainMetric
+    cancelled_share: PlainMetric
+    returned_orders: PlainMetric
+    returned_share: PlainMetric
+    returns: PlainMetric
+    returned_amount: PlainMetric
     categories: Categories
     best_products: BestProducts
     fading_products: FadingProducts

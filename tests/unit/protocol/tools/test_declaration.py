@@ -73,7 +73,13 @@ def listed() -> dict[str, Any]:
 def test_every_tool_is_a_function_of_a_module_under_a_decorator(
     listed: dict[str, Any],
 ) -> None:
-    modules = (tools.products, tools.query, tools.sales, tools.status)
+    modules = (
+        tools.metric_tools,
+        tools.products,
+        tools.query,
+        tools.sales,
+        tools.status,
+    )
     declared = [
         node.name
         for module in modules

@@ -1,0 +1,551 @@
+-- What query_metrics is composed of, by name. composition.py puts these together; only names of the registry and of
+-- these fragments become part of the text, every value is a parameter. Whole queries run as the caller, under row level
+-- security, and read the totals where they have the answer, the orders where they do not.
+--
+-- A query has sides: 0 is the period, the others what it is compared with. Each source gives for each side and each
+-- group of the dimensions one row with its measures; these rows are put side by side in the end. A source is aggregated
+-- as f; its joins are s (stores), k (the tree of categories), g (segments) and b (first purchases).
+-- An order counts unless it was cancelled or returned; a return counts with its negative amounts and is no order.
+--
+-- Order: facts_ (a column for each measure; where orders are counted, their keys or how many they are), how facts are
+-- added up, tables and joins that dimensions need, dimension_ (the key that groups), lookup_ and shown_ (what is shown
+-- for a key), measures and figures, the answer, history, values_ (what filters name).
+
+-- name: facts_totals
+-- Orders by store and day.
+SELECT t.store_id, t.day, t.revenue, t.orders, t.cancelled_orders, t.returned_orders, t.returns, t.returned_amount
+FROM retail.daily_sales AS t
+WHERE t.store_id = ANY (%(store_ids)s) AND t.day >= {first_day} AND t.day < {end_day}
+
+-- name: facts_products
+-- Lines by store, product and day, or by the first day of a whole month.
+SELECT t.store_id, t.day, t.product_id, p.category_id, p.type_id, p.brand, p.unit,
+       t.revenue, t.revenue AS line_revenue, t.units, t.discount,
+       CASE WHEN p.cost IS NOT NULL THEN t.revenue END AS costed_revenue, t.units * p.cost AS cost
+FROM (
+{parts}
+) AS t
+JOIN retail.products AS p ON p.product_id = t.product_id
+
+-- name: products_by_month
+-- What sold in whole months.
+SELECT m.store_id, m.month AS day, m.product_id, m.units, m.revenue, m.discount
+FROM retail.monthly_product_sales AS m
+WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= {first_day} AND m.month < {end_day}
+
+-- name: products_by_day
+-- What sold on days.
+SELECT d.store_id, d.day, d.product_id, d.units, d.revenue, d.discount
+FROM retail.daily_product_sales AS d
+WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= {first_day} AND d.day < {end_day}
+
+-- name: facts_orders
+-- One row an order.
+SELECT o.store_id, o.business_day AS day, o.order_date, o.status, o.customer_id,
+       CASE WHEN o.sold_on IS NOT NULL THEN o.total_amount END AS revenue,
+       CASE WHEN o.sold_on IS NOT NULL AND NOT o.is_return THEN o.order_id END AS orders,
+       CASE WHEN o.status = 'cancelled' THEN o.order_id END AS cancelled_orders,
+       CASE WHEN o.status = 'returned' THEN o.order_id END AS returned_orders,
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN o.order_id END AS returns,
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -o.total_amount END AS returned_amount
+FROM retail.orders AS o
+WHERE o.store_id = ANY (%(store_ids)s) AND o.business_day >= {first_day} AND o.business_day < {end_day}
+
+-- name: facts_lines
+-- One row a line.
+SELECT o.store_id, o.business_day AS day, o.order_date, o.status, o.customer_id,
+       i.product_id, p.category_id, p.type_id, p.brand, p.unit,
+       CASE WHEN o.sold_on IS NOT NULL THEN i.total_amount END AS revenue,
+       CASE WHEN o.sold_on IS NOT NULL THEN i.total_amount END AS line_revenue,
+       CASE WHEN o.sold_on IS NOT NULL AND i.line_kind IN ('sale', 'return') THEN i.quantity END AS units,
+       CASE WHEN o.sold_on IS NOT NULL THEN i.discount_amount + i.coupon_amount END AS discount,
+       CASE WHEN o.sold_on IS NOT NULL AND p.cost IS NOT NULL THEN i.total_amount END AS costed_revenue,
+       CASE WHEN o.sold_on IS NOT NULL AND i.line_kind IN ('sale', 'return') THEN i.quantity * p.cost END AS cost,
+       CASE WHEN o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale' THEN o.order_id END AS orders,
+       CASE WHEN o.status = 'cancelled' THEN o.order_id END AS cancelled_orders,
+       CASE WHEN o.status = 'returned' THEN o.order_id END AS returned_orders,
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN o.order_id END AS returns,
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -i.total_amount END AS returned_amount
+FROM retail.orders AS o
+JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+JOIN retail.products AS p ON p.product_id = i.product_id
+WHERE o.store_id = ANY (%(store_ids)s) AND o.business_day >= {first_day} AND o.business_day < {end_day}
+
+-- name: facts_stock
+-- Stock as it is now, with what sold of it in the period.
+SELECT v.store_id, v.product_id, p.category_id, p.type_id, p.brand, p.unit,
+       greatest(v.stock_level, 0) AS stock_units, greatest(v.stock_level, 0) * p.cost AS stock_value,
+       (v.stock_level <= 0)::integer AS out_of_stock_products,
+       greatest(u.units, 0) AS stock_sold, greatest(u.units, 0) / ({end_day}::date - {first_day}::date) AS stock_sold_a_day,
+       {end_day}::date - 1 - l.day AS days_since_last_sale
+FROM retail.inventory AS v
+JOIN retail.products AS p ON p.product_id = v.product_id
+LEFT JOIN (
+    SELECT t.store_id, t.product_id, sum(t.units) AS units
+    FROM (
+{parts}
+    ) AS t
+    GROUP BY t.store_id, t.product_id
+) AS u ON u.store_id = v.store_id AND u.product_id = v.product_id
+LEFT JOIN ({last_sales}) AS l ON l.store_id = v.store_id AND l.product_id = v.product_id
+WHERE v.store_id = ANY (%(store_ids)s)
+
+-- name: last_sales
+-- The last day on which more of a product was sold than came back.
+SELECT d.store_id, d.product_id, max(d.day) AS day
+FROM retail.daily_product_sales AS d
+WHERE d.store_id = ANY (%(store_ids)s) AND d.day < {end_day} AND d.units > 0
+GROUP BY d.store_id, d.product_id
+
+-- name: no_last_sales
+-- In the place of last_sales where nobody asks for it.
+SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::date AS day WHERE false
+
+-- name: facts_last_orders
+-- How long ago each store sold for the last time.
+SELECT s.store_id, {end_day}::date - 1 - (
+           SELECT o.business_day FROM retail.orders AS o
+           WHERE o.store_id = s.store_id AND o.business_day < {end_day} AND o.sold_on IS NOT NULL AND NOT o.is_return
+           ORDER BY o.business_day DESC LIMIT 1) AS days_since_last_order
+FROM stores AS s
+
+-- name: source
+-- One side of a source, added up by the dimensions.
+SELECT {side}::integer AS side{keys}{measures}
+FROM (
+{facts}
+) AS f{joins}{conditions}{grouping}
+
+-- name: source_counts
+-- Customers, each once, from what the totals keep of their days. A side or a bucket is a row of w.
+SELECT w.side{keys}{measures}
+FROM {places} AS f
+CROSS JOIN LATERAL {function} AS c
+JOIN unnest(%(count_sides)s::integer[], %(count_buckets)s::integer[], %(count_first_days)s::date[], %(count_end_days)s::date[])
+    AS w (side, bucket, first_day, end_day) ON w.first_day = c.first_day AND w.end_day = c.end_day
+WHERE c.customers <> 0
+
+-- name: places
+-- The stores of each place that is told apart.
+(SELECT array_agg(s.store_id) AS store_ids{keys} FROM stores AS s{grouping})
+
+-- name: count_one_store
+-- Where each place is one store.
+retail.count_customers(f.store_ids[1], %(count_first_days)s, %(count_end_days)s)
+
+-- name: count_several_stores
+-- Where a place has several.
+retail.count_customers_of_stores(%(count_first_days)s, %(count_end_days)s, f.store_ids)
+
+-- name: source_buyers
+-- Customers, each once, from the orders.
+SELECT {side}::integer AS side{keys}{measures}
+FROM (
+    SELECT f.customer_id, {orders} AS orders{inner_keys}{is_new}
+    FROM (
+{facts}
+    ) AS f{joins}
+    WHERE f.customer_id IS NOT NULL AND f.orders IS NOT NULL{conditions}
+    GROUP BY f.customer_id{inner_grouping}
+) AS f{grouping}
+
+-- name: customer_days
+-- What each customer bought in each store: as it is kept, and of whoever's orders have changed since from the orders.
+customer_days (customer_id, store_id, days, orders, spent) AS (
+    SELECT k.customer_id, k.store_id, k.days, k.orders, k.spent
+    FROM retail.kept_customers AS k
+    WHERE {kept}(k.customer_id, k.store_id) NOT IN (
+        SELECT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE m.customer_id IS NOT NULL)
+    UNION ALL
+    SELECT m.customer_id, m.store_id, o.days, o.orders, o.spent
+    FROM (SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE {marked}m.customer_id IS NOT NULL) AS m
+    CROSS JOIN LATERAL (
+        SELECT coalesce(array_agg(DISTINCT o.sold_on ORDER BY o.sold_on) FILTER (WHERE NOT o.is_return), '{{}}') AS days,
+               (count(*) FILTER (WHERE NOT o.is_return))::integer AS orders, coalesce(sum(o.total_amount), 0) AS spent
+        FROM retail.orders AS o
+        WHERE o.customer_id = m.customer_id AND o.store_id = m.store_id AND o.sold_on IS NOT NULL
+    ) AS o
+)
+
+-- name: first_purchases
+-- The day of each customer's first purchase, in each place that is told apart.
+first_purchases AS (
+    SELECT f.customer_id{keys}, min(f.days[1]) AS first_day
+    FROM customer_days AS f
+    JOIN stores AS s ON s.store_id = f.store_id
+    WHERE f.days <> '{{}}'
+    GROUP BY f.customer_id{grouping}
+)
+
+-- name: segments
+-- The segments of customers, of each store, or of the whole chain for whoever sees it: as refresh_recommendations()
+-- has them, and exact at every moment. The scope is the store, or nil for the chain.
+scopes AS MATERIALIZED (
+    SELECT retail.sees_whole_chain() AS is_chain
+), buyers AS (
+    SELECT d.customer_id, CASE WHEN c.is_chain THEN '00000000-0000-0000-0000-000000000000' ELSE d.store_id END AS scope,
+           sum(d.orders) AS orders, sum(d.spent) AS spent, min(d.days[1]) AS first_day, max(d.days[cardinality(d.days)]) AS last_day
+    FROM customer_days AS d
+    CROSS JOIN scopes AS c
+    GROUP BY 1, 2
+    HAVING sum(d.orders) > 0
+), latest AS (
+    SELECT CASE WHEN c.is_chain THEN '00000000-0000-0000-0000-000000000000' ELSE d.store_id END AS scope, max(d.day) AS day
+    FROM retail.daily_sales AS d
+    CROSS JOIN scopes AS c
+    WHERE d.orders > 0
+    GROUP BY 1
+), ranked_buyers AS (
+    SELECT b.*, rank() OVER (PARTITION BY b.scope ORDER BY b.spent DESC) <= count(*) OVER (PARTITION BY b.scope) / 10 AS spends_most
+    FROM buyers AS b
+), segments AS (
+    SELECT b.customer_id, b.scope, x.segment
+    FROM ranked_buyers AS b
+    JOIN latest AS l ON l.scope = b.scope
+    CROSS JOIN LATERAL (VALUES
+        ('new', b.first_day > l.day - 90), ('frequent', b.orders >= 8),
+        ('big_spender', b.spends_most), ('lapsed', b.last_day <= l.day - 365)
+    ) AS x (segment, is_in)
+    WHERE x.is_in
+)
+
+-- name: customer_scope
+-- Whose segments count for a row.
+CASE WHEN (SELECT c.is_chain FROM scopes AS c) THEN '00000000-0000-0000-0000-000000000000' ELSE f.store_id END
+
+-- name: in_segments
+-- Without a join, which would count whoever is in two of them twice.
+CASE WHEN f.customer_id IS NULL THEN 'anonymous' = ANY ({keys})
+     WHEN (f.customer_id, {scope}) IN (SELECT g.customer_id, g.scope FROM segments AS g WHERE g.segment = ANY ({keys})) THEN true
+     ELSE 'other' = ANY ({keys}) AND (f.customer_id, {scope}) NOT IN (SELECT g.customer_id, g.scope FROM segments AS g) END
+
+-- name: join_stores
+-- For dimensions of the store, and the hour.
+JOIN stores AS s ON s.store_id = f.store_id
+
+-- name: join_tree
+-- For categories.
+LEFT JOIN tree AS k ON k.category_id = f.category_id
+
+-- name: join_segments
+-- For segments: a row for each that the customer is in.
+LEFT JOIN segments AS g ON g.customer_id = f.customer_id AND g.scope = {scope}
+
+-- name: join_first_purchases
+-- For whoever is new.
+LEFT JOIN first_purchases AS b ON b.customer_id = f.customer_id{places}
+
+-- name: stores
+-- The stores that are asked about.
+stores AS (
+    SELECT s.store_id, s.name, s.region, CASE WHEN s.is_online THEN 'online' ELSE 'store' END AS channel, s.time_zone
+    FROM retail.stores AS s
+    WHERE s.store_id = ANY (%(store_ids)s)
+)
+
+-- name: tree
+-- Of each category the way to it from the top, and its name, with the names above it where several have this name.
+tree (category_id, path, full_name) AS (
+    SELECT c.category_id, ARRAY[c.category_id], c.name::text
+    FROM retail.categories AS c
+    WHERE c.parent_category_id IS NULL
+    UNION ALL
+    SELECT c.category_id, t.path || c.category_id, t.full_name || ' > ' || c.name
+    FROM tree AS t
+    JOIN retail.categories AS c ON c.parent_category_id = t.category_id
+)
+
+-- name: category_names
+-- What is shown for a category: its name, or the whole way to it where others have that name.
+category_names AS (
+    SELECT c.category_id, cardinality(t.path) AS level,
+           CASE WHEN count(*) OVER (PARTITION BY cardinality(t.path), c.name) > 1 THEN t.full_name ELSE c.name END AS name
+    FROM tree AS t
+    JOIN retail.categories AS c ON c.category_id = t.category_id
+)
+
+-- name: type_names
+-- What is shown for a product type: its name, with the category where others have that name.
+type_names AS (
+    SELECT y.type_id, CASE WHEN count(*) OVER (PARTITION BY y.name) > 1 THEN c.name || ' > ' || y.name ELSE y.name END AS name
+    FROM retail.product_types AS y
+    JOIN retail.categories AS c ON c.category_id = y.category_id
+)
+
+-- name: dimension_store
+-- The store.
+f.store_id
+
+-- name: dimension_region
+-- The store's region.
+s.region
+
+-- name: dimension_channel
+-- Online or not.
+s.channel
+
+-- name: dimension_span
+-- The number of the span that the day lies in; NULL for a day that is not asked about.
+({buckets}::integer[])[width_bucket(f.day, {starts}::date[])]
+
+-- name: dimension_weekday
+-- 1 is Monday.
+extract(isodow FROM f.day)::integer
+
+-- name: dimension_category
+-- By its level, 1 is the top of the tree.
+k.path[{level}]
+
+-- name: dimension_type
+-- The product type.
+f.type_id
+
+-- name: dimension_brand
+-- The brand.
+f.brand
+
+-- name: dimension_product
+-- The product.
+f.product_id
+
+-- name: dimension_unit
+-- The unit of measure.
+f.unit
+
+-- name: dimension_hour
+-- The local hour.
+extract(hour FROM f.order_date AT TIME ZONE s.time_zone)::integer
+
+-- name: dimension_status
+-- The order's status.
+f.status
+
+-- name: dimension_segment
+-- One of the customer's segments.
+CASE WHEN f.customer_id IS NULL THEN 'anonymous' ELSE coalesce(g.segment, 'other') END
+
+-- name: dimension_new_or_returning
+-- What the customer was when they bought.
+CASE WHEN f.customer_id IS NULL THEN 'anonymous' WHEN {is_new} THEN 'new' ELSE 'returning' END
+
+-- name: is_new
+-- Whoever has bought there only now; also whoever has not bought at all yet, but brought back or cancelled.
+(b.first_day IS NULL OR b.first_day >= {first_day} {same_span})
+
+-- name: some_is_new
+-- Whether some purchase of a customer is their first there.
+, bool_or({is_new}) AS is_new
+
+-- name: same_span
+-- And in the same span, where spans are told apart.
+AND ({buckets}::integer[])[width_bucket(b.first_day, {starts}::date[])] = ({buckets}::integer[])[width_bucket(f.day, {starts}::date[])]
+
+-- name: lookup_store
+-- The store of a key.
+LEFT JOIN retail.stores AS {alias} ON {alias}.store_id = a.{key}
+
+-- name: lookup_category
+-- The category of a key.
+LEFT JOIN category_names AS {alias} ON {alias}.category_id = a.{key}
+
+-- name: lookup_type
+-- The type of a key.
+LEFT JOIN type_names AS {alias} ON {alias}.type_id = a.{key}
+
+-- name: lookup_product
+-- The product of a key.
+LEFT JOIN retail.products AS {alias} ON {alias}.product_id = a.{key}
+
+-- name: shown_name
+-- A name that was looked up.
+{alias}.name
+
+-- name: shown_sku
+-- The product's code.
+{alias}.sku
+
+-- name: shown_unit
+-- The product's unit of measure.
+{alias}.unit
+
+-- name: shown_span
+-- The name of a span.
+(%(labels)s::text[])[a.{key} + 1]
+
+-- name: shown_weekday
+-- The name of a weekday.
+(ARRAY['Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday', 'Sunday'])[a.{key}]
+
+-- name: shown_key
+-- A key that says what it is.
+a.{key}
+
+-- name: weekday_order
+-- In the order of the chain's week.
+(a.{key} - %(week_starts_on)s + 7) %% 7
+
+-- name: sum_of
+-- What adds up.
+sum(f.{measure})
+
+-- name: least_of
+-- The latest of several last days.
+min(f.{measure})
+
+-- name: count_of
+-- Orders, one row each.
+count(f.{measure})
+
+-- name: count_once
+-- An order has several lines.
+count(DISTINCT f.{measure})
+
+-- name: of_one_unit
+-- Quantities add up in one unit of measure only.
+FILTER (WHERE f.unit = %(unit)s)
+
+-- name: of_another_source
+-- A measure that another source has.
+NULL::numeric
+
+-- name: buyers_customers
+-- Whoever bought.
+count(*)
+
+-- name: buyers_new_customers
+-- Whoever bought for the first time.
+count(*) FILTER (WHERE f.is_new)
+
+-- name: buyers_repeat_customers
+-- Whoever bought more than once.
+count(*) FILTER (WHERE f.orders >= 2)
+
+-- name: buyers_customer_orders
+-- What these customers bought.
+sum(f.orders)
+
+-- name: of_side
+-- The only row that a side has of a group.
+max(f.{measure}) FILTER (WHERE f.side = {side})::numeric
+
+-- name: or_none
+-- Nothing was sold.
+coalesce({figure}, 0)
+
+-- name: or_none_of_chain
+-- Nobody, for whoever may know.
+coalesce({figure}, CASE WHEN retail.sees_whole_chain() THEN 0 END)
+
+-- name: ratio
+-- Of sums.
+{part} / nullif({whole}, 0)
+
+-- name: percentage
+-- A ratio in percent.
+100 * {part} / nullif({whole}, 0)
+
+-- name: change
+-- In percent of what it was.
+100 * ({now} - {before}) / nullif(abs({before}), 0)
+
+-- name: share
+-- Within each group of the dimensions before the last one.
+100 * {figure} / nullif(sum({figure}) OVER ({before}), 0)
+
+-- name: rounded
+-- Halves away from zero.
+round({figure}, {digits})
+
+-- name: quantity
+-- Without zeros at the end.
+trim_scale(round({figure}, 3))
+
+-- name: is_one_of
+-- A filter.
+{key} = ANY ({keys})
+
+-- name: is_none_of
+-- A filter that leaves values out.
+({condition}) IS NOT TRUE
+
+-- name: is_asked_about
+-- Days of the spans that are asked about.
+{key} IS NOT NULL
+
+-- name: rest
+-- The name of a value, or how many others there are.
+CASE WHEN a.is_rest THEN 'others (' || a.members || ')' ELSE {name}::text END
+
+-- name: answer
+-- Sources, sides next to each other, shares, thresholds, the first ones, names and order.
+WITH RECURSIVE {tables}, facts AS (
+{sources}
+), compared AS (
+    SELECT {keys}{figures}
+    FROM facts AS f{grouping}
+), weighed AS (
+    SELECT a.*{shares}
+    FROM compared AS a
+), wanted AS (
+    SELECT a.*
+    FROM weighed AS a{having}
+){folding}
+SELECT {columns}, count(*) OVER () AS total_rows
+FROM {last} AS a{lookups}{ordering}
+
+-- name: folding
+-- The first ones of each group; all the others together.
+, ranked AS (
+    SELECT a.*, row_number() OVER ({before}ORDER BY {rank}, a.{key}) AS place
+    FROM wanted AS a
+), folded AS (
+    SELECT {kept}CASE WHEN a.place <= %(top)s THEN a.{key} END AS {key}, a.place > %(top)s AS is_rest, count(*) AS members{figures}
+    FROM ranked AS a
+    GROUP BY {grouping}
+)
+
+-- name: folded_sum
+-- What adds up.
+sum(a.{column}) AS {column}
+
+-- name: folded_least
+-- The latest of several last days.
+min(a.{column}) AS {column}
+
+-- name: folded_alone
+-- Not known of several, for a customer or an order may be in each of them.
+CASE WHEN count(*) = 1 THEN max(a.{column}) END AS {column}
+
+-- name: history
+-- The first and the last day with orders of each store, before a day and at all.
+SELECT s.store_id,
+       (SELECT o.business_day FROM retail.orders AS o WHERE o.store_id = s.store_id ORDER BY o.business_day LIMIT 1) AS first_day,
+       (SELECT o.business_day FROM retail.orders AS o WHERE o.store_id = s.store_id AND o.business_day < %(today)s
+        ORDER BY o.business_day DESC LIMIT 1) AS last_whole_day,
+       (SELECT o.business_day FROM retail.orders AS o WHERE o.store_id = s.store_id AND o.business_day <= %(today)s
+        ORDER BY o.business_day DESC LIMIT 1) AS last_day
+FROM unnest(%(store_ids)s::uuid[]) AS s (store_id)
+
+-- name: values_category
+-- Every category, with its level.
+WITH RECURSIVE {tree}, {category_names}
+SELECT n.category_id AS key, n.name, n.level FROM category_names AS n ORDER BY n.level, n.name
+
+-- name: values_type
+-- Every product type.
+WITH {type_names}
+SELECT n.type_id AS key, n.name FROM type_names AS n ORDER BY n.name
+
+-- name: values_brand
+-- Every brand.
+SELECT DISTINCT p.brand AS name FROM retail.products AS p WHERE p.brand IS NOT NULL ORDER BY p.brand
+
+-- name: values_unit
+-- Every unit of measure.
+SELECT DISTINCT p.unit AS name FROM retail.products AS p ORDER BY p.unit
+
+-- name: values_product
+-- Products of some SKUs or names.
+SELECT p.product_id AS key, p.sku, p.name FROM retail.products AS p
+WHERE lower(p.sku) = ANY (%(names)s) OR lower(p.name) = ANY (%(names)s)
+ORDER BY p.sku

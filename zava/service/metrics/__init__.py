@@ -1,0 +1,1 @@
+"""The chain's metrics: which there are, and their figures."""

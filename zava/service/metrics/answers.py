@@ -1,0 +1,789 @@
+"""MetricsService: the figures of metrics, grouped, filtered and compared."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta, timezone
+from functools import partial
+from typing import Any, NamedTuple, get_args
+from uuid import UUID
+
+from zava.data.metrics.composition import (
+    Comparison,
+    Filter,
+    MetricsQuery,
+    Order,
+    Threshold,
+    columns,
+    compose,
+    written_out,
+)
+from zava.data.metrics.registry import (
+    DIMENSIONS,
+    METRICS,
+    Dimension,
+    Metric,
+    dimensions_of,
+    source_of,
+)
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.errors import AuthorizationError, ValidationError
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.metrics.finding import described, find_dimensions, find_metrics, near
+from zava.service.metrics.spans import Compare, compared, days_of
+from zava.service.metrics.values import MAX_VALUES, FilterValues, Value
+from zava.service.sales.calendars import Unit
+from zava.service.sales.performance_models import Store
+from zava.service.sales.periods import Period, parse_period
+from zava.service.sales.stores import Visible, VisibleStores, matching
+
+MAX_METRICS = 12
+MAX_BY = 3
+DEFAULT_ROWS = 50
+DEFAULT_PERIOD = "last_30_days"
+MAX_TOP = 1000
+MAX_TEXT = 200
+"""Characters of a name, of a value or of words to search for."""
+
+
+_KIND = "metrics"
+_MAX_FILTERS = 10
+_LISTED = 10
+_FEW = 3
+_NOT = "not "
+_DAY = timedelta(days=1)
+_ALL = frozenset({"all", "all stores", "every store", "*"})
+_PLACES = ("store", "region", "channel")
+_THRESHOLD = re.compile(
+    r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
+)
+_HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsQuestion:
+    """What is asked, with the names of metrics and dimensions found to be right.
+
+    Attributes:
+        metrics: Names of metrics.
+        by: Names of dimensions.
+        time_period: One of `periods.FORMS`; which days it means depends on the stores.
+        stores: Ids, names, parts of names, or regions; none means all.
+        compare: What the period is compared with.
+        filters: Dimension, values, and whether these are left out.
+        having: Thresholds that rows have to pass.
+        order_by: Column, and whether the highest come first.
+        top: How many values of the last dimension are shown, the lowest if negative.
+        shares: Whether figures that add up come with their share.
+        max_rows: Rows at most.
+        show_sql: Whether the answer has the SQL that made it.
+        fresh: Ask the database even if the answer is kept.
+    """
+
+    metrics: tuple[str, ...]
+    by: tuple[str, ...] = ()
+    time_period: str = DEFAULT_PERIOD
+    stores: tuple[str, ...] = ()
+    compare: Compare | None = None
+    filters: tuple[tuple[str, tuple[Value, ...], bool], ...] = ()
+    having: tuple[Threshold, ...] = ()
+    order_by: tuple[Order, ...] = ()
+    top: int | None = None
+    shares: bool = False
+    max_rows: int = DEFAULT_ROWS
+    show_sql: bool = False
+    fresh: bool = False
+
+
+class _Asked(NamedTuple):
+    """A question with the stores and the days that it means."""
+
+    question: MetricsQuestion
+    stores: tuple[Store, ...]
+    visible: Visible
+    today: date
+    period: Period
+
+
+class _History(NamedTuple):
+    """Since when and until when there is data."""
+
+    first: date | None
+    through: date | None
+    behind: Mapping[str, date]
+
+
+class MetricsService:
+    """Answers which metrics there are, and their figures.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where answers are kept.
+        max_rows: The operator's ceiling of rows.
+        max_result_bytes: The operator's ceiling of the rows' JSON.
+        clock: Now, UTC.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        *,
+        max_rows: int,
+        max_result_bytes: int,
+        clock: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._max_rows = max_rows
+        self._max_result_bytes = max_result_bytes
+        self._visible = VisibleStores(provider, cache, clock)
+        self._values = FilterValues(provider, cache)
+
+    def find(self, search: str | None = None) -> dict[str, Any]:
+        """Return metrics and dimensions, all or those that some words speak of.
+
+        Returns:
+            `metrics` and `dimensions`, each with definitions by name; `note` if
+            nothing was found, so that all names are listed.
+
+        Raises:
+            ValidationError: The words are too long.
+        """
+        words = (search or "").strip()
+        _check_texts("search", [words])
+        metrics, dimensions = find_metrics(words), find_dimensions(words)
+        if metrics or dimensions:
+            return {
+                "metrics": {each.name: described(each) for each in metrics},
+                "dimensions": {each.name: each.definition for each in dimensions},
+            }
+        note = "search for a name's definition"
+        if words:
+            note = f"nothing is called {words[:80]}; these are all names"
+        return {
+            "metrics": {name: each.label for name, each in METRICS.items()},
+            "dimensions": dict.fromkeys(DIMENSIONS, ""),
+            "note": note,
+        }
+
+    def check(
+        self,
+        metrics: Sequence[str],
+        by: Sequence[str] = (),
+        time_period: str = DEFAULT_PERIOD,
+        stores: Sequence[str] = (),
+        *,
+        compare: Compare | None = None,
+        filters: Mapping[str, Any] | None = None,
+        having: Sequence[str] = (),
+        order_by: Sequence[str] = (),
+        top: int | None = None,
+        shares: bool = False,
+        max_rows: int = DEFAULT_ROWS,
+        show_sql: bool = False,
+        fresh: bool = False,
+    ) -> MetricsQuestion:
+        """Return what is to be asked.
+
+        Args:
+            metrics: Names of metrics.
+            by: Names of dimensions.
+            time_period: As for `MetricsQuestion`, and so are those not named here.
+            stores: Which stores.
+            compare: What to compare with.
+            filters: Value or values by dimension; `not ` before its name leaves
+                them out.
+            having: Such as `revenue >= 1000`.
+            order_by: Columns, with a minus before those whose highest come first.
+            top: Values of the last dimension.
+            shares: With shares.
+            max_rows: Rows at most.
+            show_sql: With the SQL.
+            fresh: Past the cache.
+
+        Raises:
+            ValidationError: An argument is at fault; names what may be meant.
+        """
+        if max_rows == DEFAULT_ROWS:
+            max_rows = min(max_rows, self._max_rows)  # nobody has asked for more
+        if not 1 <= max_rows <= self._max_rows:
+            raise ValidationError(
+                "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
+            )
+        if compare is not None and compare not in get_args(Compare):
+            raise ValidationError(
+                "compare", compare, f"must be one of {', '.join(get_args(Compare))}"
+            )
+        texts = {
+            "metrics": metrics,
+            "by": by,
+            "time_period": [time_period],
+            "stores": stores,
+            "filters": list(filters or {}),
+            "having": having,
+            "order_by": order_by,
+        }
+        for field, given in texts.items():
+            _check_texts(field, given)
+        dimensions = _known_dimensions("by", by)
+        if len(dimensions) > MAX_BY:
+            raise ValidationError("by", len(by), f"takes at most {MAX_BY} dimensions")
+        spans = [each.name for each in dimensions if each.is_span]
+        if len(spans) > 1:
+            raise ValidationError("by", by, f"takes one of {' and '.join(spans)}")
+        if top is not None and (not 1 <= abs(top) <= MAX_TOP or not by):
+            raise ValidationError(
+                "top",
+                top,
+                f"is 1 to {MAX_TOP}, or negative, and needs a dimension in by",
+            )
+        question = MetricsQuestion(
+            metrics=tuple(metric.name for metric in _known_metrics(metrics)),
+            by=tuple(each.name for each in dimensions),
+            time_period=time_period,
+            stores=tuple(stores),
+            compare=compare,
+            filters=_filters(filters or {}),
+            having=tuple(map(_threshold, having)),
+            order_by=tuple(map(_order, order_by)),
+            top=top,
+            shares=shares,
+            max_rows=max_rows,
+            show_sql=show_sql,
+            fresh=fresh,
+        )
+        _check_fit(question)
+        return question
+
+    def peek(
+        self, question: MetricsQuestion, rls_user_id: str
+    ) -> dict[str, Any] | None:
+        """Return the kept answer to a question, or None; never waits for anything.
+
+        Raises:
+            ValidationError: As for `answer`.
+            AuthorizationError: As for `answer`.
+        """
+        identity = self._provider.known_identity(rls_user_id)
+        if identity is None or question.fresh:
+            return None
+        visible = self._visible.peek(identity)
+        if visible is None:
+            return None
+        asked = _meant(question, visible, identity)
+        answer = self._cache.peek(self._key(asked, identity), _KIND)
+        return None if answer is None else _shown(answer, question, cached=True)
+
+    def answer(self, question: MetricsQuestion, rls_user_id: str) -> dict[str, Any]:
+        """Return the figures.
+
+        Args:
+            question: As `check` returns it.
+            rls_user_id: Who asks.
+
+        Returns:
+            JSON values: `period` and what it is `compared_with`, each as its first and
+            its last day; `data_through`, the last day with orders; `stores`;
+            `currency`; `unit`, in which units are counted; `columns`, `rows`,
+            `row_count`, `total_rows` and `truncated`; `notes`; `sql` on request;
+            `cached`. What says nothing is left out.
+
+        Raises:
+            ValidationError: A value, a column or the period is at fault.
+            AuthorizationError: There is no such store, or the caller may not see it.
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        identity = self._provider.resolve_identity(rls_user_id)
+        asked = _meant(question, self._visible.of(identity), identity)
+        answer, cached = self._cache.obtain(
+            self._key(asked, identity),
+            partial(self._compute, asked, identity),
+            fresh=question.fresh,
+            kind=_KIND,
+        )
+        return _shown(answer, question, cached=cached)
+
+    def _key(self, asked: _Asked, identity: Identity) -> str:
+        question = asked.question
+        return self._cache.key(
+            "query_metrics",
+            identity,
+            [getattr(question, name) for name in _OF_THE_ANSWER],
+            [store.store_id for store in asked.stores],
+            asked.today,
+            asked.period.start,
+            asked.period.end,
+            asked.period.calendar,
+        )
+
+    def _compute(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
+        question, visible = asked.question, asked.visible
+        history = self._history(asked, identity)
+        period = _part_with_data(asked, history)
+        notes: list[str] = []
+        head: dict[str, Any] = {
+            "period": _bounds(period),
+            "data_through": None if history.through is None else str(history.through),
+            "stores": _named(asked.stores, visible),
+            "currency": visible.currency,
+        }
+        is_empty = not all(METRICS[name].is_state for name in question.metrics)
+        if is_empty:
+            _refuse_before_first_day(asked.period, history)
+            is_empty = history.through is None or history.through < period.start
+        if is_empty:
+            notes.append("the data ends before the period")
+        sides = [] if is_empty else self._sides(asked, period, history, notes)
+        days = days_of(
+            period,
+            sides,
+            next((name for name in question.by if DIMENSIONS[name].is_span), None),
+            [_spans(each, asked) for each in question.filters if _is_span(each)],
+        )
+        query = MetricsQuery(
+            metrics=question.metrics,
+            by=question.by,
+            sides=days.sides,
+            labels=days.labels,
+            store_ids=tuple(store.store_id for store in asked.stores),
+            filters=tuple(self._resolved(each, identity) for each in _others(question)),
+            having=question.having,
+            order=question.order_by,
+            top=None if question.top is None else abs(question.top),
+            is_bottom=(question.top or 0) < 0,
+            has_shares=question.shares,
+            unit=visible.main_unit,
+            is_of_chain=visible.is_chain,
+            week_starts_on=visible.calendar.week_starts_on,
+        )
+        names = columns(query)
+        _check_columns(query, names)
+        if is_empty:
+            return {
+                **head,
+                "columns": list(names),
+                "rows": [],
+                "row_count": 0,
+                "notes": notes,
+            }
+        composed = compose(query)
+        (result,) = self._provider.fetch_all(
+            [composed],
+            identity,
+            question.max_rows,
+            self._max_result_bytes,
+            operation=_KIND,
+        )
+        total = result.rows[0][-1] if result.rows else 0
+        if history.behind:
+            head["data_through_of_stores"] = _few(history.behind)
+        if sides:
+            head["compared_with"] = {name: _bounds(side) for name, side in sides}
+        if any(METRICS[name].unit == "measure" for name in question.metrics):
+            head["unit"] = visible.main_unit
+        if {"product", "unit"} & set(question.by):
+            head.pop("unit", None)
+        return {
+            **head,
+            "columns": list(names),
+            "rows": [list(row[:-1]) for row in result.rows],
+            "row_count": len(result.rows),
+            "total_rows": total,
+            "truncated": result.truncated,
+            "notes": notes,
+            "sql": written_out(composed),
+        }
+
+    def _history(self, asked: _Asked, identity: Identity) -> _History:
+        """Return since when and until when the stores have orders."""
+        values = {
+            "store_ids": [store.store_id for store in asked.stores],
+            "today": asked.today,
+        }
+        (result,) = self._provider.fetch_all(
+            [Query(statement("history"), values)],
+            identity,
+            len(asked.stores),
+            operation=_KIND,
+        )
+        which = "last_day" if asked.period.start >= asked.today else "last_whole_day"
+        rows = result.dicts()
+        firsts = [
+            date.fromisoformat(row["first_day"]) for row in rows if row["first_day"]
+        ]
+        lasts = {
+            UUID(row["store_id"]): date.fromisoformat(row[which])
+            for row in rows
+            if row[which]
+        }
+        through = max(lasts.values(), default=None)
+        behind = {
+            store.name: lasts[store.store_id]
+            for store in asked.stores
+            if through is not None
+            and store.store_id in lasts
+            and asked.period.year_before().start
+            <= lasts[store.store_id]
+            < min(through, asked.period.end - _DAY)
+        }
+        return _History(min(firsts, default=None), through, behind)
+
+    def _sides(
+        self, asked: _Asked, period: Period, history: _History, notes: list[str]
+    ) -> list[tuple[str, Period]]:
+        """Return what the period is fairly compared with."""
+        question = asked.question
+        if question.compare is None:
+            return []
+        if period.end > asked.today:
+            notes.append("today is not over, so it is not compared")
+            return []
+        sides = []
+        for name, side in compared(period, question.compare):
+            if history.first is None or side.end <= history.first:
+                notes.append(f"no data before {history.first}: {name} left out")
+                continue
+            if side.start < history.first:
+                notes.append(f"the data begins on {history.first}: {name} is not whole")
+            sides.append((name, side))
+        if all(METRICS[name].is_state for name in question.metrics):
+            notes.append("stock and last days have no earlier figures to compare with")
+            return []
+        return sides
+
+    def _resolved(
+        self, each: tuple[str, tuple[Value, ...], bool], identity: Identity
+    ) -> Filter:
+        dimension, values, is_negated = each
+        return self._values.filter(dimension, values, identity, is_negated=is_negated)
+
+
+_OF_THE_ANSWER = (
+    "metrics",
+    "by",
+    "time_period",
+    "compare",
+    "filters",
+    "having",
+    "order_by",
+    "top",
+    "shares",
+    "max_rows",
+)
+
+
+def _check_texts(field: str, texts: Sequence[str]) -> None:
+    """Refuse what would take long to look at."""
+    if len(texts) > MAX_VALUES:
+        raise ValidationError(field, len(texts), f"takes at most {MAX_VALUES} texts")
+    if any(len(text) > MAX_TEXT for text in texts):
+        raise ValidationError(field, texts, f"takes at most {MAX_TEXT} characters")
+
+
+def _known_metrics(names: Sequence[str]) -> list[Metric]:
+    if not 1 <= len(names) <= MAX_METRICS:
+        raise ValidationError(
+            "metrics", len(names), f"takes 1 to {MAX_METRICS} metrics"
+        )
+    found = []
+    for given in names:
+        name = given.strip().casefold().replace(" ", "_")
+        if name not in METRICS:
+            raise _unknown("metrics", "metric", given, near(given, METRICS))
+        found.append(METRICS[name])
+    return list(dict.fromkeys(found))
+
+
+def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:
+    found = []
+    for given in names:
+        name = given.strip().casefold().replace(" ", "_")
+        if name not in DIMENSIONS:
+            raise _unknown(field, "dimension", given, near(given, DIMENSIONS))
+        found.append(DIMENSIONS[name])
+    return list(dict.fromkeys(found))
+
+
+def _unknown(
+    field: str, kind: str, given: str, found: Sequence[str]
+) -> ValidationError:
+    advice = f"near: {', '.join(found)}" if found else "list_metrics lists them"
+    return ValidationError(field, given, f"there is no {kind} {given[:80]}; {advice}")
+
+
+def _filters(
+    given: Mapping[str, Any],
+) -> tuple[tuple[str, tuple[Value, ...], bool], ...]:
+    if len(given) > _MAX_FILTERS:
+        raise ValidationError("filters", len(given), f"takes at most {_MAX_FILTERS}")
+    found = []
+    for key, value in given.items():
+        is_negated = key.strip().casefold().startswith(_NOT)
+        name = key.strip()[len(_NOT) :] if is_negated else key
+        (dimension,) = _known_dimensions("filters", [name])
+        values = value if isinstance(value, list) else [value]
+        if not 1 <= len(values) <= MAX_VALUES or not all(
+            isinstance(each, str | int | float)
+            and 0 < len(str(each).strip()) <= MAX_TEXT
+            for each in values
+        ):
+            raise ValidationError(
+                "filters",
+                value,
+                f"{dimension.name} takes 1 to {MAX_VALUES} texts or numbers",
+            )
+        found.append((dimension.name, tuple(values), is_negated))
+    return tuple(found)
+
+
+def _threshold(text: str) -> Threshold:
+    match = _THRESHOLD.fullmatch(text)
+    if match is None:
+        signs = " ".join(Comparison)
+        raise ValidationError(
+            "having",
+            text,
+            f"is a column, one of {signs} and a number, like revenue >= 1000",
+        )
+    return Threshold(match[1].casefold(), match[2], float(match[3]))
+
+
+def _order(text: str) -> Order:
+    """Read `-revenue`, `revenue desc` and `revenue`."""
+    words = text.strip().casefold().split()
+    name = words[0] if words else ""
+    return Order(name.lstrip("-+"), name.startswith("-") or words[1:] == ["desc"])
+
+
+def _check_fit(question: MetricsQuestion) -> None:
+    """Refuse a metric that the dimensions do not fit."""
+    used = [*question.by, *(name for name, _, _ in question.filters)]
+    groups = frozenset(DIMENSIONS[name].group for name in used)
+    spans = [name for name, _, _ in question.filters if DIMENSIONS[name].is_span]
+    for name in question.metrics:
+        metric = METRICS[name]
+        if spans and "new_to_chain" in metric.measures:
+            raise ValidationError(
+                "filters",
+                spans,
+                f"{name} takes no filter on {spans[0]}: use time_period",
+            )
+        if all(source_of(measure, groups) for measure in metric.measures):
+            continue
+        own = dimensions_of(metric)
+        lacking = [each for each in used if each not in own] or used
+        raise ValidationError(
+            "by",
+            used,
+            f"{name} has no {' and no '.join(lacking)}; it has {', '.join(own)}",
+        )
+
+
+def _meant(question: MetricsQuestion, visible: Visible, identity: Identity) -> _Asked:
+    """Return the question with its stores and its days.
+
+    Raises:
+        ValidationError: No store is left, several match a name, or the period is none.
+        AuthorizationError: There is no such store, or the caller may not see it.
+    """
+    if not visible.is_chain and _HEAD_OFFICE & set(question.metrics):
+        raise ValidationError(
+            "metrics", question.metrics, "new to the chain is known to head office only"
+        )
+    stores = _stores_meant(question.stores, visible, identity)
+    for name, values, is_negated in question.filters:
+        if name in _PLACES:
+            stores = _filtered(name, values, stores, visible, identity, is_negated)
+    if not stores:
+        raise ValidationError(
+            "stores", question.stores, "no store is left of these filters"
+        )
+    today = visible.day_of(stores)
+    period = parse_period(question.time_period, today, visible.calendar)
+    return _Asked(question, tuple(stores), visible, today, period)
+
+
+def _stores_meant(
+    named: Sequence[str], visible: Visible, identity: Identity
+) -> list[Store]:
+    if not visible.stores:
+        raise AuthorizationError("you see no store", str(identity.user_id))
+    if not named or any(name.strip().casefold() in _ALL for name in named):
+        return list(visible.stores)
+    found: dict[UUID, Store] = {}
+    for name in named:
+        for store in _stores_called(name.strip(), visible, identity):
+            found[store.store_id] = store
+    return [store for store in visible.stores if store.store_id in found]
+
+
+def _stores_called(name: str, visible: Visible, identity: Identity) -> list[Store]:
+    region = [
+        store
+        for store in visible.stores
+        if store.region is not None and store.region.casefold() == name.casefold()
+    ]
+    matches = matching(name, visible.stores) if name else []
+    if len(matches) == 1:
+        return matches
+    if region:
+        return region
+    if matches:
+        names = ", ".join(store.name for store in matches[:_LISTED])
+        raise ValidationError("stores", name, f"several stores match: {names}")
+    own = {one.casefold(): one for store in visible.stores for one in _names_of(store)}
+    close = difflib.get_close_matches(name.casefold(), own, 3, 0.4)
+    listed = [own[one] for one in close] or list(own.values())[:3]
+    raise AuthorizationError(
+        f"Access denied for store {name[:80]}, or there is none; you see"
+        f" {', '.join(listed)}{' and more' if len(own) > len(listed) else ''}",
+        str(identity.user_id),
+    )
+
+
+def _names_of(store: Store) -> list[str]:
+    return [store.name, store.region] if store.region else [store.name]
+
+
+def _filtered(
+    dimension: str,
+    values: Sequence[Value],
+    stores: Sequence[Store],
+    visible: Visible,
+    identity: Identity,
+    is_negated: bool,
+) -> list[Store]:
+    """Return the stores that a filter on places leaves."""
+    wanted = {str(value).strip().casefold() for value in values}
+    if dimension == "channel":
+        channels = {"online": True, "true": True, "store": False, "false": False}
+        if not wanted <= channels.keys():
+            raise ValidationError("filters", values, "channel is store or online")
+        kept = {
+            s.store_id for s in stores if s.is_online in {channels[w] for w in wanted}
+        }
+    elif dimension == "region":
+        regions = {(store.region or "").casefold() for store in visible.stores}
+        for value in wanted - regions:
+            known = sorted({store.region for store in visible.stores if store.region})
+            raise ValidationError(
+                "filters",
+                value,
+                f"there is no region {value[:80]}; near: {', '.join(known[:_LISTED])}",
+            )
+        kept = {s.store_id for s in stores if (s.region or "").casefold() in wanted}
+    else:
+        named = [str(value) for value in values]
+        kept = {store.store_id for store in _stores_meant(named, visible, identity)}
+    return [store for store in stores if (store.store_id in kept) is not is_negated]
+
+
+def _part_with_data(asked: _Asked, history: _History) -> Period:
+    """Return the days of the period that are loaded, up to now if none is."""
+    through = history.through
+    if through is None or through < asked.period.start:
+        through = asked.today
+    return asked.period.until(through + _DAY)
+
+
+def _refuse_before_first_day(period: Period, history: _History) -> None:
+    if history.first is not None and period.end <= history.first:
+        raise ValidationError(
+            "time_period",
+            period.name,
+            f"lies before the first order, which was on {history.first}",
+        )
+
+
+def _is_span(each: tuple[str, tuple[Value, ...], bool]) -> bool:
+    return DIMENSIONS[each[0]].is_span
+
+
+def _others(
+    question: MetricsQuestion,
+) -> list[tuple[str, tuple[Value, ...], bool]]:
+    """Return the filters on neither places nor spans."""
+    return [e for e in question.filters if e[0] not in _PLACES and not _is_span(e)]
+
+
+def _spans(
+    each: tuple[str, tuple[Value, ...], bool], asked: _Asked
+) -> tuple[str, Callable[[Unit], bool]]:
+    """Return which spans of a dimension a filter keeps."""
+    dimension, values, is_negated = each
+    wanted = [
+        parse_period(str(value), asked.today, asked.visible.calendar)
+        for value in values
+    ]
+
+    def is_kept(unit: Unit) -> bool:
+        is_in = any(one.start <= unit.start < one.end for one in wanted)
+        return is_in is not is_negated
+
+    return dimension, is_kept
+
+
+def _check_columns(query: MetricsQuery, names: Sequence[str]) -> None:
+    numbers = names[len(names) - _figures_of(query, names) :]
+    for threshold in query.having:
+        if threshold.column not in numbers:
+            raise _no_column("having", threshold.column, numbers)
+    for order in query.order:
+        if order.column not in names:
+            raise _no_column("order_by", order.column, names)
+
+
+def _figures_of(query: MetricsQuery, names: Sequence[str]) -> int:
+    return len(names) - names.index(query.metrics[0])
+
+
+def _no_column(field: str, column: str, names: Sequence[str]) -> ValidationError:
+    return ValidationError(
+        field, column, f"{column[:80]} is no column; there are {', '.join(names)}"
+    )
+
+
+def _bounds(period: Period) -> dict[str, str]:
+    return {"first_day": str(period.start), "last_day": str(period.end - _DAY)}
+
+
+def _named(stores: Sequence[Store], visible: Visible) -> str:
+    """Say which stores figures are of."""
+    if len(stores) <= 3:
+        return ", ".join(store.name for store in stores)
+    return f"{len(stores)} of the {len(visible.stores)} you see"
+
+
+def _few(behind: Mapping[str, date]) -> dict[str, str]:
+    first = sorted(behind.items(), key=lambda item: item[1])[:_FEW]
+    listed = {name: str(day) for name, day in first}
+    if len(behind) > _FEW:
+        listed[f"and {len(behind) - _FEW} more"] = ""
+    return listed
+
+
+def _shown(
+    answer: Mapping[str, Any], question: MetricsQuestion, *, cached: bool
+) -> dict[str, Any]:
+    """Return a kept answer without what says nothing."""
+    shown = dict(answer)
+    sql = shown.pop("sql", None)
+    if shown.get("total_rows") == shown["row_count"]:
+        del shown["total_rows"]
+    for name in ("truncated", "notes"):
+        if not shown.get(name):
+            shown.pop(name, None)
+    if question.show_sql and sql is not None:
+        shown["sql"] = sql
+    return {**shown, "cached": cached}

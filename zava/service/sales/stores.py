@@ -1,0 +1,148 @@
+"""VisibleStores: which stores a person sees, and which of them are meant by a name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import date, datetime
+from typing import NamedTuple
+from uuid import UUID
+
+from pydantic import BaseModel
+
+from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
+from zava.infra.cache import QueryCache
+from zava.models import Identity
+from zava.service.sales.calendars import Calendar
+from zava.service.sales.performance_models import Store
+
+_MAX_STORES = 100_000
+
+
+class Visible(NamedTuple):
+    """The stores that a person sees, and what holds for all of them.
+
+    Attributes:
+        stores: By name.
+        currency: ISO 4217 code.
+        calendar: The chain's.
+        today: The business day that it is for the whole chain.
+        day_ends_at: When that day ends; None for no stores.
+        main_unit: The unit of measure that products are counted in: piece, or the most
+            usual one where no product is counted in pieces.
+        is_chain: Whether these are all stores of the chain, and the person head office.
+    """
+
+    stores: tuple[Store, ...]
+    currency: str
+    calendar: Calendar
+    today: date = date.min
+    day_ends_at: datetime | None = None
+    main_unit: str = "piece"
+    is_chain: bool = False
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether some store's day has ended since this was read."""
+        ends = [store.day_ends_at for store in self.stores]
+        if self.day_ends_at is not None:
+            ends.append(self.day_ends_at)
+        return any(now >= end for end in ends)
+
+    def day_of(self, stores: Sequence[Store]) -> date:
+        """Return the day that it is in some stores.
+
+        The chain's where they have several time zones.
+        """
+        zones = {store.time_zone for store in stores}
+        return stores[0].today if len(zones) == 1 else self.today
+
+
+class _Chain(BaseModel):
+    """What `visible_stores` says of the chain, in every row."""
+
+    currency: str
+    chain_today: date
+    chain_day_ends_at: datetime
+    main_unit: str
+    is_chain: bool
+
+
+class VisibleStores:
+    """Keeps which stores a person sees.
+
+    Args:
+        provider: Where the rows come from.
+        cache: Where they are kept.
+        clock: Now, UTC.
+    """
+
+    def __init__(
+        self,
+        provider: PostgreSQLProvider,
+        cache: QueryCache,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._provider = provider
+        self._cache = cache
+        self._clock = clock
+
+    def of(self, identity: Identity) -> Visible:
+        """Return the stores that a person sees.
+
+        Kept as long as the identity itself, or until a store's day ends; row level
+        security still decides about every row that is read afterwards.
+
+        Raises:
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+
+        def read() -> Visible:
+            query = Query(statement("visible_stores"), {"now": self._clock()})
+            (result,) = self._provider.fetch_all(
+                [query], identity, _MAX_STORES, operation="performance"
+            )
+            rows = result.dicts()
+            if not rows:
+                return Visible((), "", Calendar())
+            calendar = {name: rows[0][name] for name in Calendar.model_fields}
+            chain = _Chain.model_validate(rows[0])
+            return Visible(
+                tuple(Store.model_validate(row) for row in rows),
+                chain.currency,
+                Calendar.model_validate(calendar),
+                chain.chain_today,
+                chain.chain_day_ends_at,
+                chain.main_unit,
+                chain.is_chain,
+            )
+
+        key = self._key(identity)
+        visible: Visible = self._cache.get_cached_result(key, read)
+        if visible.is_over(self._clock()):
+            visible, _ = self._cache.obtain(key, read, fresh=True)
+        return visible
+
+    def peek(self, identity: Identity) -> Visible | None:
+        """Return the kept stores of a person, or None; never waits for anything."""
+        visible: Visible | None = self._cache.peek(self._key(identity))
+        if visible is None or visible.is_over(self._clock()):
+            return None
+        return visible
+
+    def _key(self, identity: Identity) -> str:
+        return self._cache.key("visible_stores", identity)
+
+
+def matching(wanted: str, stores: Sequence[Store]) -> list[Store]:
+    """Return the stores of that id or exact name, else those whose name holds it."""
+    try:
+        # UUID() would also take digits of other scripts, and 1_2 as 12.
+        store_id = UUID(wanted if wanted.isascii() and "_" not in wanted else "")
+    except ValueError:
+        pass
+    else:
+        return [store for store in stores if store.store_id == store_id]
+    name = wanted.casefold()
+    exact = [store for store in stores if store.name.casefold() == name]
+    return exact or [store for store in stores if name in store.name.casefold()]
