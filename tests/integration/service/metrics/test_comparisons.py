@@ -22,6 +22,8 @@ from tests.people import SEATTLE
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ValidationError
 
+pytestmark = pytest.mark.thorough
+
 METRICS = ("revenue", "orders", "gross_margin", "customers", "units")
 
 

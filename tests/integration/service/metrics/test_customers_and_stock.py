@@ -12,6 +12,8 @@ from tests.integration.service.metrics.conftest import Ask, dicts
 from tests.integration.service.metrics.slices import LINES, ORDERS
 from zava.errors import ValidationError
 
+pytestmark = pytest.mark.thorough
+
 START, END = "2026-04-01", "2026-07-01"
 IN_PERIOD = f"x.day >= '{START}' AND x.day < '{END}'"
 # Of each store, or of the chain where the scope is one for all.

@@ -14,6 +14,8 @@ from tests.integration.service.metrics.conftest import PEOPLE, Ask, span
 from tests.integration.service.metrics.slices import Figures, Slice
 from zava.data.metrics.registry import METRICS
 
+pytestmark = pytest.mark.thorough
+
 PERIODS = (
     *("2026-06", "2026-Q2", "2025", "2026-06-30", "2026-W20", "last_90_days", "ytd"),
     *("2026-03-15..2026-05-14", "2024-12-20..2026-01-10", "2026-02-28..2026-06-30"),

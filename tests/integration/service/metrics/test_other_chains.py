@@ -18,6 +18,8 @@ from zava.data.provider import PostgreSQLProvider
 from zava.errors import AuthorizationError, ValidationError
 from zava.service.sales.calendars import Calendar
 
+pytestmark = pytest.mark.thorough
+
 NOW = datetime(2026, 7, 1, 19, tzinfo=timezone.utc)
 HEAD_OFFICE = regional_manager("Head Office")
 CHANGES = (
