@@ -40,7 +40,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     least = sum(width + 1 for width in widths[:-1]) + min(widths[-1], _LAST_COLUMN)
     terminal = Console().width if Console().file.isatty() else _WIDTH_OF_A_FILE
     console = Console(width=max(terminal, least), highlight=False, markup=False)
-    console.print(table, soft_wrap=False, crop=False, overflow="ignore")
+    with console.capture() as printed:
+        console.print(table, soft_wrap=False, crop=False, overflow="ignore")
+    for line in printed.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from zava.admin.importing.entries import (
     inserted_columns,
     keys_equal,
     listed,
+    mapped_names,
     named,
     updated_columns,
 )
@@ -41,7 +42,7 @@ def checks_of(
                 # A time whose store is unknown is not empty.
                 missing = sql.SQL(
                     "zava_row IN (SELECT c.zava_row FROM pg_temp.{} AS c WHERE"
-                    " c.zava_local IS NULL AND c.zava_moment IS NULL)"
+                    " num_nonnulls(c.zava_day, c.zava_local, c.zava_moment) = 0)"
                 ).format(entry.casts)
             yield (
                 named(
@@ -138,7 +139,7 @@ def _unique_checks(
     if not set(columns) <= there:
         return
     names = {r.column: r.name for r in table.references}
-    shown = [names.get(c, c) for c in columns]
+    shown = mapped_names(entry, columns)
     parts = {
         "name": sql.Literal(", ".join(shown)),
         "shown": listed(column_of("r", c) for c in shown),
