@@ -491,7 +491,8 @@ def _replaced(report: ImportReport, days: ReplacedDays) -> Iterator[str]:
 
 
 def _verdict(report: ImportReport, options: Options) -> str:
-    count = f"{report.reject_count:,}{' or more' if report.is_cut else ''} bad rows"
+    number = f"{report.reject_count:,}{' or more' if report.is_cut else ''}"
+    count = f"{number} bad row{'' if number == '1' else 's'}"
     with_them = (
         f" and {len(report.withheld):,} rows of the same orders or keys"
         if report.withheld

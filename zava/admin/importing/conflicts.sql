@@ -14,7 +14,7 @@ WHERE d.zava_differing <> ''
 
 -- name: import_check_own_reference
 -- Rows that name a row of their own file which was refused.
-SELECT r.zava_row, {name} AS "column", {field} AS value, 'the row with this source_id is refused' AS reason
+SELECT r.zava_row, {name} AS "column", {field} AS value, 'no row has this source_id' AS reason
 FROM pg_temp.{rows} AS r
 WHERE {column} IS NOT NULL AND NOT EXISTS (SELECT FROM pg_temp.{rows} AS k WHERE k.{key} = {column})
     AND NOT EXISTS (SELECT FROM retail.{table} AS t WHERE t.{key} = {column})

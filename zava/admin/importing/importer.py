@@ -248,6 +248,8 @@ class Run:
         # The orders, and the keys of other tables, that are refused as a whole: by
         # what they are of, the row that is at fault of each.
         self._spoiled: dict[str, dict[str, int]] = {}
+        # The row at fault of each refused row, by table and source_id.
+        self._refused: dict[tuple[str, str], int] = {}
         self._must_repeat = False
         self._steps = 0
 
@@ -736,6 +738,7 @@ class Run:
         what = "the order" if entry.is_about_orders else "the row"
         for row in sorted(found, key=lambda row: row["zava_row"]):
             group = row["zava_group"]
+            self._note_refused(entry, group, spoiled[group])
             key = ", ".join(map(str, json.loads(group)))
             where = self._refusals.line(spoiled[group], row["zava_row"])
             self._refusals.withhold(
@@ -813,27 +816,37 @@ class Run:
         if not bad:
             return 0
         rows = {"rows": sorted(bad)}
-        if entry.is_about_orders or spoils:
-            self._spoil_rows(entry, rows)
+        self._note_groups(entry, rows, spoils=entry.is_about_orders or spoils)
         self.conn.execute(named("import_delete_rows", rows=entry.rows), rows)
         return len(bad)
 
-    def _spoil_rows(self, entry: Entry, rows: dict[str, list[int]]) -> None:
+    def _note_groups(
+        self, entry: Entry, rows: dict[str, list[int]], *, spoils: bool
+    ) -> None:
         query = named(
             "import_groups_of_rows", rows=entry.rows, group=group_of_row(entry, "r")
         )
         for row in self.conn.execute(query, rows).fetchall():
-            if None not in json.loads(row["zava_group"]):
-                known = self._spoiled.get(_kind(entry), {})
-                if row["zava_group"] not in known and entry.is_about_orders:
-                    # Rows of the order may be loaded already.
-                    self._must_repeat |= bool(self._earlier_orders(entry))
-                self._spoil(entry, row["zava_group"], row["zava_row"])
-            elif self._options.replace_days is not None and entry.is_about_orders:
-                self._refusals.stop(
-                    f"{self._refusals.place(row['zava_row'])}: nobody knows which"
-                    " order this is, so its day cannot be replaced: mend the file"
-                )
+            group = row["zava_group"]
+            if None in json.loads(group):
+                if self._options.replace_days is not None and entry.is_about_orders:
+                    self._refusals.stop(
+                        f"{self._refusals.place(row['zava_row'])}: nobody knows which"
+                        " order this is, so its day cannot be replaced: mend the file"
+                    )
+                continue
+            self._note_refused(entry, group, row["zava_row"])
+            if not spoils:
+                continue
+            if entry.is_about_orders and group not in self._spoiled.get("orders", {}):
+                # Rows of the order may be loaded already.
+                self._must_repeat |= bool(self._earlier_orders(entry))
+            self._spoil(entry, group, row["zava_row"])
+
+    def _note_refused(self, entry: Entry, group: str, row: int) -> None:
+        if entry.group == ["source_id"]:
+            (key,) = json.loads(group)
+            self._refused.setdefault((entry.table, key), row)
 
     def _earlier_orders(self, entry: Entry) -> list[Entry]:
         return [
@@ -870,6 +883,12 @@ class Run:
             ]
         for row in found:
             reason = row.get("reason") or self._difference(row)
+            reference = entry.shape.table.reference(row["column"])
+            if reference and (reference.table, row["value"]) in self._refused:
+                cause = self._refused[reference.table, row["value"]]
+                reason = (
+                    f"is refused: see {self._refusals.line(cause, row['zava_row'])}"
+                )
             self._refusals.add(
                 row["zava_row"],
                 entry.table,

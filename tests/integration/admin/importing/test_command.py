@@ -68,9 +68,7 @@ def test_the_report_for_programs_and_the_exit_statuses(chain: Chain, run: Run) -
     }
     shown = run("import", chain.folder)
     assert "orders.csv:3: orders.total_amount: invalid input syntax" in shown.output
-    assert (
-        "nothing was loaded: 1 bad rows; --reject FILE loads the rest" in shown.output
-    )
+    assert "nothing was loaded: 1 bad row; --reject FILE loads the rest" in shown.output
     rejects = chain.folder.parent / "rejects.csv"
     loaded = run("import", chain.folder, "--json", "--reject", rejects)
     assert loaded.exit_code == 3
@@ -173,7 +171,7 @@ def test_a_check_finds_what_the_load_would_find_and_lets_nothing_stay(
     tried = run("import", chain.folder, "--check", *options)
     assert tried.exit_code == 1
     assert "replaced: 2 days of stores; deleted" in tried.output
-    assert "all but 1 bad rows and 1 rows of the same orders or keys would be" in (
+    assert "all but 1 bad row and 1 rows of the same orders or keys would be" in (
         tried.output
     )
     assert "rejects.csv" not in tried.output.split("nothing was loaded")[0]

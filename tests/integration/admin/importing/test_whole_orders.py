@@ -116,8 +116,8 @@ def test_a_return_of_a_refused_order_is_refused(chain: Chain, rejects: Path) -> 
     report = chain.load(reject_file=rejects)
     assert [(r.line, r.column, r.reason) for r in report.rejects] == [
         (4, "total_amount", "more than 2 digits after the point: round() it in the mapping if that is meant"),
-        (5, "returns_order", "the row with this source_id is refused"),
-        (6, "returns_order", "the row with this source_id is refused"),
+        (5, "returns_order", "is refused: see line 4"),
+        (6, "returns_order", "is refused: see line 5"),
     ]  # fmt: skip
     assert [row[0] for row in orders(chain)] == ["o1", "o2"]
 
@@ -180,6 +180,17 @@ def test_a_maximum_over_a_bad_line_refuses_the_row_that_it_is_of(
         (2, "the row 1 is refused as a whole: see line 3")
     ]
     assert chain.rows("SELECT sku FROM retail.products") == [("2",)]
+
+
+def test_a_row_that_names_a_refused_one_tells_which(
+    chain: Chain, rejects: Path
+) -> None:
+    chain.write_all(products=FILES["products"].replace("1.29", "1.295"))
+    report = chain.load(reject_file=rejects)
+    assert [(r.file, r.line, r.reason) for r in report.rejects][1:] == [
+        ("order_items.csv", n, "is refused: see products.csv:2") for n in (2, 3, 5)
+    ] + [("inventory.csv", 2, "is refused: see products.csv:2")]
+    assert [row[0] for row in orders(chain)] == ["o2"]
 
 
 def test_one_empty_field_is_one_reject(chain: Chain, rejects: Path) -> None:
