@@ -1722,6 +1722,11 @@ BEGIN
 
     DELETE FROM retail.changed_orders;
     PERFORM retail.note_refresh('totals');
+    -- Without statistics the planner takes what was just kept for a few rows.
+    IF days > 1000 THEN
+        ANALYZE retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales, retail.kept_customers,
+            retail.kept_visits;
+    END IF;
     RETURN days;
 END
 $$;
@@ -1737,26 +1742,37 @@ BEGIN
     DELETE FROM retail.kept_visits WHERE customers = 0;
 
     DELETE FROM retail.product_pairs;
-    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
-    SELECT b.store_id, b.product_id, b.other_product_id, count(*)
-    FROM (
-        -- unnest() in the target list costs a third of what it does in FROM.
-        SELECT b.store_id, b.customer_id, b.product_id, unnest(b.products) AS other_product_id
+    WITH sold AS MATERIALIZED (
+        -- Of anonymous sales each is a customer's of its own.
+        SELECT DISTINCT o.store_id, o.order_id, coalesce(o.customer_id, o.order_id) AS customer_id, i.product_id
+        FROM retail.orders AS o
+        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+        WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
+    ), own AS MATERIALIZED (
+        SELECT s.store_id, s.product_id, count(*) AS orders, count(DISTINCT s.customer_id) AS customers
+        FROM sold AS s
+        GROUP BY 1, 2
+    ), baskets AS (
+        -- What sells too seldom by itself is in no pair that is kept: of a real chain's pairs these are 19 of 20.
+        SELECT s.store_id, s.customer_id, array_agg(s.product_id ORDER BY s.product_id) AS products
+        FROM sold AS s
+        JOIN own AS p ON p.store_id = s.store_id AND p.product_id = s.product_id AND p.orders >= 5 AND p.customers >= 3
+        GROUP BY s.store_id, s.customer_id, s.order_id
+    ), pairs AS MATERIALIZED (
+        SELECT b.store_id, b.product_id, b.other_product_id, count(*) AS orders
         FROM (
-            SELECT b.store_id, b.customer_id, b.products, unnest(b.products) AS product_id
-            FROM (
-                -- Of anonymous sales each is a customer's of its own.
-                SELECT o.store_id, coalesce(o.customer_id, o.order_id) AS customer_id, array_agg(DISTINCT i.product_id) AS products
-                FROM retail.orders AS o
-                JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
-                WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
-                GROUP BY o.store_id, o.customer_id, o.order_id
-            ) AS b
+            -- unnest() in the target list costs a third of what it does in FROM.
+            SELECT b.store_id, b.customer_id, b.products[n] AS product_id, unnest(b.products[n + 1:]) AS other_product_id
+            FROM (SELECT b.*, generate_subscripts(b.products, 1) AS n FROM baskets AS b) AS b
         ) AS b
-    ) AS b
-    GROUP BY 1, 2, 3
-    -- Two customers who buy the same each week are no rule for a third.
-    HAVING b.product_id = b.other_product_id OR count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
+        GROUP BY 1, 2, 3
+        -- Two customers who buy the same each week are no rule for a third.
+        HAVING count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
+    )
+    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
+    SELECT p.store_id, p.product_id, p.product_id, p.orders FROM own AS p
+    UNION ALL SELECT p.store_id, p.product_id, p.other_product_id, p.orders FROM pairs AS p
+    UNION ALL SELECT p.store_id, p.other_product_id, p.product_id, p.orders FROM pairs AS p
     ORDER BY 1, 2, 3;
 
     -- Segments of each store, and of the chain, whose customers are those of all stores, each once.
@@ -1783,21 +1799,27 @@ BEGIN
                    CASE WHEN b.last_day <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments
         FROM chain_buyers AS b
     ), members AS MATERIALIZED (
-        SELECT b.store_id, b.customer_id, array_remove(ARRAY[
-                   CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
-                   CASE WHEN b.orders >= 8 THEN 'frequent' END,
-                   CASE WHEN b.spends_most THEN 'big_spender' END,
-                   CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
-               c.segments AS chain_segments
-        FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
+        -- Whoever is in the same segments of a store and of the chain is in one group.
+        SELECT m.*, dense_rank() OVER (ORDER BY m.store_id, m.segments, m.chain_segments) AS group_number
+        FROM (
+            SELECT b.store_id, b.customer_id, array_remove(ARRAY[
+                       CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
+                       CASE WHEN b.orders >= 8 THEN 'frequent' END,
+                       CASE WHEN b.spends_most THEN 'big_spender' END,
+                       CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
+                   c.segments AS chain_segments
+            FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
+        ) AS m
     ), bought AS (
-        SELECT DISTINCT m.store_id, m.segments, m.chain_segments, o.order_id, i.product_id
+        SELECT DISTINCT o.order_id, i.product_id, m.group_number
         FROM members AS m
         JOIN retail.orders AS o ON o.customer_id = m.customer_id AND o.store_id = m.store_id AND o.sold_on IS NOT NULL AND NOT o.is_return
         JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id AND i.line_kind = 'sale'
         WHERE cardinality(m.segments || m.chain_segments) > 0
     ), sold AS MATERIALIZED (
-        SELECT store_id, segments, chain_segments, product_id, count(*) AS orders FROM bought GROUP BY 1, 2, 3, 4
+        SELECT g.store_id, g.segments, g.chain_segments, b.product_id, b.orders
+        FROM (SELECT group_number, product_id, count(*) AS orders FROM bought GROUP BY 1, 2) AS b
+        JOIN (SELECT DISTINCT group_number, store_id, segments, chain_segments FROM members) AS g ON g.group_number = b.group_number
     ), counted AS (
         SELECT store_id, segments, product_id, orders FROM sold
         UNION ALL
@@ -1814,13 +1836,16 @@ BEGIN
               FROM retail.product_pairs AS p WHERE p.product_id = p.other_product_id) AS c
         CROSS JOIN LATERAL unnest(c.segments) AS segment
         GROUP BY 1, 2
+        ORDER BY 1, 2
     )
     INSERT INTO retail.segment_products (store_id, segment, product_id, orders)
     SELECT c.store_id, segment, c.product_id, sum(c.orders)
     FROM counted AS c CROSS JOIN LATERAL unnest(c.segments) AS segment
     GROUP BY 1, 2, 3
     UNION ALL
-    SELECT d.store_id, 'all', NULL, sum(d.orders) FROM retail.kept_daily_sales AS d GROUP BY 1;
+    SELECT d.store_id, 'all', NULL, sum(d.orders) FROM retail.kept_daily_sales AS d GROUP BY 1
+    ORDER BY 1, 2, 3;
+    ANALYZE retail.product_pairs, retail.segment_products, retail.chain_segment_products;
     PERFORM retail.note_refresh('recommendations');
 END
 $$;
@@ -1839,16 +1864,8 @@ END
 $$;
 COMMENT ON FUNCTION retail.analyze_loaded_tables() IS 'Gathers statistics of the tables that an import fills';
 
-CREATE OR REPLACE FUNCTION retail.analyze_totals() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    ANALYZE retail.changed_orders, retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales,
-        retail.kept_customers, retail.kept_visits, retail.product_pairs, retail.segment_products, retail.chain_segment_products;
-END
-$$;
-COMMENT ON FUNCTION retail.analyze_totals() IS 'Gathers statistics of what a refresh keeps';
+-- Of a database that an earlier version loaded: a refresh gathers the statistics itself.
+DROP FUNCTION IF EXISTS retail.analyze_totals();
 
 
 -- Product search -------------------------------------------------------------
@@ -2575,7 +2592,7 @@ GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.count_customers(uu
     retail.local_day(timestamptz, text, time),
     retail.current_business_day(uuid), retail.categories_below(uuid) TO store_managers, regional_managers;
 GRANT EXECUTE ON FUNCTION retail.refresh_sales_totals(), retail.refresh_recommendations(), retail.analyze_loaded_tables(),
-    retail.analyze_totals(), retail.default_time_zone() TO zava_loader;
+    retail.default_time_zone() TO zava_loader;
 
 -- The totals: which statement on which table marks what. A trigger with transition
 -- tables serves one kind of statement only.

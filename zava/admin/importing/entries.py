@@ -13,6 +13,8 @@ from zava.admin.importing.tables import Column, Reference, Shape, nearest
 from zava.data.statements import statement
 from zava.errors import ConfigurationError
 
+# Digits of an order's UUID that its lines have too, hyphens counted.
+_ORDER_PART = sql.Literal(28)
 # Where a time without a zone is the store's own.
 _LOCAL_TIMES = {("orders", "order_date"), ("inventory", "counted_at")}
 LOCAL_TIME = "timestamp without time zone"
@@ -63,6 +65,11 @@ class Entry:
     def names(self, reference: Reference) -> sql.Identifier:
         """The temporary table of the rows that a reference names."""
         return sql.Identifier(f"zava_names_{self.number}_{reference.name}")
+
+    @property
+    def numbers_lines(self) -> bool:
+        """Whether a line is known by its order and its place among the order's."""
+        return self.table == "order_items" and not self.has("source_id")
 
     @property
     def condition(self) -> sql.Composable:
@@ -263,10 +270,18 @@ def names_statement(entry: Entry, reference: Reference) -> sql.Composed:
         columns.append("store_id")
     if reference.name == "type":
         columns.append("category_id")
+    outputs: list[sql.Composable] = [column_of("t", column) for column in columns]
+    derived: sql.Composable = sql.SQL("")
+    if reference.name == "order" and entry.numbers_lines:
+        derived = derived_uuid(reference.table, column_of("t", "source_id"), "d")
+        outputs.append(
+            sql.SQL("left(d.id::text, {}) AS zava_prefix").format(_ORDER_PART)
+        )
     return named(
         "import_names",
         names=entry.names(reference),
-        columns=listed(column_of("t", column) for column in columns),
+        columns=listed(outputs),
+        derived=derived,
         table=sql.Identifier(reference.table),
         field=sql.Identifier(reference.name),
         cast=entry.casts,
@@ -292,7 +307,11 @@ def rows_statement(entry: Entry) -> sql.Composed:
     match = keys_equal(entry, "e", "r")
     if table.has_source_id:
         own = sql.Identifier(table.key[0])
-        derived = derived_uuid(table.name, column_of("r", "zava_source"), "d")
+        derived = (
+            named("import_line_key")
+            if entry.numbers_lines
+            else derived_uuid(table.name, column_of("r", "source_id"), "d")
+        )
         key = aliased(sql.SQL("coalesce(e.{}, d.id)").format(own), table.key[0])
         match = (
             sql.SQL("e.source_id = r.source_id")
@@ -346,14 +365,13 @@ def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]
     outputs += [sql.SQL(more) for more in _added(entry)]
     if table.name == "orders":
         joins.append(sql.SQL("CROSS JOIN retail.chain AS h"))
-    if table.has_source_id:
-        source: sql.Composable = column_of("c", "source_id")
-        if not entry.has("source_id"):
-            source = sql.SQL(
-                "c.\"order\" || '/' || row_number()"
-                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row)'
+    if entry.numbers_lines:
+        outputs.append(
+            sql.SQL(
+                "r_order.zava_prefix, row_number()"
+                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row) AS zava_line'
             )
-        outputs.append(aliased(source, "zava_source"))
+        )
     return outputs, joins
 
 
@@ -455,6 +473,6 @@ def shown_key(entry: Entry) -> list[str]:
     """Return the columns by which a person knows a row."""
     table = entry.shape.table
     if table.has_source_id:
-        return ["source_id"] if entry.has("source_id") else ["zava_source"]
+        return ["source_id"]
     names = {r.column: r.name for r in table.references}
     return [names.get(key, key) for key in table.key]

@@ -44,7 +44,7 @@ from zava.admin.importing.report import (
     TableReport,
     write_rejects,
 )
-from zava.admin.importing.row_checks import checks_of
+from zava.admin.importing.row_checks import Check, checks_of
 from zava.admin.importing.staging import FILE_BITS, Stage, fill_stage
 from zava.admin.importing.tables import (
     nearest,
@@ -501,8 +501,7 @@ class Run:
         if entry.table == "orders" and entry.has("store"):
             self.conn.execute(named("import_lock_stores", cast=entry.casts))
         self._make_rows(entry)
-        done.rows = self._answer(named("import_count", table=entry.rows))
-        done.rejected = self._check(entry)
+        done.rows, done.rejected = self._check(entry)
         self._require(entry)
         for name, count in self._one(named("import_outcome", rows=entry.rows)).items():
             setattr(done, name, count)
@@ -518,7 +517,7 @@ class Run:
                 )
             )
         if entry.table == "orders" or entry.has("order"):
-            self.conn.execute(named("import_keep_orders", rows=entry.rows))
+            self._keep_orders(entry)
         if entry.table == "order_items" and options.replace_days:
             self.conn.execute(named("import_keep_lines", rows=entry.rows))
 
@@ -530,6 +529,15 @@ class Run:
                 self.conn.execute(named("import_analyze", table=entry.names(reference)))
         self.conn.execute(rows_statement(entry))
         self.conn.execute(named("import_analyze", table=entry.rows))
+
+    def _keep_orders(self, entry: Entry) -> None:
+        """Note the orders that the entry is about, with their stores."""
+        knows_stores = entry.has("store") or entry.has("order")
+        orders: sql.Composable = sql.SQL("pg_temp.{}").format(entry.rows)
+        if not knows_stores:
+            orders = named("import_orders_there", rows=entry.rows)
+        self.conn.execute(named("import_keep_orders", orders=orders))
+        self.conn.execute(named("import_analyze", table=sql.Identifier("zava_orders")))
 
     def _answer(self, query: sql.Composed) -> Any:
         return next(iter(self._one(query).values()))
@@ -549,13 +557,16 @@ class Run:
 
     # Checking -----------------------------------------------------------------
 
-    def _check(self, entry: Entry) -> int:
-        """Refuse the rows that cannot be loaded; return how many there are."""
+    def _check(self, entry: Entry) -> tuple[int, int]:
+        """Refuse bad rows; return how many rows there are, and how many are bad."""
+        checks = checks_of(entry)
+        rows, has_faults = self._survey(entry, checks)
         bad: set[int] = set()
-        for query, column in checks_of(entry):
-            bad |= self._find(entry, query, column)
+        for check in checks:
+            if check.condition is None or has_faults:
+                bad |= self._find(entry, check.query, check.fallback)
         # A line that is known by its place shares its key with none.
-        if "zava_source" not in shown_key(entry) and self._answer(
+        if not entry.numbers_lines and self._answer(
             named("import_has_double_keys", rows=entry.rows, keys=keys(entry))
         ):
             shown = [sql.Identifier("c", name) for name in shown_key(entry)]
@@ -571,10 +582,29 @@ class Run:
             self.conn.execute(
                 named("import_delete_rows", rows=entry.rows), {"rows": sorted(bad)}
             )
-        return len(bad)
+        return rows, len(bad)
+
+    def _survey(self, entry: Entry, checks: Sequence[Check]) -> tuple[int, bool]:
+        """Return how many rows there are, and whether a check of one row finds any."""
+        conditions = sql.SQL(" OR ").join(
+            sql.SQL("({})").format(check.condition)
+            for check in checks
+            if check.condition is not None
+        )
+        try:
+            with self.conn.transaction():
+                found = self._one(
+                    named("import_survey", rows=entry.rows, conditions=conditions)
+                )
+        except psycopg.DataError:
+            return self._answer(named("import_count", table=entry.rows)), True
+        return found["rows"], found["has_faults"]
 
     def _find(
-        self, entry: Entry, query: sql.Composed, fallback: tuple[str, Any] | None
+        self,
+        entry: Entry,
+        query: sql.Composed,
+        fallback: tuple[str, sql.Composable] | None,
     ) -> set[int]:
         """Note what a check finds; one that fails itself is made row by row."""
         bad = set()
@@ -619,6 +649,8 @@ class Run:
 
     def _merge(self, entry: Entry, done: TableReport) -> None:
         table = sql.Identifier(entry.table)
+        # Lines that are numbered are in the order of their orders already.
+        order = sql.SQL("" if entry.numbers_lines else "ORDER BY zava_row")
         try:
             with self.conn.transaction():
                 if done.updated:
@@ -644,6 +676,7 @@ class Run:
                                 map(sql.Identifier, inserted_columns(entry))
                             ),
                             rows=entry.rows,
+                            order=order,
                         )
                     )
         except psycopg.errors.InsufficientPrivilege as exc:
