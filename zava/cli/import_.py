@@ -206,7 +206,7 @@ def _explain(settings: Settings, plan: Plan, *, as_json: bool) -> bool:
     """Print what a mapping would do; return whether something is in the way."""
     from zava.admin.database import open_loader
     from zava.admin.importing.explaining import explain_mapping
-    from zava.cli.console import row_bar
+    from zava.cli.console import counted, row_bar
 
     with (
         open_loader(settings) as (loader, _),
@@ -219,14 +219,18 @@ def _explain(settings: Settings, plan: Plan, *, as_json: bool) -> bool:
         for entry in found.entries:
             _print_entry(entry)
         _print_rejects(found.rejects, is_cut=False)
-        click.echo(f"nothing was loaded: {len(found.rejects):,} lines at fault so far")
+        for line in _absences((), found.empty_files):
+            click.echo(line)
+        faults = counted(len(found.rejects), "line")
+        click.echo(f"nothing was loaded: {faults} at fault so far")
     return bool(found.rejects) or any(entry.missing for entry in found.entries)
 
 
 def _print_entry(entry: EntryExplained) -> None:
-    from zava.cli.console import print_table
+    from zava.cli.console import counted, print_table
 
-    click.echo(f"{entry.table} from {', '.join(entry.files)}, {entry.lines:,} lines")
+    lines = counted(entry.lines, "line")
+    click.echo(f"{entry.table} from {', '.join(entry.files)}, {lines}")
     values = [
         [_short(row.get(column.name) or "") for row in entry.first_rows]
         for column in entry.columns
@@ -317,6 +321,8 @@ def _print(report: ImportReport, reject_file: Path | None) -> None:
 
 
 def _print_rejects(shown: Sequence[Reject], *, is_cut: bool) -> None:
+    from zava.cli.console import counted
+
     for r in shown[:_SHOWN_REJECTS]:
         place = ".".join(filter(None, (r.table, r.column)))
         value = f" {_short(r.value)!r}" if r.value else ""
@@ -325,8 +331,8 @@ def _print_rejects(shown: Sequence[Reject], *, is_cut: bool) -> None:
             f"{escape(r.reason)}{':' if value else ''}{value}"
         )
     if len(shown) > _SHOWN_REJECTS:
-        more = "or more " if is_cut else ""
-        click.echo(f"… {len(shown) - _SHOWN_REJECTS:,} {more}bad rows besides")
+        more = counted(len(shown) - _SHOWN_REJECTS, "bad row")
+        click.echo(f"… {more}{' or more' if is_cut else ''} besides")
 
 
 def _files(table: TableReport) -> str:
@@ -342,12 +348,14 @@ def _short(value: str) -> str:
 
 def _facts(report: ImportReport) -> Iterator[str]:
     """Yield the lines that compare the files with the database."""
+    from zava.cli.console import counted
+
     for t in report.tables:
         if t.placeholders:
             named = ", ".join(t.placeholders[:3])
             yield (
-                f"{t.table}: {len(t.placeholders):,} placeholders for what nobody"
-                f" knows, for example {named}"
+                f"{t.table}: {counted(len(t.placeholders), 'placeholder')} for what"
+                f" nobody knows, for example {named}"
             )
         if t.deleted:
             yield f"{t.table}: {t.deleted:,} deleted, which the files do not have"
@@ -372,19 +380,34 @@ def _facts(report: ImportReport) -> Iterator[str]:
                 f"orders whose total differs from their lines:"
                 f" {report.wrong_totals:,} ({named})"
             )
-    if report.missing_files:
-        yield f"not delivered: {', '.join(report.missing_files)}"
+    yield from _absences(report.missing_files, report.empty_files)
+
+
+def _absences(missing: Sequence[str], empty: Sequence[str]) -> Iterator[str]:
+    """Yield what says that a file fed nothing."""
+    if missing:
+        yield f"not delivered: {', '.join(missing)}"
+    if empty:
+        yield (
+            f"empty, without a row or names of columns: {', '.join(map(escape, empty))}"
+        )
 
 
 def _verdict(report: ImportReport, reject_file: Path | None) -> str:
-    count = f"{len(report.rejects):,}{' or more' if report.is_cut else ''}"
+    from zava.cli.console import counted
+
+    bad = counted(len(report.rejects), "bad row")
+    if report.is_cut:
+        bad += " or more"
     if report.status == "nothing_loaded":
         where = f", see {reject_file}" if reject_file else ""
         how = "" if reject_file else "; --reject FILE loads the rest"
-        return f"nothing was loaded: {count} bad rows{where}{how}"
-    lines = f"{report.lines:,} lines in {report.seconds:.1f} s"
+        return f"nothing was loaded: {bad}{where}{how}"
+    lines = f"{counted(report.lines, 'line')} in {report.seconds:.1f} s"
     if report.status == "loaded_with_rejects":
-        return f"loaded but for {count} bad rows, see {reject_file}: {lines}"
+        return f"loaded but for {bad}, see {reject_file}: {lines}"
+    if not report.lines:
+        return "nothing has changed: the files have no lines"
     if not report.has_changed_anything:
         return f"nothing has changed: {lines}, all of them known"
     return f"loaded: {lines}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from psycopg import sql
 
@@ -60,10 +60,16 @@ class EntryExplained:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a mapping would do, and the lines that could not be read or computed."""
+    """What a mapping would do.
+
+    Attributes:
+        rejects: The lines that could not be read or computed.
+        empty_files: Names of files without a row, and without names of columns.
+    """
 
     entries: tuple[EntryExplained, ...]
-    rejects: tuple[Reject, ...] = field(default=())
+    rejects: tuple[Reject, ...] = ()
+    empty_files: tuple[str, ...] = ()
 
 
 def explain_mapping(
@@ -88,7 +94,9 @@ def explain_mapping(
             for text in (*entry.expressions.values(), entry.mapping.where)
         )
         entries = tuple(_explain(run, entry, used) for entry in run.entries)
-        return Explanation(entries, tuple(run.report.rejects))
+        return Explanation(
+            entries, tuple(run.report.rejects), tuple(run.report.empty_files)
+        )
 
 
 def _explain(run: Run, entry: Entry, used: str) -> EntryExplained:

@@ -44,7 +44,12 @@ from zava.admin.importing.report import (
     TableReport,
     write_rejects,
 )
-from zava.admin.importing.row_checks import Check, checks_of
+from zava.admin.importing.row_checks import (
+    Check,
+    checks_of,
+    columns_equal,
+    uniques_of,
+)
 from zava.admin.importing.staging import FILE_BITS, Stage, fill_stage
 from zava.admin.importing.tables import (
     nearest,
@@ -229,6 +234,7 @@ class Run:
                 self.conn, form, files, self._refuse_line, on_rows
             )
             self.report.lines += self.stages[name].lines
+            self.report.empty_files += self.stages[name].empty_files
 
     def _refuse_line(self, row: int, value: str, reason: str) -> None:
         self._refuse(row, "", "", value, reason)
@@ -654,6 +660,7 @@ class Run:
         try:
             with self.conn.transaction():
                 if done.updated:
+                    self._park(entry)
                     assignments = listed(
                         sql.SQL("{0} = r.{0}").format(sql.Identifier(column))
                         for column in updated_columns(entry)
@@ -689,6 +696,26 @@ class Run:
             raise DatabaseError(
                 f"{entry.table} was not loaded: {exc.diag.message_primary}. {detail}"
             ) from exc
+
+    def _park(self, entry: Entry) -> None:
+        """Free the unique values that rows of the entry take over from each other."""
+        for columns, nulls_equal in uniques_of(entry):
+            # A reference says which rows share the value; the value is another column.
+            column = next(c for c in columns if c in entry.shape.columns)
+            is_required = entry.shape.columns[column].is_required
+            self.conn.execute(
+                named(
+                    "import_park",
+                    table=sql.Identifier(entry.table),
+                    column=sql.Identifier(column),
+                    parked=sql.SQL(
+                        "'zava ' || gen_random_uuid()" if is_required else "NULL"
+                    ),
+                    rows=entry.rows,
+                    same=columns_equal(entry, columns, nulls_equal=nulls_equal),
+                    match=keys_equal(entry, "t", "r"),
+                )
+            )
 
     def _replace(self, days: tuple[date, date]) -> None:
         """Delete what the files do not name of the days of their stores."""

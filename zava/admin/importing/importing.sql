@@ -48,6 +48,16 @@ SELECT c.relname::text, 'unique', i.indexrelid::regclass::text, NULL,
 FROM pg_class AS c
 JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary AND i.indexprs IS NULL
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relname = ANY (%(tables)s)
+UNION ALL
+-- An exclusion constraint knows its columns by its index alone.
+SELECT c.relname::text, 'unique', k.conname::text, NULL,
+       ARRAY(SELECT a.attname::text FROM pg_depend AS d JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conindid AND d.refobjid = c.oid AND d.refobjsubid > 0
+             ORDER BY a.attnum),
+       false
+FROM pg_class AS c
+JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'x'
+WHERE c.relnamespace = 'retail'::regnamespace AND c.relname = ANY (%(tables)s)
 ORDER BY 1, 2, 3
 
 -- Staging ---------------------------------------------------------------------
@@ -290,6 +300,11 @@ SELECT FROM retail.stores AS s WHERE s.source_id IN (SELECT c.store FROM pg_temp
 -- name: import_insert
 -- What is new.
 INSERT INTO retail.{table} ({columns}) SELECT {columns} FROM pg_temp.{rows} WHERE NOT zava_exists {order}
+
+-- name: import_park
+-- Frees a value that rows of one file hand on: PostgreSQL looks for it in each row as it is written.
+UPDATE retail.{table} AS t SET {column} = {parked} FROM pg_temp.{rows} AS r
+WHERE r.zava_exists AND r.zava_differs AND {same} AND NOT ({match})
 
 -- name: import_update
 -- What differs.

@@ -29,7 +29,7 @@ OnFault = Callable[[int, str, str], None]
 
 @dataclass
 class Progress:
-    """How far a file was read: bytes of it, and rows."""
+    """How far a file was read: bytes of it, and rows besides that of the names."""
 
     position: int = 0
     rows: int = 0
@@ -105,6 +105,7 @@ def read_rows(
         first = next(rows, None)
         columns = tuple(str(name).strip() for name in first[1]) if first else ()
         has_header = True
+        progress.rows = 0
     return columns, _of_width(rows, len(columns), on_fault)
 
 

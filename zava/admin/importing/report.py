@@ -73,6 +73,7 @@ class ImportReport:
         wrong_totals: How many orders differ from their lines.
         wrong_total_examples: Keys of some.
         missing_files: Patterns of optional files that were not there.
+        empty_files: Names of files without a row, and without names of columns.
         lines: Lines that were read.
         seconds: How long it took.
     """
@@ -87,6 +88,7 @@ class ImportReport:
     wrong_totals: int = 0
     wrong_total_examples: list[str] = field(default_factory=list)
     missing_files: list[str] = field(default_factory=list)
+    empty_files: list[str] = field(default_factory=list)
     lines: int = 0
     seconds: float = 0.0
 

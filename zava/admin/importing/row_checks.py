@@ -52,8 +52,7 @@ def checks_of(entry: Entry) -> list[Check]:
     checks += _constraint_checks(entry)
     if entry.has("type") and table.name == "products":
         checks.append(Check(named("import_check_types", rows=entry.rows)))
-    for _, columns, nulls_equal in entry.shape.uniques:
-        checks += _unique_checks(entry, columns, nulls_equal)
+    checks += _unique_checks(entry)
     return checks
 
 
@@ -156,49 +155,62 @@ def _constraint_checks(entry: Entry) -> Iterable[Check]:
         )
 
 
-def _unique_checks(
-    entry: Entry, columns: Sequence[str], nulls_equal: bool
-) -> Iterable[Check]:
+def uniques_of(entry: Entry) -> Iterable[tuple[tuple[str, ...], bool]]:
+    """Yield columns that no two rows share and an entry gives; empty ones are equal."""
     table = entry.shape.table
     there = {*inserted_columns(entry), *updated_columns(entry)}
-    if set(columns) & set(table.key) or columns == ("source_id",):
-        return
-    if not set(columns) <= there:
-        return
-    names = {r.column: r.name for r in table.references}
-    shown = [names.get(c, c) for c in columns]
-    parts = {
-        "name": sql.Literal(", ".join(shown)),
-        "shown": listed(column_of("r", c) for c in shown),
-        "rows": entry.rows,
-    }
-    filled: sql.Composable = sql.SQL("true")
-    if not nulls_equal:
-        filled = sql.SQL(" AND ").join(
-            sql.SQL("{} IS NOT NULL").format(column_of("k", c)) for c in columns
-        )
-    yield Check(
-        named(
-            "import_check_unique_in_file",
-            columns=listed(column_of("k", c) for c in columns),
-            counts=filled,
-            **parts,
-        )
-    )
-    same = sql.SQL(" AND ").join(
+    for _, columns, nulls_equal in entry.shape.uniques:
+        if set(columns) & set(table.key) or columns == ("source_id",):
+            continue
+        if set(columns) <= there:
+            yield columns, nulls_equal
+
+
+def columns_equal(
+    entry: Entry, columns: Sequence[str], *, nulls_equal: bool
+) -> sql.Composable:
+    """Return the condition that the rows t and r share unique columns."""
+    references = {r.column for r in entry.shape.table.references}
+    return sql.SQL(" AND ").join(
+        # Where no column is compared by =, PostgreSQL compares each row with each.
         sql.SQL(
             "t.{0} IS NOT DISTINCT FROM r.{0}"
-            if nulls_equal and c in names
+            if nulls_equal and c in references
             else "t.{0} = r.{0}"
         ).format(sql.Identifier(c))
         for c in columns
     )
-    yield Check(
-        named(
-            "import_check_unique",
-            table=sql.Identifier(table.name),
-            same=same,
-            is_loaded=keys_equal(entry, "k", "t"),
-            **parts,
+
+
+def _unique_checks(entry: Entry) -> Iterable[Check]:
+    table = entry.shape.table
+    names = {r.column: r.name for r in table.references}
+    for columns, nulls_equal in uniques_of(entry):
+        shown = [names.get(c, c) for c in columns]
+        parts = {
+            "name": sql.Literal(", ".join(shown)),
+            "shown": listed(column_of("r", c) for c in shown),
+            "rows": entry.rows,
+        }
+        filled: sql.Composable = sql.SQL("true")
+        if not nulls_equal:
+            filled = sql.SQL(" AND ").join(
+                sql.SQL("{} IS NOT NULL").format(column_of("k", c)) for c in columns
+            )
+        yield Check(
+            named(
+                "import_check_unique_in_file",
+                columns=listed(column_of("k", c) for c in columns),
+                counts=filled,
+                **parts,
+            )
         )
-    )
+        yield Check(
+            named(
+                "import_check_unique",
+                table=sql.Identifier(table.name),
+                same=columns_equal(entry, columns, nulls_equal=nulls_equal),
+                is_loaded=keys_equal(entry, "k", "t"),
+                **parts,
+            )
+        )

@@ -34,6 +34,7 @@ class Stage:
         files: The files, by their number.
         columns: Their columns.
         lines: How many rows were read.
+        empty_files: Names of files without a row, and without names of columns.
         version: Goes up when rows are taken out.
     """
 
@@ -41,6 +42,7 @@ class Stage:
     files: dict[int, Path] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     lines: int = 0
+    empty_files: list[str] = field(default_factory=list)
     version: int = 0
 
 
@@ -79,7 +81,8 @@ def fill_stage(
 
         columns, rows = read_rows(path, form, on_fault, progress)
         if not columns:
-            continue  # an empty file
+            stage.empty_files.append(path.name)
+            continue
         if not stage.columns:
             _check_header(columns, path)
             _make(conn, form.name, columns)
@@ -106,7 +109,9 @@ def fill_stage(
                     block, size = [], 0
                     on_rows(progress.position, progress.rows)
             copy.write("".join(block))
-        stage.lines += progress.rows - (form.columns is None)
+        if form.columns is not None and not progress.rows:
+            stage.empty_files.append(path.name)
+        stage.lines += progress.rows
     if not stage.columns:
         # No row says what the columns are.
         stage.columns = form.columns or ()

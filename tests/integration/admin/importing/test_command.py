@@ -79,6 +79,30 @@ def test_the_report_for_programs_and_the_three_exit_statuses(
     assert run("import", chain.folder, "--reject", rejects).exit_code == 2
 
 
+def test_a_file_without_a_byte_is_named_as_empty(chain: Chain, run: Run) -> None:
+    chain.write_all(stores="", customers="")
+    says = "empty, without a row or names of columns: customers.csv, stores.csv"
+    assert says in run("import", chain.folder, "--check").output
+    done = run("import", chain.folder)
+    assert says in done.output
+    # The stores of the orders are not known, and one bad row is no two.
+    assert (
+        "orders.csv:2: orders.store: stores has no such source_id: '1'" in done.output
+    )
+    chain.empty()
+    for path in chain.folder.iterdir():
+        path.write_bytes(b"")
+    done = run("import", chain.folder, "--json")
+    assert len(json.loads(done.stdout)["empty_files"]) == 9
+    assert (
+        "nothing has changed: the files have no lines"
+        in run("import", chain.folder).output
+    )
+    chain.write("stores.csv", "source_id,name\n1,\n")
+    done = run("import", chain.folder / "stores.csv")
+    assert "nothing was loaded: 1 bad row; --reject" in done.output
+
+
 def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> None:
     folder = chain.folder.parent / "new"
     written = run("import", "--template", folder)
@@ -95,7 +119,7 @@ def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> N
 def test_a_person_is_forgotten_by_the_command(chain: Chain, run: Run) -> None:
     chain.write_all()
     chain.load()
-    assert "; 1 orders stay" in run("forget-customer", "c1").output
+    assert "; 1 order stays" in run("forget-customer", "c1").output
     assert run("forget-customer", "c9").exit_code == 1
 
 
