@@ -23,6 +23,11 @@ _WIDTH_OF_A_FILE = 10_000
 _LAST_COLUMN = 30
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of text under their headings; nothing of them is left out.
 

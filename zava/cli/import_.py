@@ -266,9 +266,10 @@ def _explain(settings: Settings, plan: Plan, options: Options, *, as_json: bool)
 
 
 def _print_entry(entry: EntryExplained) -> None:
-    from zava.cli.console import print_table
+    from zava.cli.console import counted, print_table
 
-    click.echo(f"{entry.table} from {_listed(entry.files)}, {entry.lines:,} lines")
+    lines = counted(entry.lines, "line")
+    click.echo(f"{entry.table} from {_listed(entry.files)}, {lines}")
     values = [
         [_short(row.get(column.name) or "") for row in entry.first_rows]
         for column in entry.columns
@@ -423,12 +424,14 @@ def _short(value: str) -> str:
 
 def _facts(report: ImportReport, *, is_loaded: bool) -> Iterator[str]:
     """Yield the lines that compare the files with the database."""
+    from zava.cli.console import counted
+
     for t in report.tables:
         if t.placeholders:
             named = ", ".join(t.placeholders[:3])
             yield (
-                f"{t.table}: {len(t.placeholders):,} placeholders for what nobody"
-                f" knows, for example {named}"
+                f"{t.table}: {counted(len(t.placeholders), 'placeholder')} for what"
+                f" nobody knows, for example {named}"
             )
         if t.amount_in_files is not None and t.amount_loaded is not None:
             yield _amounts(t, is_loaded=is_loaded)
@@ -449,19 +452,31 @@ def _facts(report: ImportReport, *, is_loaded: bool) -> Iterator[str]:
                 f"orders whose total differs from their lines:"
                 f" {report.wrong_totals:,} ({named})"
             )
+    yield from _absences(report)
+
+
+def _absences(report: ImportReport) -> Iterator[str]:
+    """Yield which files fed nothing."""
     if report.missing_files:
         yield f"not delivered: {', '.join(report.missing_files)}"
     if report.unread_files:
-        names = ", ".join(f"{escape(name)}" for name in report.unread_files)
+        names = ", ".join(map(escape, report.unread_files))
         yield f"not read, because nothing names them: {names}"
+    if report.empty_files:
+        names = ", ".join(map(escape, report.empty_files))
+        yield f"empty, without a row or names of columns: {names}"
 
 
 def _amounts(table: TableReport, *, is_loaded: bool) -> str:
+    from zava.cli.console import counted
+
     assert table.amount_in_files is not None  # noqa: S101 - both are there
     assert table.amount_loaded is not None  # noqa: S101
     gap: Decimal = table.amount_in_files - table.amount_loaded
     where = "in the database" if is_loaded else "could be loaded"
-    without = f", without {table.left_out:,} lines at fault" if table.left_out else ""
+    without = ""
+    if table.left_out:
+        without = f", without {counted(table.left_out, 'line')} at fault"
     return (
         f"{table.table}: total_amount {table.amount_in_files:,} in the files{without};"
         f" {table.amount_loaded:,} {where}" + (f"; {gap:,} refused" if gap else "")
@@ -470,47 +485,52 @@ def _amounts(table: TableReport, *, is_loaded: bool) -> str:
 
 def _replaced(report: ImportReport, days: ReplacedDays) -> Iterator[str]:
     """Yield what became of the days that were to be replaced."""
+    from zava.cli.console import counted
+
     orders = sum(t.deleted for t in report.tables if t.table == "orders")
     lines = sum(t.deleted for t in report.tables if t.table == "order_items")
     yield (
-        f"replaced: {days.days:,} days of stores; deleted, which the files do not"
-        f" have: {orders:,} orders with {days.deleted_lines:,} lines, and"
-        f" {lines:,} lines of other orders"
+        f"replaced: {counted(days.days, 'day')} of stores; deleted, which the files do"
+        f" not have: {counted(orders, 'order')} with"
+        f" {counted(days.deleted_lines, 'line')}, and {counted(lines, 'line')} of other"
+        " orders"
     )
     if days.kept_orders:
         yield (
-            f"not replaced: {days.kept_orders:,} orders between {days.first} and"
-            f" {days.last} stay, because the files have no order of their store and"
-            " day (--replace-empty-days deletes them)"
+            f"not replaced: {counted(days.kept_orders, 'order')} between {days.first}"
+            f" and {days.last}, because the files have no order of that store and day"
+            " (--replace-empty-days deletes these orders, too)"
         )
     if days.other_orders:
         yield (
-            f"{days.other_orders:,} orders of the files are on days that were not to"
-            " be replaced"
+            f"on other days than those to be replaced:"
+            f" {counted(days.other_orders, 'order')} of the files"
         )
 
 
 def _verdict(report: ImportReport, options: Options) -> str:
-    number = f"{report.reject_count:,}{' or more' if report.is_cut else ''}"
-    count = f"{number} bad row{'' if number == '1' else 's'}"
-    with_them = (
-        f" and {len(report.withheld):,} rows of the same orders or keys"
-        if report.withheld
-        else ""
-    )
-    where = f"see {options.reject_file}" if options.reject_file else ""
-    lines = f"{report.lines:,} lines in {report.seconds:.1f} s"
+    from zava.cli.console import counted
+
+    bad = counted(report.reject_count, "bad row")
+    if report.is_cut:
+        bad += " or more"
+    if report.withheld:
+        bad += f" and {counted(len(report.withheld), 'row')} of the same orders or keys"
+    where = f", see {options.reject_file}" if options.reject_file else ""
+    lines = f"{counted(report.lines, 'line')} in {report.seconds:.1f} s"
     if report.checked == "loaded":
         return "nothing was loaded: this was a check, and all would be loaded"
     if report.checked == "loaded_with_rejects":
         return (
-            f"nothing was loaded: this was a check, and all but {count}{with_them}"
-            f" would be loaded, {where}"
+            f"nothing was loaded: this was a check, and all but {bad} would be loaded"
+            f"{where}"
         )
     if report.status == "nothing_loaded":
-        return f"nothing was loaded: {count}{_remedy(report, options)}"
+        return f"nothing was loaded: {bad}{_remedy(report, options)}"
     if report.status == "loaded_with_rejects":
-        return f"loaded but for {count}{with_them}, {where}: {lines}"
+        return f"loaded but for {bad}{where}: {lines}"
+    if not report.lines:
+        return "nothing has changed: the files have no lines"
     if not report.has_changed_anything:
         return f"nothing has changed: {lines}, all of them known"
     return f"loaded: {lines}"
@@ -519,7 +539,6 @@ def _verdict(report: ImportReport, options: Options) -> str:
 def _remedy(report: ImportReport, options: Options) -> str:
     if report.obstacles:
         return "; --reject does not help, see above"
-    is_many = report.is_cut or report.reject_count > options.max_rejects
-    if is_many:
-        return f", more than --max-rejects {options.max_rejects:,} admits"
+    if report.is_cut or report.reject_count > options.max_rejects:
+        return f"; --max-rejects admits {options.max_rejects:,}"
     return "; --reject FILE loads the rest"

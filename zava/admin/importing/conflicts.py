@@ -40,7 +40,8 @@ def part_check(entry: Entry, earlier: Entry) -> sql.Composed | None:
     Two entries may give columns of one row; a column that both give has one value.
     """
     both = sorted({*updated_columns(entry)} & {*updated_columns(earlier)})
-    if not both:
+    # A line that is known by its place shares its key with none.
+    if not both or entry.numbers_lines or earlier.numbers_lines:
         return None
     names = {r.column: r.name for r in entry.shape.table.references}
     differing = [
@@ -100,9 +101,6 @@ def kept_checks(entry: Entry) -> Iterable[sql.Composed]:
                     listed(map(sql.Identifier, unique)), row
                 )
             yield from _shared(entry, row, unique)
-    for expression, columns in entry.shape.exclusions:
-        if mapped_names(entry, columns):
-            yield from _shared(entry, sql.SQL(expression), columns)
 
 
 def _shared(

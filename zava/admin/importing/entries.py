@@ -15,6 +15,8 @@ from zava.data.statements import statement
 from zava.errors import ConfigurationError
 
 _WORDS = re.compile(r'"((?:[^"]|"")+)"|(\w+)')
+# Digits of an order's UUID that its lines have too, hyphens counted.
+_ORDER_PART = sql.Literal(28)
 # Where a time without a zone is the store's own.
 _LOCAL_TIMES = {("orders", "order_date"), ("inventory", "counted_at")}
 LOCAL_TIME = "timestamp without time zone"
@@ -78,8 +80,8 @@ class Entry:
         return self.table in ("orders", "order_items")
 
     @property
-    def is_numbered(self) -> bool:
-        """Whether a row is known by its place among the lines of its order."""
+    def numbers_lines(self) -> bool:
+        """Whether a line is known by its order and its place among the order's."""
         return self.table == "order_items" and not self.has("source_id")
 
     @property
@@ -367,10 +369,18 @@ def names_statement(entry: Entry, reference: Reference) -> sql.Composed:
         columns.append("store_id")
     if reference.name == "type":
         columns.append("category_id")
+    outputs: list[sql.Composable] = [column_of("t", column) for column in columns]
+    derived: sql.Composable = sql.SQL("")
+    if reference.name == "order" and entry.numbers_lines:
+        derived = derived_uuid(reference.table, column_of("t", "source_id"), "d")
+        outputs.append(
+            sql.SQL("left(d.id::text, {}) AS zava_prefix").format(_ORDER_PART)
+        )
     return named(
         "import_names",
         names=entry.names(reference),
-        columns=listed(column_of("t", column) for column in columns),
+        columns=listed(outputs),
+        derived=derived,
         table=sql.Identifier(reference.table),
         field=sql.Identifier(reference.name),
         cast=entry.casts,
@@ -401,7 +411,11 @@ def rows_statement(entry: Entry, earlier: Sequence[Entry] = ()) -> sql.Composed:
     match = keys_equal(entry, "e", "r")
     if table.has_source_id:
         own = sql.Identifier(table.key[0])
-        derived = derived_uuid(table.name, column_of("r", "zava_source"), "d")
+        derived = (
+            named("import_line_key")
+            if entry.numbers_lines
+            else derived_uuid(table.name, column_of("r", "source_id"), "d")
+        )
         key = aliased(sql.SQL("coalesce(e.{}, d.id)").format(own), table.key[0])
         match = (
             sql.SQL("e.source_id = r.source_id")
@@ -458,17 +472,16 @@ def _resolved(
     outputs += [sql.SQL(more) for more in _added(entry)]
     if entry.table == "orders" or entry.time_column:
         joins.append(sql.SQL("CROSS JOIN retail.chain AS h"))
-    if table.has_source_id:
-        source: sql.Composable = column_of("c", "source_id")
-        if not entry.has("source_id"):
-            before = [e for e in earlier if e.is_numbered]
-            source = sql.SQL(
-                "c.\"order\" || '/' || ({} + row_number()"
-                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row))'
+    if entry.numbers_lines:
+        before = [e for e in earlier if e.numbers_lines]
+        if before:
+            joins.append(_lines_before(before))
+        outputs.append(
+            sql.SQL(
+                "r_order.zava_prefix, {} + row_number()"
+                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row) AS zava_line'
             ).format(sql.SQL("coalesce(b.lines, 0)" if before else "0"))
-            if before:
-                joins.append(_lines_before(before))
-        outputs.append(aliased(source, "zava_source"))
+        )
     return outputs, joins
 
 
@@ -586,6 +599,6 @@ def shown_key(entry: Entry) -> list[str]:
     """Return the columns by which a person knows a row."""
     table = entry.shape.table
     if table.has_source_id:
-        return ["source_id"] if entry.has("source_id") else ["zava_source"]
+        return ["source_id"]
     names = {r.column: r.name for r in table.references}
     return [names.get(key, key) for key in table.key]

@@ -57,7 +57,12 @@ from zava.admin.importing.report import (
     TableReport,
     write_rejects,
 )
-from zava.admin.importing.row_checks import checks_of
+from zava.admin.importing.row_checks import (
+    Check,
+    checks_of,
+    columns_equal,
+    uniques_of,
+)
 from zava.admin.importing.staging import Stage, fill_stage
 from zava.admin.importing.tables import (
     nearest,
@@ -278,6 +283,7 @@ class Run:
                 self.conn, form, files, on_rows, self._most + 1
             )
             self.report.lines += self.stages[name].lines
+            self.report.empty_files += self.stages[name].empty_files
 
     # Preparing ----------------------------------------------------------------
 
@@ -405,7 +411,7 @@ class Run:
     def _needs_groups(self, entry: Entry) -> bool:
         """Whether a line that is missing makes other lines wrong."""
         is_replaced = self._options.replace_days is not None and entry.is_about_orders
-        return bool(entry.sums) or entry.is_numbered or is_replaced
+        return bool(entry.sums) or entry.numbers_lines or is_replaced
 
     def _require_fixed_times(self, entry: Entry) -> None:
         """Refuse an expression that means another time in another session.
@@ -707,14 +713,15 @@ class Run:
         if entry.table == "orders" and entry.has("store"):
             self.conn.execute(named("import_lock_stores", cast=entry.casts))
         self._make_rows(entry)
-        done.rejected += self._check(entry)
+        rows, refused = self._check(entry)
+        done.rows, done.rejected = done.rejected + rows, done.rejected + refused
         self._require(entry)
         for name, count in self._one(named("import_outcome", rows=entry.rows)).items():
             setattr(done, name, count)
         self._step(f"loading {entry.table}")
         self._merge(entry, done)
         if entry.table == "orders" or entry.has("order"):
-            self.conn.execute(named("import_keep_orders", rows=entry.rows))
+            self._keep_orders(entry)
         if entry.table == "order_items" and options.replace_days:
             self.conn.execute(named("import_keep_lines", rows=entry.rows))
 
@@ -757,6 +764,15 @@ class Run:
         self.conn.execute(rows_statement(entry, self._earlier(entry)))
         self.conn.execute(named("import_analyze", table=entry.rows))
 
+    def _keep_orders(self, entry: Entry) -> None:
+        """Note the orders that the entry is about, with their stores."""
+        knows_stores = entry.has("store") or entry.has("order")
+        orders: sql.Composable = sql.SQL("pg_temp.{}").format(entry.rows)
+        if not knows_stores:
+            orders = named("import_orders_there", rows=entry.rows)
+        self.conn.execute(named("import_keep_orders", orders=orders))
+        self.conn.execute(named("import_analyze", table=sql.Identifier("zava_orders")))
+
     def _answer(self, query: sql.Composed) -> Any:
         return next(iter(self._one(query).values()))
 
@@ -775,25 +791,29 @@ class Run:
 
     # Checking -----------------------------------------------------------------
 
-    def _check(self, entry: Entry) -> int:
-        """Refuse the rows that cannot be loaded; return how many there are."""
+    def _check(self, entry: Entry) -> tuple[int, int]:
+        """Refuse bad rows; return how many rows there are, and how many are bad."""
         refused = self._check_keys(entry)
+        checks = checks_of(entry)
+        rows, has_faults = self._survey(entry, checks)
+        rows += refused
         bad: set[int] = set()
-        for query, column in checks_of(entry):
-            bad |= self._find(entry, query, column)
+        for check in checks:
+            if check.condition is None or has_faults:
+                bad |= self._find(entry, check.query, check.fallback)
         for query in kept_checks(entry):
             bad |= self._find(entry, query, None)
         refused += self._take_out_rows(entry, bad)
         for query in own_reference_checks(entry):
             while bad := self._find(entry, query, None):
                 refused += self._take_out_rows(entry, bad)
-        return refused + self._withhold(entry, entry.rows)
+        return rows, refused + self._withhold(entry, entry.rows)
 
     def _check_keys(self, entry: Entry) -> int:
         """Refuse rows that differ from another one of their key."""
         bad: set[int] = set()
         # A line that is known by its place shares its key with none.
-        if not entry.is_numbered and self._answer(
+        if not entry.numbers_lines and self._answer(
             named("import_has_double_keys", rows=entry.rows, keys=keys(entry))
         ):
             bad |= self._find(entry, key_check(entry), None)
@@ -819,6 +839,22 @@ class Run:
         self._note_groups(entry, rows, spoils=entry.is_about_orders or spoils)
         self.conn.execute(named("import_delete_rows", rows=entry.rows), rows)
         return len(bad)
+
+    def _survey(self, entry: Entry, checks: Sequence[Check]) -> tuple[int, bool]:
+        """Return how many rows there are, and whether a check of one row finds any."""
+        conditions = sql.SQL(" OR ").join(
+            sql.SQL("({})").format(check.condition)
+            for check in checks
+            if check.condition is not None
+        )
+        try:
+            with self.conn.transaction():
+                found = self._one(
+                    named("import_survey", rows=entry.rows, conditions=conditions)
+                )
+        except psycopg.DataError:
+            return self._answer(named("import_count", table=entry.rows)), True
+        return found["rows"], found["has_faults"]
 
     def _note_groups(
         self, entry: Entry, rows: dict[str, list[int]], *, spoils: bool
@@ -854,7 +890,10 @@ class Run:
         ]
 
     def _find(
-        self, entry: Entry, query: sql.Composed, fallback: tuple[str, Any] | None
+        self,
+        entry: Entry,
+        query: sql.Composed,
+        fallback: tuple[str, sql.Composable] | None,
     ) -> set[int]:
         """Note what a check finds; one that fails itself is made row by row."""
         limited = named("import_limited", query=query, most=sql.Literal(self._most + 1))
@@ -925,9 +964,12 @@ class Run:
 
     def _merge(self, entry: Entry, done: TableReport) -> None:
         table = sql.Identifier(entry.table)
+        # Lines that are numbered are in the order of their orders already.
+        order = sql.SQL("" if entry.numbers_lines else "ORDER BY zava_row")
         try:
             with self.conn.transaction():
                 if done.updated:
+                    self._park(entry)
                     assignments = listed(
                         sql.SQL("{0} = r.{0}").format(sql.Identifier(column))
                         for column in updated_columns(entry)
@@ -950,6 +992,7 @@ class Run:
                                 map(sql.Identifier, inserted_columns(entry))
                             ),
                             rows=entry.rows,
+                            order=order,
                         )
                     )
         except psycopg.errors.InsufficientPrivilege as exc:
@@ -962,6 +1005,26 @@ class Run:
             raise DatabaseError(
                 f"{entry.table} was not loaded: {exc.diag.message_primary}. {detail}"
             ) from exc
+
+    def _park(self, entry: Entry) -> None:
+        """Free the unique values that rows of the entry take over from each other."""
+        for columns, nulls_equal in uniques_of(entry):
+            # A reference says which rows share the value; the value is another column.
+            column = next(c for c in columns if c in entry.shape.columns)
+            is_required = entry.shape.columns[column].is_required
+            self.conn.execute(
+                named(
+                    "import_park",
+                    table=sql.Identifier(entry.table),
+                    column=sql.Identifier(column),
+                    parked=sql.SQL(
+                        "'zava ' || gen_random_uuid()" if is_required else "NULL"
+                    ),
+                    rows=entry.rows,
+                    same=columns_equal(entry, columns, nulls_equal=nulls_equal),
+                    match=keys_equal(entry, "t", "r"),
+                )
+            )
 
     # Reconciling --------------------------------------------------------------
 

@@ -51,7 +51,7 @@ OnFault = Callable[[Fault], None]
 
 @dataclass
 class Progress:
-    """How far a file was read: bytes of it, and rows below the header."""
+    """How far a file was read: bytes of it, and rows besides that of the names."""
 
     position: int = 0
     rows: int = 0

@@ -125,6 +125,7 @@ class ImportReport:
         replaced_days: None if none were to be replaced.
         missing_files: Patterns of optional files that were not there.
         unread_files: Files of the folder that nothing names.
+        empty_files: Names of files without a row, and without names of columns.
         lines: Lines that were read.
         seconds: How long it took.
     """
@@ -146,6 +147,7 @@ class ImportReport:
     replaced_days: ReplacedDays | None = None
     missing_files: list[str] = field(default_factory=list)
     unread_files: list[str] = field(default_factory=list)
+    empty_files: list[str] = field(default_factory=list)
     lines: int = 0
     seconds: float = 0.0
 

@@ -34,6 +34,7 @@ class Stage:
         files: The files, by their number.
         columns: Their columns.
         lines: How many rows were read.
+        empty_files: Names of files without a row, and without names of columns.
         version: Goes up when rows are taken out.
         unreadable: Rows that are not in the table, by their number.
         damaged: Rows that are in the table and have fields that are no text.
@@ -45,11 +46,21 @@ class Stage:
     files: dict[int, Path] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     lines: int = 0
+    empty_files: list[str] = field(default_factory=list)
     version: int = 0
     unreadable: dict[int, Fault] = field(default_factory=dict)
     damaged: dict[int, Fault] = field(default_factory=dict)
     has_more_faults: bool = False
     left_out: int = 0
+
+    def note(self, row: int, fault: Fault, most: int) -> None:
+        """Keep the fault of a row, unless there are so many already."""
+        if len(self.unreadable) + len(self.damaged) >= most:
+            self.has_more_faults = True
+        elif fault.is_damaged:
+            self.damaged[row] = fault
+        else:
+            self.unreadable[row] = fault
 
 
 OnRows = Callable[[int, int], None]
@@ -80,15 +91,12 @@ def fill_stage(
         base, progress = number << FILE_BITS, Progress()
 
         def on_fault(fault: Fault, base: int = base) -> None:
-            if len(stage.unreadable) + len(stage.damaged) >= most_faults:
-                stage.has_more_faults = True
-                return
-            kept = stage.damaged if fault.is_damaged else stage.unreadable
-            kept[base + fault.line] = fault
+            stage.note(base + fault.line, fault, most_faults)
 
         columns, rows = read_rows(path, form, on_fault, progress)
         if not columns:
-            continue  # an empty file
+            stage.empty_files.append(path.name)
+            continue
         if not stage.columns:
             _check_header(columns, form, path)
             _make(conn, form.name, columns)
@@ -115,6 +123,8 @@ def fill_stage(
                     block, size = [], 0
                     on_rows(progress.position, progress.rows)
             copy.write("".join(block))
+        if form.columns is not None and not progress.rows:
+            stage.empty_files.append(path.name)
         stage.lines += progress.rows
     if not stage.columns:
         # No row says what the columns are.

@@ -160,7 +160,6 @@ class Shape:
         columns: What a file can fill, by name.
         checks: Name and SQL of each CHECK constraint, with the columns it reads.
         uniques: Columns that no two rows share, and whether empty ones count as equal.
-        exclusions: SQL that is another one for each row, with the columns it reads.
         description: What the table holds, as the database says.
     """
 
@@ -170,7 +169,6 @@ class Shape:
     uniques: tuple[tuple[str, tuple[str, ...], bool], ...] = ()
     description: str = ""
     required: tuple[str, ...] = field(default=())
-    exclusions: tuple[tuple[str, frozenset[str]], ...] = ()
 
 
 def read_shapes(conn: psycopg.Connection[dict[str, Any]]) -> dict[str, Shape]:
@@ -237,11 +235,6 @@ def _shape(
             name
             for name, column in found.items()
             if column.is_required and column.default is None and name not in _FOLLOWING
-        ),
-        tuple(
-            (row["expression"], frozenset(row["columns"]))
-            for row in mine
-            if row["kind"] == "exclusion"
         ),
     )
 

@@ -68,12 +68,39 @@ def test_the_report_for_programs_and_the_exit_statuses(chain: Chain, run: Run) -
     }
     shown = run("import", chain.folder)
     assert "orders.csv:3: orders.total_amount: invalid input syntax" in shown.output
-    assert "nothing was loaded: 1 bad row; --reject FILE loads the rest" in shown.output
+    assert shown.output.endswith(
+        "nothing was loaded: 1 bad row and 1 row of the same orders or keys;"
+        " --reject FILE loads the rest\n"
+    )
     rejects = chain.folder.parent / "rejects.csv"
     loaded = run("import", chain.folder, "--json", "--reject", rejects)
     assert loaded.exit_code == 3
     assert json.loads(loaded.stdout)["tables"][6]["amount_in_database"] == "5.16"
     assert run("import", chain.folder, "--reject", rejects).exit_code == 3
+
+
+def test_a_file_without_a_byte_is_named_as_empty(chain: Chain, run: Run) -> None:
+    chain.write_all(stores="", customers="")
+    says = "empty, without a row or names of columns: customers.csv, stores.csv"
+    assert says in run("import", chain.folder, "--check").output
+    done = run("import", chain.folder)
+    assert says in done.output
+    # The stores of the orders are not known, and one bad row is no two.
+    assert (
+        "orders.csv:2: orders.store: stores has no such source_id: '1'" in done.output
+    )
+    chain.empty()
+    for path in chain.folder.iterdir():
+        path.write_bytes(b"")
+    done = run("import", chain.folder, "--json")
+    assert len(json.loads(done.stdout)["empty_files"]) == 9
+    assert (
+        "nothing has changed: the files have no lines"
+        in run("import", chain.folder).output
+    )
+    chain.write("stores.csv", "source_id,name\n1,\n")
+    done = run("import", chain.folder / "stores.csv")
+    assert "nothing was loaded: 1 bad row; --reject" in done.output
 
 
 def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> None:
@@ -92,7 +119,7 @@ def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> N
 def test_a_person_is_forgotten_by_the_command(chain: Chain, run: Run) -> None:
     chain.write_all()
     chain.load()
-    assert "; 1 orders stay" in run("forget-customer", "c1").output
+    assert "; 1 order stays" in run("forget-customer", "c1").output
     assert run("forget-customer", "c9").exit_code == 1
 
 
@@ -144,8 +171,7 @@ def test_bad_rows_are_counted_by_their_reason_and_nothing_is_said_to_be_loaded(
     ]
     assert len([line for line in shown if line.startswith("orders.csv")]) == 2
     assert shown[-1] == (
-        "nothing was loaded: 1,201 or more bad rows, more than --max-rejects 1,000"
-        " admits"
+        "nothing was loaded: 1,201 bad rows or more; --max-rejects admits 1,000"
     )
     report = json.loads(run("import", chain.folder, "--json").stdout)
     assert report["reject_groups"][1]["count"] == 1200
@@ -171,7 +197,7 @@ def test_a_check_finds_what_the_load_would_find_and_lets_nothing_stay(
     tried = run("import", chain.folder, "--check", *options)
     assert tried.exit_code == 1
     assert "replaced: 2 days of stores; deleted" in tried.output
-    assert "all but 1 bad row and 1 rows of the same orders or keys would be" in (
+    assert "all but 1 bad row and 1 row of the same orders or keys would be" in (
         tried.output
     )
     assert "rejects.csv" not in tried.output.split("nothing was loaded")[0]
