@@ -158,3 +158,28 @@ def test_two_entries_that_disagree_about_an_order_load_nothing_of_it(
         ("o1",),
         ("o3",),
     ]
+
+
+def test_rows_that_no_id_names_are_compared_by_what_identifies_them(
+    chain: Chain,
+) -> None:
+    chain.write("one.csv", "store,product,stock,chain,seen\n1,10,7,Shops,now\n")
+    chain.write("two.csv", "store,product,stock,chain,seen\n1,10,8,Stores,now\n")
+    parts = "".join(
+        f"""
+        [[tables.inventory]]
+        file = "{file}"
+        columns = {{ store = "store", product = "product", stock_level = "stock", counted_at = "now()" }}
+        [[tables.chain]]
+        file = "{file}"
+        columns = {{ name = "chain" }}
+        """
+        for file in ("one", "two")
+    )
+    report = chain.load(
+        mapping=f"[files.one]\n[files.two]\n{parts}", makes_placeholders=True
+    )
+    assert [(r.table, r.column, r.value, r.reason) for r in report.rejects] == [
+        ("chain", "only_row", "t", "differs from one.csv:2 of the same key in name"),
+        ("inventory", "store, product", "1, 10", "differs from one.csv:2 of the same key in stock_level"),
+    ]  # fmt: skip
