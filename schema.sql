@@ -712,11 +712,24 @@ CREATE TABLE IF NOT EXISTS retail.products (
     brand       varchar(200),
     unit        varchar(20)   NOT NULL DEFAULT 'piece' CONSTRAINT products_unit_not_blank CHECK (btrim(unit) <> ''),
     attributes  jsonb         NOT NULL DEFAULT '{}' CONSTRAINT products_attributes_object CHECK (jsonb_typeof(attributes) = 'object'),
+    -- A type that moves to another category takes its products with it.
     CONSTRAINT products_type_id_category_id_fkey FOREIGN KEY (type_id, category_id)
-        REFERENCES retail.product_types (type_id, category_id),
+        REFERENCES retail.product_types (type_id, category_id) ON UPDATE CASCADE,
     -- Without a category the foreign key above would look at nothing.
     CONSTRAINT products_type_has_category CHECK (type_id IS NULL OR category_id IS NOT NULL)
 );
+-- Of a database that an earlier version loaded.
+DO $$
+BEGIN
+    IF (SELECT confupdtype <> 'c' FROM pg_constraint
+        WHERE conrelid = 'retail.products'::regclass AND conname = 'products_type_id_category_id_fkey') THEN
+        ALTER TABLE retail.products
+            DROP CONSTRAINT products_type_id_category_id_fkey,
+            ADD CONSTRAINT products_type_id_category_id_fkey FOREIGN KEY (type_id, category_id)
+                REFERENCES retail.product_types (type_id, category_id) ON UPDATE CASCADE;
+    END IF;
+END
+$$;
 DO $$ BEGIN PERFORM pg_temp.make_source_id_key('products'); END $$;
 COMMENT ON TABLE retail.products IS 'What the chain sells, the same in every store';
 COMMENT ON COLUMN retail.products.product_id IS 'Key of the product';
@@ -1669,24 +1682,34 @@ BEGIN
     WHERE (store_id, day) IN (SELECT c.store_id, c.day FROM retail.changed_orders AS c);
     INSERT INTO retail.kept_daily_sales SELECT * FROM retail.changed_daily_sales ORDER BY 1, 2;
 
-    -- What is kept becomes what is kept and what the readers have to add to it: only what differs is written.
-    WITH net AS MATERIALIZED (
-        SELECT store_id, day, product_id, sum(units) AS units, sum(revenue) AS revenue, sum(discount) AS discount
-        FROM retail.product_sales_corrections
+    IF NOT EXISTS (SELECT FROM retail.kept_daily_product_sales) AND NOT EXISTS (SELECT FROM retail.kept_monthly_product_sales) THEN
+        -- The first refresh. Nothing can be in the way, so an insert that does not look for it takes half as long.
+        INSERT INTO retail.kept_daily_product_sales SELECT * FROM retail.changed_daily_product_sales ORDER BY 1, 2, 3;
+        INSERT INTO retail.kept_monthly_product_sales
+        SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
+        FROM retail.kept_daily_product_sales
         GROUP BY 1, 2, 3
-        HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
-    ), daily AS (
-        INSERT INTO retail.kept_daily_product_sales AS k SELECT * FROM net ORDER BY 1, 2, 3
-        ON CONFLICT (store_id, day, product_id) DO UPDATE
-        SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
-    )
-    INSERT INTO retail.kept_monthly_product_sales AS k
-    SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
-    FROM net
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3
-    ON CONFLICT (store_id, month, product_id) DO UPDATE
-    SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount;
+        ORDER BY 1, 2, 3;
+    ELSE
+        -- What is kept becomes what is kept and what the readers have to add to it: only what differs is written.
+        WITH net AS MATERIALIZED (
+            SELECT store_id, day, product_id, sum(units) AS units, sum(revenue) AS revenue, sum(discount) AS discount
+            FROM retail.product_sales_corrections
+            GROUP BY 1, 2, 3
+            HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+        ), daily AS (
+            INSERT INTO retail.kept_daily_product_sales AS k SELECT * FROM net ORDER BY 1, 2, 3
+            ON CONFLICT (store_id, day, product_id) DO UPDATE
+            SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
+        )
+        INSERT INTO retail.kept_monthly_product_sales AS k
+        SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
+        FROM net
+        GROUP BY 1, 2, 3
+        ORDER BY 1, 2, 3
+        ON CONFLICT (store_id, month, product_id) DO UPDATE
+        SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount;
+    END IF;
     DELETE FROM retail.kept_daily_product_sales
     WHERE (units, revenue, discount) = (0, 0, 0) AND (store_id, day) IN (SELECT c.store_id, c.day FROM retail.changed_orders AS c);
     DELETE FROM retail.kept_monthly_product_sales
@@ -1722,6 +1745,11 @@ BEGIN
 
     DELETE FROM retail.changed_orders;
     PERFORM retail.note_refresh('totals');
+    -- Without statistics the planner takes what was just kept for a few rows.
+    IF days > 1000 THEN
+        ANALYZE retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales, retail.kept_customers,
+            retail.kept_visits;
+    END IF;
     RETURN days;
 END
 $$;
@@ -1737,26 +1765,37 @@ BEGIN
     DELETE FROM retail.kept_visits WHERE customers = 0;
 
     DELETE FROM retail.product_pairs;
-    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
-    SELECT b.store_id, b.product_id, b.other_product_id, count(*)
-    FROM (
-        -- unnest() in the target list costs a third of what it does in FROM.
-        SELECT b.store_id, b.customer_id, b.product_id, unnest(b.products) AS other_product_id
+    WITH sold AS MATERIALIZED (
+        -- Of anonymous sales each is a customer's of its own.
+        SELECT DISTINCT o.store_id, o.order_id, coalesce(o.customer_id, o.order_id) AS customer_id, i.product_id
+        FROM retail.orders AS o
+        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+        WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
+    ), own AS MATERIALIZED (
+        SELECT s.store_id, s.product_id, count(*) AS orders, count(DISTINCT s.customer_id) AS customers
+        FROM sold AS s
+        GROUP BY 1, 2
+    ), baskets AS (
+        -- What sells too seldom by itself is in no pair that is kept: of a real chain's pairs these are 19 of 20.
+        SELECT s.store_id, s.customer_id, array_agg(s.product_id ORDER BY s.product_id) AS products
+        FROM sold AS s
+        JOIN own AS p ON p.store_id = s.store_id AND p.product_id = s.product_id AND p.orders >= 5 AND p.customers >= 3
+        GROUP BY s.store_id, s.customer_id, s.order_id
+    ), pairs AS MATERIALIZED (
+        SELECT b.store_id, b.product_id, b.other_product_id, count(*) AS orders
         FROM (
-            SELECT b.store_id, b.customer_id, b.products, unnest(b.products) AS product_id
-            FROM (
-                -- Of anonymous sales each is a customer's of its own.
-                SELECT o.store_id, coalesce(o.customer_id, o.order_id) AS customer_id, array_agg(DISTINCT i.product_id) AS products
-                FROM retail.orders AS o
-                JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
-                WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
-                GROUP BY o.store_id, o.customer_id, o.order_id
-            ) AS b
+            -- unnest() in the target list costs a third of what it does in FROM.
+            SELECT b.store_id, b.customer_id, b.products[n] AS product_id, unnest(b.products[n + 1:]) AS other_product_id
+            FROM (SELECT b.*, generate_subscripts(b.products, 1) AS n FROM baskets AS b) AS b
         ) AS b
-    ) AS b
-    GROUP BY 1, 2, 3
-    -- Two customers who buy the same each week are no rule for a third.
-    HAVING b.product_id = b.other_product_id OR count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
+        GROUP BY 1, 2, 3
+        -- Two customers who buy the same each week are no rule for a third.
+        HAVING count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
+    )
+    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
+    SELECT p.store_id, p.product_id, p.product_id, p.orders FROM own AS p
+    UNION ALL SELECT p.store_id, p.product_id, p.other_product_id, p.orders FROM pairs AS p
+    UNION ALL SELECT p.store_id, p.other_product_id, p.product_id, p.orders FROM pairs AS p
     ORDER BY 1, 2, 3;
 
     -- Segments of each store, and of the chain, whose customers are those of all stores, each once.
@@ -1783,44 +1822,48 @@ BEGIN
                    CASE WHEN b.last_day <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments
         FROM chain_buyers AS b
     ), members AS MATERIALIZED (
-        SELECT b.store_id, b.customer_id, array_remove(ARRAY[
-                   CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
-                   CASE WHEN b.orders >= 8 THEN 'frequent' END,
-                   CASE WHEN b.spends_most THEN 'big_spender' END,
-                   CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
-               c.segments AS chain_segments
-        FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
-    ), bought AS (
-        SELECT DISTINCT m.store_id, m.segments, m.chain_segments, o.order_id, i.product_id
+        -- Whoever is in the same segments of a store and of the chain is in one group.
+        SELECT m.*, dense_rank() OVER (ORDER BY m.store_id, m.segments, m.chain_segments) AS group_number
+        FROM (
+            SELECT b.store_id, b.customer_id, array_remove(ARRAY[
+                       CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
+                       CASE WHEN b.orders >= 8 THEN 'frequent' END,
+                       CASE WHEN b.spends_most THEN 'big_spender' END,
+                       CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
+                   c.segments AS chain_segments
+            FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
+        ) AS m
+    ), groups AS MATERIALIZED (
+        SELECT m.group_number, m.store_id, m.segments, m.chain_segments, count(*) AS customers FROM members AS m GROUP BY 1, 2, 3, 4
+    ), sold AS MATERIALIZED (
+        SELECT m.group_number, i.product_id, count(DISTINCT o.order_id) AS orders
         FROM members AS m
         JOIN retail.orders AS o ON o.customer_id = m.customer_id AND o.store_id = m.store_id AND o.sold_on IS NOT NULL AND NOT o.is_return
         JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id AND i.line_kind = 'sale'
         WHERE cardinality(m.segments || m.chain_segments) > 0
-    ), sold AS MATERIALIZED (
-        SELECT store_id, segments, chain_segments, product_id, count(*) AS orders FROM bought GROUP BY 1, 2, 3, 4
-    ), counted AS (
-        SELECT store_id, segments, product_id, orders FROM sold
-        UNION ALL
-        SELECT store_id, segments, NULL, count(*) FROM members GROUP BY 1, 2
+        GROUP BY 1, 2
     ), of_the_chain AS (
         INSERT INTO retail.chain_segment_products (segment, product_id, orders)
-        SELECT segment, c.product_id, sum(c.orders)
-        FROM (SELECT chain_segments AS segments, product_id, orders FROM sold
-              UNION ALL SELECT segments, NULL, count(*) FROM chain_members GROUP BY 1
+        SELECT c.segment, c.product_id, sum(c.orders)
+        FROM (SELECT segment, s.product_id, s.orders
+              FROM sold AS s JOIN groups AS g ON g.group_number = s.group_number CROSS JOIN LATERAL unnest(g.chain_segments) AS segment
+              UNION ALL SELECT segment, NULL, 1 FROM chain_members AS m CROSS JOIN LATERAL unnest(m.segments) AS segment
               -- So that a segment without customers is known to have none.
-              UNION ALL SELECT ARRAY['new', 'frequent', 'big_spender', 'lapsed'], NULL, 0
+              UNION ALL SELECT segment, NULL, 0 FROM unnest(ARRAY['new', 'frequent', 'big_spender', 'lapsed']) AS segment
               -- A product's pair with itself counts the orders that hold it.
-              UNION ALL SELECT ARRAY['all'], p.product_id, p.orders
-              FROM retail.product_pairs AS p WHERE p.product_id = p.other_product_id) AS c
-        CROSS JOIN LATERAL unnest(c.segments) AS segment
+              UNION ALL SELECT 'all', p.product_id, p.orders FROM retail.product_pairs AS p WHERE p.product_id = p.other_product_id) AS c
         GROUP BY 1, 2
+        ORDER BY 1, 2
     )
     INSERT INTO retail.segment_products (store_id, segment, product_id, orders)
-    SELECT c.store_id, segment, c.product_id, sum(c.orders)
-    FROM counted AS c CROSS JOIN LATERAL unnest(c.segments) AS segment
+    SELECT c.store_id, c.segment, c.product_id, sum(c.orders)
+    FROM (SELECT g.store_id, segment, s.product_id, s.orders
+          FROM sold AS s JOIN groups AS g ON g.group_number = s.group_number CROSS JOIN LATERAL unnest(g.segments) AS segment
+          UNION ALL SELECT g.store_id, segment, NULL, g.customers FROM groups AS g CROSS JOIN LATERAL unnest(g.segments) AS segment
+          UNION ALL SELECT d.store_id, 'all', NULL, d.orders FROM retail.kept_daily_sales AS d) AS c
     GROUP BY 1, 2, 3
-    UNION ALL
-    SELECT d.store_id, 'all', NULL, sum(d.orders) FROM retail.kept_daily_sales AS d GROUP BY 1;
+    ORDER BY 1, 2, 3;
+    ANALYZE retail.product_pairs, retail.segment_products, retail.chain_segment_products;
     PERFORM retail.note_refresh('recommendations');
 END
 $$;
@@ -1839,16 +1882,8 @@ END
 $$;
 COMMENT ON FUNCTION retail.analyze_loaded_tables() IS 'Gathers statistics of the tables that an import fills';
 
-CREATE OR REPLACE FUNCTION retail.analyze_totals() RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    ANALYZE retail.changed_orders, retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales,
-        retail.kept_customers, retail.kept_visits, retail.product_pairs, retail.segment_products, retail.chain_segment_products;
-END
-$$;
-COMMENT ON FUNCTION retail.analyze_totals() IS 'Gathers statistics of what a refresh keeps';
+-- Of a database that an earlier version loaded: a refresh gathers the statistics itself.
+DROP FUNCTION IF EXISTS retail.analyze_totals();
 
 
 -- Product search -------------------------------------------------------------
@@ -2575,7 +2610,7 @@ GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.count_customers(uu
     retail.local_day(timestamptz, text, time),
     retail.current_business_day(uuid), retail.categories_below(uuid) TO store_managers, regional_managers;
 GRANT EXECUTE ON FUNCTION retail.refresh_sales_totals(), retail.refresh_recommendations(), retail.analyze_loaded_tables(),
-    retail.analyze_totals(), retail.default_time_zone() TO zava_loader;
+    retail.default_time_zone() TO zava_loader;
 
 -- The totals: which statement on which table marks what. A trigger with transition
 -- tables serves one kind of statement only.

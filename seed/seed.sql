@@ -954,12 +954,9 @@ SET LOCAL ROLE zava_owner;
 DO $$
 BEGIN
     PERFORM retail.refresh_sales_totals();
-    -- Without statistics the planner takes what was just kept for a few rows.
-    PERFORM retail.analyze_totals();
     PERFORM retail.refresh_recommendations();
 END
 $$;
-ANALYZE retail.product_pairs, retail.segment_products, retail.chain_segment_products;
 COMMIT;
 
 \echo zava: done

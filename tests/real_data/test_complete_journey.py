@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -72,33 +73,48 @@ def largest(sales: Any) -> list[int]:
 
 
 @pytest.fixture(scope="session")
-def loaded(
-    cluster: EmbeddedServer,
-    run_psql: RunPsql,
-    example: Any,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[ImportReport, psycopg.Connection]]:
-    """The report of the import, and a superuser's connection to its database."""
-    folder: Path = tmp_path_factory.mktemp("journey")
+def files(example: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the package's own tables."""
+    folder = tmp_path_factory.mktemp("journey")
     example.write_files(folder)
+    return folder
+
+
+@contextmanager
+def made_database(
+    cluster: EmbeddedServer, run_psql: RunPsql, name: str
+) -> Iterator[str]:
+    """Make a database with the schema alone, and remove it in the end."""
     home = cluster.conninfo(dbname="postgres", user="postgres")
     with psycopg.connect(home, autocommit=True) as conn:
-        conn.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0 ENCODING 'UTF8'")
-    conninfo = cluster.conninfo(dbname=DATABASE, user="postgres")
+        conn.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    conninfo = cluster.conninfo(dbname=name, user="postgres")
     options = ("-q", "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
     assert run_psql(conninfo, *options).returncode == 0
-    plan = make_plan(
-        (folder,), read_mapping(EXAMPLE / "mapping.toml"), is_default=False
-    )
-    loader = DatabaseLoader(conninfo)
+    yield conninfo
+    with psycopg.connect(home, autocommit=True) as conn:
+        conn.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def load(loader: DatabaseLoader, *paths: Path) -> ImportReport:
+    """Import files by the example's mapping, and refresh the totals."""
+    plan = make_plan(paths, read_mapping(EXAMPLE / "mapping.toml"), is_default=False)
     report = import_files(
         loader, plan, Options(makes_placeholders=True), lambda *_: None
     )
     refresh_totals(loader, lambda *_: None)
-    with psycopg.connect(conninfo, autocommit=True) as conn:
-        yield report, conn
-    with psycopg.connect(home, autocommit=True) as conn:
-        conn.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+    return report
+
+
+@pytest.fixture(scope="session")
+def loaded(
+    cluster: EmbeddedServer, run_psql: RunPsql, files: Path
+) -> Iterator[tuple[ImportReport, psycopg.Connection]]:
+    """The report of the import, and a superuser's connection to its database."""
+    with made_database(cluster, run_psql, DATABASE) as conninfo:
+        report = load(DatabaseLoader(conninfo), files)
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            yield report, conn
 
 
 def figures(conn: psycopg.Connection, query: str) -> Figures:
@@ -307,3 +323,68 @@ def test_the_answers_that_were_wrong_are_right(loaded: Any, sales: Any) -> None:
         ("busiest hour of store 367",): "17",
     }
     compare(found, expected, 6)
+
+
+TABLES = (
+    *("chain", "stores", "categories", "product_types", "products", "customers"),
+    *("orders", "order_items", "regional_managers", "regional_manager_stores"),
+    *("kept_daily_sales", "kept_daily_product_sales", "kept_monthly_product_sales"),
+    *("kept_customers", "kept_visits", "product_pairs", "segment_products"),
+    *("chain_segment_products", "product_search_words"),
+)
+
+
+def contents(conn: psycopg.Connection) -> Figures:
+    """Return the rows of each table, as their number and a sum of their hashes."""
+    found: Figures = {}
+    for table in TABLES:
+        row = conn.execute(
+            f"""
+            SELECT count(*), sum(hashtextextended(r.facts::text, 0))
+            FROM (
+                SELECT to_jsonb(t) - '{{created_at,updated_at,last_updated,store_ids}}'::text[]
+                    || jsonb_build_object('stores', (
+                        SELECT jsonb_agg(s ORDER BY s) FROM jsonb_array_elements(to_jsonb(t) -> 'store_ids') AS s
+                    )) AS facts
+                FROM retail.{table} AS t
+            ) AS r
+            """.encode()
+        ).fetchone()
+        assert row is not None
+        found[(table,)] = row
+    return found
+
+
+def test_the_year_day_by_day_ends_like_the_year_at_once(
+    loaded: Any,
+    sales: Any,
+    files: Path,
+    cluster: EmbeddedServer,
+    run_psql: RunPsql,
+    tmp_path: Path,
+) -> None:
+    with (files / "transactions.csv").open(encoding="utf-8", newline="") as file:
+        header, *lines = file.readlines()
+    # A basket is in the file of the day on which it began.
+    day_of = dict(sales.groupby("basket_id").day.min().items())
+    days: dict[Any, list[str]] = {}
+    for line in lines:
+        days.setdefault(day_of[int(line.split(",")[2])], []).append(line)
+    with made_database(cluster, run_psql, f"{DATABASE}_days") as conninfo:
+        loader = DatabaseLoader(conninfo)
+        others = [files / "products.csv"]
+        for number, day in enumerate(sorted(days), 1):
+            path = tmp_path / "transactions.csv"
+            path.write_text(header + "".join(days[day]), encoding="utf-8")
+            # The stores that the managers see have to be there.
+            more = [files / "managers.csv"] if number == len(days) else []
+            report = load(loader, path, *others, *more)
+            assert report.status == "loaded"
+            assert report.wrong_totals == 0
+            others = []
+        assert number >= 364
+        # Once a day in earnest; here a year takes minutes.
+        for target in (loader, DatabaseLoader(loaded[1].info.dsn)):
+            refresh_totals(target, lambda *_: None, recommendations=True)
+        with psycopg.connect(conninfo) as conn:
+            compare(contents(conn), contents(loaded[1]), len(TABLES))

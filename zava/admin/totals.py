@@ -12,9 +12,6 @@ from zava.admin.psql import OnStep
 from zava.data.statements import statement
 from zava.errors import DatabaseError
 
-# So many days of stores change the tables enough for new statistics.
-_MANY_DAYS = 1000
-
 
 @dataclass(frozen=True)
 class RefreshSummary:
@@ -76,8 +73,4 @@ def refresh_totals(
             on_step(2, steps, "products bought together")
             conn.execute(statement("refresh_recommendations"))
         conn.execute(statement("commit_refresh"))
-        if due["days"] > _MANY_DAYS:
-            with conn.transaction():
-                become_loader(conn, role)
-                conn.execute(statement("analyze_totals"))
     return RefreshSummary(due["days"], counts_again, time.monotonic() - started)

@@ -33,7 +33,3 @@ SELECT retail.refresh_recommendations()
 -- name: commit_refresh
 -- Everything of the refresh at once.
 COMMIT
-
--- name: analyze_totals
--- The planner has to know of a first refresh.
-SELECT retail.analyze_totals()

@@ -23,6 +23,11 @@ _WIDTH_OF_A_FILE = 10_000
 _LAST_COLUMN = 30
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 row, 2,000 rows."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Print rows of text under their headings; nothing of them is left out.
 
@@ -40,7 +45,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     least = sum(width + 1 for width in widths[:-1]) + min(widths[-1], _LAST_COLUMN)
     terminal = Console().width if Console().file.isatty() else _WIDTH_OF_A_FILE
     console = Console(width=max(terminal, least), highlight=False, markup=False)
-    console.print(table, soft_wrap=False, crop=False, overflow="ignore")
+    with console.capture() as printed:
+        console.print(table, soft_wrap=False, crop=False, overflow="ignore")
+    for line in printed.get().splitlines():
+        console.file.write(f"{line.rstrip()}\n")
 
 
 @contextmanager

@@ -31,8 +31,12 @@ def forget_customer(key: str, admin_url: str | None) -> None:
     """
     from zava.admin.customers import forget_customer as forget
     from zava.admin.database import open_loader
+    from zava.cli.console import counted
 
     with open_loader(Settings.load(admin_url=admin_url)) as (loader, _):
         done = forget(loader, key)
     before = " before already" if done.was_forgotten else ""
-    click.echo(f"forgotten{before}: {done.customer_id}; {done.orders:,} orders stay")
+    orders = (
+        f"{counted(done.orders, 'order')} {'stays' if done.orders == 1 else 'stay'}"
+    )
+    click.echo(f"forgotten{before}: {done.customer_id}; {orders}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -23,11 +23,17 @@ from zava.settings import Settings
 
 if TYPE_CHECKING:
     from zava.admin.importing.explaining import EntryExplained
+    from zava.admin.importing.importer import Options
     from zava.admin.importing.mapping import Plan
-    from zava.admin.importing.report import ImportReport, Reject, TableReport
+    from zava.admin.importing.report import (
+        ImportReport,
+        Reject,
+        ReplacedDays,
+        TableReport,
+    )
     from zava.admin.loading import DatabaseLoader
 
-_SHOWN_REJECTS = 20
+_SHOWN_GROUPS = 20
 _LONGEST_VALUE = 60
 
 
@@ -104,14 +110,20 @@ class Days(click.types.StringParamType):
     "--replace-days",
     type=Days(),
     metavar="FROM..TO",
-    help="Delete the orders of these business days that the files do not have, in the"
-    " stores that the files have.",
+    help="On these business days, delete the orders that the files do not have. Only"
+    " days of stores count of which the files have an order.",
+)
+@click.option(
+    "--replace-empty-days",
+    is_flag=True,
+    help="With --replace-days: also delete the orders of days of which the files have"
+    " none, in the stores of which they have one.",
 )
 @click.option(
     "--check",
     "only_checks",
     is_flag=True,
-    help="Explain the mapping and show the first rows; load nothing.",
+    help="Explain the mapping, show the first rows, try the load and undo it.",
 )
 @click.option(
     "--template",
@@ -129,6 +141,7 @@ def import_(
     max_rejects: int,
     unknown: str,
     replace_days: tuple[date, date] | None,
+    replace_empty_days: bool,
     only_checks: bool,
     template: Path | None,
     as_json: bool,
@@ -138,7 +151,9 @@ def import_(
     New rows are inserted, changed ones updated, and nothing is deleted. The same files
     twice change nothing. All is loaded in one transaction; readers do not wait.
 
-    Exit status 0; 1 if nothing was loaded; 2 if all but bad rows was loaded.
+    Exit status: 0 loaded, or nothing was new; 1 nothing loaded; 2 wrong command line,
+    nothing loaded; 3 loaded but for the rows in the reject file; 130 ended by Ctrl-C,
+    nothing loaded. With --check: 0 if all would be loaded, 1 if not.
 
     \b
     Examples:
@@ -158,24 +173,38 @@ def import_(
             raise click.UsageError("--template writes files: name none to load")
         _write_template(settings, template)
         return
-    plan = _plan(paths, mapping_file)
+    if replace_empty_days and replace_days is None:
+        raise click.UsageError("--replace-empty-days needs --replace-days FROM..TO")
+    plan = _plan(paths, mapping_file, reject_file)
+    options = Options(
+        reject_file,
+        max_rejects,
+        unknown == "placeholder",
+        replace_days,
+        replace_empty_days,
+    )
     if only_checks:
-        sys.exit(_explain(settings, plan, as_json=as_json))
-    options = Options(reject_file, max_rejects, unknown == "placeholder", replace_days)
+        sys.exit(_explain(settings, plan, options, as_json=as_json))
     with open_loader(settings) as (loader, _):
-        with row_bar("importing") as on_progress:
-            report = import_files(loader, plan, options, on_progress)
+        try:
+            with row_bar("importing") as on_progress:
+                report = import_files(loader, plan, options, on_progress)
+        except KeyboardInterrupt as exc:
+            click.echo(f"zava: ended before it was done: {exc}", err=True)
+            sys.exit(130)
         if report.status != "nothing_loaded" and report.has_changed_anything:
             _finish(settings, loader, report, is_quiet=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(), indent=2))
     else:
-        _print(report, reject_file)
+        _print(report, options)
     sys.exit(report.exit_status)
 
 
-def _plan(paths: tuple[Path, ...], mapping_file: Path | None) -> Plan:
-    """Find the files and the mapping."""
+def _plan(
+    paths: tuple[Path, ...], mapping_file: Path | None, reject_file: Path | None
+) -> Plan:
+    """Find the files and the mapping; rejects of an earlier import are none of them."""
     from zava.admin.importing.mapping import (
         MAPPING_FILE,
         default_mapping,
@@ -190,7 +219,11 @@ def _plan(paths: tuple[Path, ...], mapping_file: Path | None) -> Plan:
             (p / MAPPING_FILE for p in paths if (p / MAPPING_FILE).is_file()), None
         )
     mapping = read_mapping(mapping_file) if mapping_file else default_mapping()
-    return make_plan(paths, mapping, is_default=mapping_file is None)
+    plan = make_plan(paths, mapping, is_default=mapping_file is None)
+    if reject_file is None:
+        return plan
+    unread = (name for name in plan.unread if name.split(";")[0] != reject_file.name)
+    return replace(plan, unread=tuple(unread))
 
 
 def _write_template(settings: Settings, folder: Path) -> None:
@@ -202,8 +235,8 @@ def _write_template(settings: Settings, folder: Path) -> None:
     click.echo(f"{len(paths)} files in {folder}; {PAGE} explains each column")
 
 
-def _explain(settings: Settings, plan: Plan, *, as_json: bool) -> bool:
-    """Print what a mapping would do; return whether something is in the way."""
+def _explain(settings: Settings, plan: Plan, options: Options, *, as_json: bool) -> int:
+    """Print what a mapping would do; return the exit status."""
     from zava.admin.database import open_loader
     from zava.admin.importing.explaining import explain_mapping
     from zava.cli.console import row_bar
@@ -212,21 +245,31 @@ def _explain(settings: Settings, plan: Plan, *, as_json: bool) -> bool:
         open_loader(settings) as (loader, _),
         row_bar("checking") as on_progress,
     ):
-        found = explain_mapping(loader, plan, on_progress)
+        found = explain_mapping(loader, plan, on_progress, options)
     if as_json:
-        click.echo(json.dumps(asdict(found), indent=2))
-    else:
-        for entry in found.entries:
-            _print_entry(entry)
-        _print_rejects(found.rejects, is_cut=False)
-        click.echo(f"nothing was loaded: {len(found.rejects):,} lines at fault so far")
-    return bool(found.rejects) or any(entry.missing for entry in found.entries)
+        click.echo(json.dumps(found.as_json(), indent=2))
+        return found.report.exit_status
+    for entry in found.entries:
+        _print_entry(entry)
+    for files in found.files:
+        if files.unused:
+            names = (
+                f"{escape(name)} (near to {near})" if near else escape(name)
+                for name, near in files.unused
+            )
+            click.echo(
+                f"columns of {_listed(files.files)} that nothing uses:"
+                f" {', '.join(names)}"
+            )
+    _print(found.report, options)
+    return found.report.exit_status
 
 
 def _print_entry(entry: EntryExplained) -> None:
-    from zava.cli.console import print_table
+    from zava.cli.console import counted, print_table
 
-    click.echo(f"{entry.table} from {', '.join(entry.files)}, {entry.lines:,} lines")
+    lines = counted(entry.lines, "line")
+    click.echo(f"{entry.table} from {_listed(entry.files)}, {lines}")
     values = [
         [_short(row.get(column.name) or "") for row in entry.first_rows]
         for column in entry.columns
@@ -249,18 +292,26 @@ def _print_entry(entry: EntryExplained) -> None:
         click.echo(f"missing, and needed for new rows: {', '.join(entry.missing)}")
     if entry.unfilled:
         click.echo(f"not filled: {', '.join(entry.unfilled)}")
-    if entry.unused:
-        names = (
-            f"{name} (near to {near})" if near else name for name, near in entry.unused
-        )
-        click.echo(f"columns of the file that nothing uses: {', '.join(names)}")
     click.echo()
 
 
 def _finish(
     settings: Settings, loader: DatabaseLoader, report: ImportReport, *, is_quiet: bool
 ) -> None:
-    """Do what may fail without the load being lost."""
+    """Do what may fail, or be ended, without the load being lost."""
+    try:
+        _refresh_and_embed(settings, loader, report, is_quiet=is_quiet)
+    except KeyboardInterrupt:
+        click.echo(
+            "zava: the load stands, but what follows it was ended: `zava refresh` and"
+            " `zava embed` go on where this stopped",
+            err=True,
+        )
+
+
+def _refresh_and_embed(
+    settings: Settings, loader: DatabaseLoader, report: ImportReport, *, is_quiet: bool
+) -> None:
     from zava.admin.importing.finishing import analyze_tables
     from zava.admin.importing.importer import needs_statistics
 
@@ -291,15 +342,21 @@ def _finish(
         )
 
 
-def _print(report: ImportReport, reject_file: Path | None) -> None:
+def _print(report: ImportReport, options: Options) -> None:
     from zava.cli.console import print_table
 
+    is_loaded = report.status != "nothing_loaded"
+    would = "" if is_loaded else "would be "
     print_table(
-        ("table", "files", "read", "rows", "new", "changed", "same", "refused"),
+        (
+            *("table", "files", "read", "rows"),
+            *(f"{would}{outcome}" for outcome in ("new", "changed")),
+            *("same", "refused"),
+        ),
         [
             (
                 t.table,
-                _files(t),
+                _listed(t.files),
                 *(
                     f"{n:,}"
                     for n in (t.read, t.rows, t.inserted, t.updated, t.unchanged)
@@ -309,30 +366,55 @@ def _print(report: ImportReport, reject_file: Path | None) -> None:
             for t in report.tables
         ],
     )
-    for line in _facts(report):
+    for line in _facts(report, is_loaded=is_loaded):
         click.echo(line)
-    shown = () if report.status == "loaded_with_rejects" else report.rejects
-    _print_rejects(shown, is_cut=report.is_cut)
-    click.echo(_verdict(report, reject_file))
+    if report.status != "loaded_with_rejects":
+        _print_rejects(report)
+    for obstacle in report.obstacles:
+        click.echo(f"in the way: {obstacle}")
+    click.echo(_verdict(report, options))
 
 
-def _print_rejects(shown: Sequence[Reject], *, is_cut: bool) -> None:
-    for r in shown[:_SHOWN_REJECTS]:
-        place = ".".join(filter(None, (r.table, r.column)))
-        value = f" {_short(r.value)!r}" if r.value else ""
-        click.echo(
-            f"{r.file}:{r.line}: {place + ': ' if place else ''}"
-            f"{escape(r.reason)}{':' if value else ''}{value}"
+def _print_rejects(report: ImportReport) -> None:
+    """Print how many rejects there are of each reason, and some of them."""
+    from zava.cli.console import print_table
+
+    groups = sorted(report.reject_groups, key=lambda group: -group.count)
+    if any(group.count > len(group.examples) for group in groups):
+        more = " or more" if report.is_cut else ""
+        print_table(
+            ("bad rows", "column", "reason"),
+            [
+                (
+                    f"{group.count:,}{more}",
+                    ".".join(filter(None, (group.table, group.column))),
+                    escape(group.reason),
+                )
+                for group in groups[:_SHOWN_GROUPS]
+            ],
         )
-    if len(shown) > _SHOWN_REJECTS:
-        more = "or more " if is_cut else ""
-        click.echo(f"… {len(shown) - _SHOWN_REJECTS:,} {more}bad rows besides")
+    for group in groups[:_SHOWN_GROUPS]:
+        for reject in group.examples:
+            click.echo(_reject(reject))
+    if len(groups) > _SHOWN_GROUPS:
+        click.echo(f"… {len(groups) - _SHOWN_GROUPS:,} more reasons")
 
 
-def _files(table: TableReport) -> str:
-    if len(table.files) > 1:
-        return f"{table.files[0]} and {len(table.files) - 1} more"
-    return "".join(table.files)
+def _reject(reject: Reject) -> str:
+    place = ".".join(filter(None, (reject.table, reject.column)))
+    # Many reasons quote the value.
+    is_told = not reject.value or reject.value in reject.reason
+    value = "" if is_told else f": {_short(reject.value)!r}"
+    return (
+        f"{reject.file}:{reject.line}: {place + ': ' if place else ''}"
+        f"{escape(reject.reason)}{value}"
+    )
+
+
+def _listed(files: Sequence[str]) -> str:
+    if len(files) > 1:
+        return f"{files[0]} and {len(files) - 1} more"
+    return "".join(files)
 
 
 def _short(value: str) -> str:
@@ -340,27 +422,25 @@ def _short(value: str) -> str:
     return text if len(text) <= _LONGEST_VALUE else text[: _LONGEST_VALUE - 1] + "…"
 
 
-def _facts(report: ImportReport) -> Iterator[str]:
+def _facts(report: ImportReport, *, is_loaded: bool) -> Iterator[str]:
     """Yield the lines that compare the files with the database."""
+    from zava.cli.console import counted
+
     for t in report.tables:
         if t.placeholders:
             named = ", ".join(t.placeholders[:3])
             yield (
-                f"{t.table}: {len(t.placeholders):,} placeholders for what nobody"
-                f" knows, for example {named}"
+                f"{t.table}: {counted(len(t.placeholders), 'placeholder')} for what"
+                f" nobody knows, for example {named}"
             )
-        if t.deleted:
-            yield f"{t.table}: {t.deleted:,} deleted, which the files do not have"
-        if t.amount_in_files is not None and t.amount_in_database is not None:
-            gap: Decimal = t.amount_in_files - t.amount_in_database
-            yield (
-                f"{t.table}: total_amount {t.amount_in_files:,} in the files,"
-                f" {t.amount_in_database:,} in the database"
-                + (f", {gap:,} refused" if gap else "")
-            )
+        if t.amount_in_files is not None and t.amount_loaded is not None:
+            yield _amounts(t, is_loaded=is_loaded)
+    if report.replaced_days is not None:
+        yield from _replaced(report, report.replaced_days)
     if report.first_day is not None:
         yield f"business days: {report.first_day} to {report.last_day}"
-        if report.silent_stores:
+        # Files of some stores say nothing about the others.
+        if report.silent_stores and len(report.silent_stores) <= report.stores:
             named = ", ".join(map(escape, report.silent_stores[:5]))
             yield (
                 f"stores without a sale on these days: {len(report.silent_stores):,}"
@@ -372,19 +452,93 @@ def _facts(report: ImportReport) -> Iterator[str]:
                 f"orders whose total differs from their lines:"
                 f" {report.wrong_totals:,} ({named})"
             )
+    yield from _absences(report)
+
+
+def _absences(report: ImportReport) -> Iterator[str]:
+    """Yield which files fed nothing."""
     if report.missing_files:
         yield f"not delivered: {', '.join(report.missing_files)}"
+    if report.unread_files:
+        names = ", ".join(map(escape, report.unread_files))
+        yield f"not read, because nothing names them: {names}"
+    if report.empty_files:
+        names = ", ".join(map(escape, report.empty_files))
+        yield f"empty, without a row or names of columns: {names}"
 
 
-def _verdict(report: ImportReport, reject_file: Path | None) -> str:
-    count = f"{len(report.rejects):,}{' or more' if report.is_cut else ''}"
+def _amounts(table: TableReport, *, is_loaded: bool) -> str:
+    from zava.cli.console import counted
+
+    assert table.amount_in_files is not None  # noqa: S101 - both are there
+    assert table.amount_loaded is not None  # noqa: S101
+    gap: Decimal = table.amount_in_files - table.amount_loaded
+    where = "in the database" if is_loaded else "could be loaded"
+    without = ""
+    if table.left_out:
+        without = f", without {counted(table.left_out, 'line')} at fault"
+    return (
+        f"{table.table}: total_amount {table.amount_in_files:,} in the files{without};"
+        f" {table.amount_loaded:,} {where}" + (f"; {gap:,} refused" if gap else "")
+    )
+
+
+def _replaced(report: ImportReport, days: ReplacedDays) -> Iterator[str]:
+    """Yield what became of the days that were to be replaced."""
+    from zava.cli.console import counted
+
+    orders = sum(t.deleted for t in report.tables if t.table == "orders")
+    lines = sum(t.deleted for t in report.tables if t.table == "order_items")
+    yield (
+        f"replaced: {counted(days.days, 'day')} of stores; deleted, which the files do"
+        f" not have: {counted(orders, 'order')} with"
+        f" {counted(days.deleted_lines, 'line')}, and {counted(lines, 'line')} of other"
+        " orders"
+    )
+    if days.kept_orders:
+        yield (
+            f"not replaced: {counted(days.kept_orders, 'order')} between {days.first}"
+            f" and {days.last}, because the files have no order of that store and day"
+            " (--replace-empty-days deletes these orders, too)"
+        )
+    if days.other_orders:
+        yield (
+            f"on other days than those to be replaced:"
+            f" {counted(days.other_orders, 'order')} of the files"
+        )
+
+
+def _verdict(report: ImportReport, options: Options) -> str:
+    from zava.cli.console import counted
+
+    bad = counted(report.reject_count, "bad row")
+    if report.is_cut:
+        bad += " or more"
+    if report.withheld:
+        bad += f" and {counted(len(report.withheld), 'row')} of the same orders or keys"
+    where = f", see {options.reject_file}" if options.reject_file else ""
+    lines = f"{counted(report.lines, 'line')} in {report.seconds:.1f} s"
+    if report.checked == "loaded":
+        return "nothing was loaded: this was a check, and all would be loaded"
+    if report.checked == "loaded_with_rejects":
+        return (
+            f"nothing was loaded: this was a check, and all but {bad} would be loaded"
+            f"{where}"
+        )
     if report.status == "nothing_loaded":
-        where = f", see {reject_file}" if reject_file else ""
-        how = "" if reject_file else "; --reject FILE loads the rest"
-        return f"nothing was loaded: {count} bad rows{where}{how}"
-    lines = f"{report.lines:,} lines in {report.seconds:.1f} s"
+        return f"nothing was loaded: {bad}{_remedy(report, options)}"
     if report.status == "loaded_with_rejects":
-        return f"loaded but for {count} bad rows, see {reject_file}: {lines}"
+        return f"loaded but for {bad}{where}: {lines}"
+    if not report.lines:
+        return "nothing has changed: the files have no lines"
     if not report.has_changed_anything:
         return f"nothing has changed: {lines}, all of them known"
     return f"loaded: {lines}"
+
+
+def _remedy(report: ImportReport, options: Options) -> str:
+    if report.obstacles:
+        return "; --reject does not help, see above"
+    if report.is_cut or report.reject_count > options.max_rejects:
+        return f"; --max-rejects admits {options.max_rejects:,}"
+    return "; --reject FILE loads the rest"

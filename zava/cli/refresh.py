@@ -55,5 +55,8 @@ def run_refresh(
 
 def described(done: RefreshSummary) -> str:
     """Return what a refresh has done, in a line."""
-    counted = ", recommendations counted again" if done.recommendations else ""
-    return f"totals: {done.days:,} days of stores in {done.seconds:.1f} s{counted}"
+    from zava.cli.console import counted
+
+    again = ", recommendations counted again" if done.recommendations else ""
+    days = counted(done.days, "day")
+    return f"totals: {days} of stores in {done.seconds:.1f} s{again}"

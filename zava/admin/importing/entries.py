@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from psycopg import sql
@@ -13,13 +14,22 @@ from zava.admin.importing.tables import Column, Reference, Shape, nearest
 from zava.data.statements import statement
 from zava.errors import ConfigurationError
 
+_WORDS = re.compile(r'"((?:[^"]|"")+)"|(\w+)')
+# Digits of an order's UUID that its lines have too, hyphens counted.
+_ORDER_PART = sql.Literal(28)
 # Where a time without a zone is the store's own.
 _LOCAL_TIMES = {("orders", "order_date"), ("inventory", "counted_at")}
 LOCAL_TIME = "timestamp without time zone"
 MOMENT = "timestamp with time zone"
-# By PostgreSQL's own number of a type; a day is its midnight.
-_TIMES = {1114: LOCAL_TIME, 1082: LOCAL_TIME, 1184: MOMENT}
-_HAS_ZONE = r"(Z|UTC|GMT|[0-9][+-][0-9]{2}(:?[0-9]{2})?)\s*$"
+DAY = "date"
+# By PostgreSQL's own number of a type.
+_TIMES = {1114: LOCAL_TIME, 1184: MOMENT}
+# Texts that PostgreSQL takes for a time without one being written in them.
+_RELATIVE = (
+    r"\m(now|today|tomorrow|yesterday|epoch|infinity|allballs)\M"
+)  # fmt: skip
+# `UTC+2` lies west of Greenwich for PostgreSQL, and east for everybody else.
+_POSIX_ZONE = r"(^|[^/[:alpha:]])[[:alpha:]]{3,}[+-][0-9:]+\s*$"
 
 
 @dataclass
@@ -63,6 +73,23 @@ class Entry:
     def names(self, reference: Reference) -> sql.Identifier:
         """The temporary table of the rows that a reference names."""
         return sql.Identifier(f"zava_names_{self.number}_{reference.name}")
+
+    @property
+    def is_about_orders(self) -> bool:
+        """Whether its rows are orders or lines of orders."""
+        return self.table in ("orders", "order_items")
+
+    @property
+    def numbers_lines(self) -> bool:
+        """Whether a line is known by its order and its place among the order's."""
+        return self.table == "order_items" and not self.has("source_id")
+
+    @property
+    def group(self) -> list[str]:
+        """The columns whose rows stand or fall together: an order's, or a key's."""
+        if self.table == "order_items":
+            return ["order"]
+        return [name for name in shown_key(self) if self.has(name)]
 
     @property
     def condition(self) -> sql.Composable:
@@ -163,33 +190,105 @@ def typed_columns(entry: Entry) -> list[tuple[str, sql.Composable, bool]]:
                 (part, typed, is_sum) for part, typed in _time_columns(entry, given)
             ]
             continue
-        type_ = sql.SQL(entry.shape.columns[name].type)
-        columns.append((name, sql.SQL("{}::{}").format(given, type_), is_sum))
+        columns.append((name, _typed(entry, name, given), is_sum))
     return columns
+
+
+def _typed(entry: Entry, name: str, given: sql.Composable) -> sql.Composed:
+    type_ = entry.shape.columns[name].type
+    if type_ in (DAY, MOMENT):
+        given = _fixed(entry, name, given)
+    return sql.SQL("{}::{}").format(given, sql.SQL(type_))
+
+
+def _fixed(entry: Entry, name: str, given: sql.Composable) -> sql.Composable:
+    """Return a text so that PostgreSQL refuses one that means another time tomorrow."""
+    if entry.types[name] in (DAY, LOCAL_TIME, MOMENT):
+        return given
+    return sql.SQL("(CASE WHEN {0} ~* {1} THEN {2} || {0} ELSE {0} END)").format(
+        sql.SQL("{}::text").format(given),
+        sql.Literal(_RELATIVE),
+        sql.Literal("no fixed day: "),
+    )
 
 
 def _time_columns(
     entry: Entry, given: sql.Composable
 ) -> list[tuple[str, sql.Composable]]:
-    """Return a time as a local one and as a moment; one of the two is NULL."""
+    """Return a time as a day, as a local time and as a moment; one is not NULL.
+
+    PostgreSQL itself tells whether a text has a time and a zone: it refuses a second
+    time and a second zone.
+    """
+    day: sql.Composable = sql.SQL("NULL::date")
     local: sql.Composable = sql.SQL("NULL::timestamp")
     moment: sql.Composable = sql.SQL("NULL::timestamptz")
     text: sql.Composable = sql.SQL("NULL::text")
-    if entry.time_type == LOCAL_TIME:
-        local = sql.SQL("{}::timestamp").format(given)
+    if entry.time_type == DAY:
+        day = given
+    elif entry.time_type == LOCAL_TIME:
+        local = given
     elif entry.time_type == MOMENT:
         moment = given
     else:
         text = sql.SQL("{}::text").format(given)
-        case = "CASE WHEN {text} {sign} {zone} THEN {text}::{type} END"
-        zone = sql.Literal(_HAS_ZONE)
-        local, moment = (
-            sql.SQL(case).format(
-                text=text, zone=zone, sign=sql.SQL(sign), type=sql.SQL(type_)
-            )
-            for sign, type_ in (("!~*", "timestamp"), ("~*", "timestamptz"))
+        parts = {
+            "text": text,
+            "relative": sql.Literal(_RELATIVE),
+            "posix": sql.Literal(_POSIX_ZONE),
+        }
+        day, local, moment = (
+            named(name, **parts)
+            for name in ("import_day_of", "import_local_of", "import_moment_of")
         )
-    return [("zava_text", text), ("zava_local", local), ("zava_moment", moment)]
+    return [
+        ("zava_text", text),
+        ("zava_day", day),
+        ("zava_local", local),
+        ("zava_moment", moment),
+    ]
+
+
+def group_key(parts: Iterable[sql.Composable]) -> sql.Composed:
+    """Return the key of a group of rows as one text."""
+    texts = (sql.SQL("({})::text").format(part) for part in parts)
+    return sql.SQL("json_build_array({})::text").format(listed(texts))
+
+
+def group_of_row(entry: Entry, alias: str) -> sql.Composed:
+    """Return the key of the group of a row of `casts` or `rows`."""
+    return group_key(column_of(alias, name) for name in entry.group)
+
+
+def group_of_line(entry: Entry) -> sql.Composed:
+    """Return the key of the group of a line of the file."""
+    return group_key(
+        _typed(entry, name, given_sql(entry.expressions[name])) for name in entry.group
+    )
+
+
+def columns_read(entry: Entry, *names: str) -> list[str]:
+    """Return the columns of the file that expressions name.
+
+    Args:
+        entry: Of the mapping.
+        *names: Of the columns that they fill, or `where`; all by default.
+    """
+    texts = {**entry.expressions, "where": entry.mapping.where}
+    words = {
+        quoted.replace('""', '"') or word
+        for name in names or texts
+        for quoted, word in _WORDS.findall(texts[name])
+    }
+    return [column for column in entry.stage.columns if column in words]
+
+
+def columns_needed(entry: Entry) -> list[str]:
+    """Return the columns without which the entry makes no new row."""
+    needed = list(entry.shape.required)
+    if entry.table == "orders" and not entry.has("business_day"):
+        needed.append("order_date")
+    return [name for name in needed if not entry.has(name)]
 
 
 def updated_columns(entry: Entry) -> list[str]:
@@ -216,10 +315,17 @@ def inserted_columns(entry: Entry) -> list[str]:
     if entry.table == "products" and not entry.has("sku"):
         columns.append("sku")
     if entry.table == "orders":
-        columns += [
-            name for name in ("status", "business_day") if not entry.has(name)
-        ]  # fmt: skip
+        columns += [name for name in _following(entry) if not entry.has(name)]
     return columns
+
+
+def mapped_names(entry: Entry, columns: Iterable[str]) -> list[str]:
+    """Return what the mapping calls columns, or those that they follow from."""
+    names = {r.column: r.name for r in entry.shape.table.references}
+    follows = {"sku": "source_id", "business_day": entry.time_column}
+    called = (names.get(column, column) for column in columns)
+    found = (name if entry.has(name) else follows.get(name, "") for name in called)
+    return list(dict.fromkeys(name for name in found if name))
 
 
 def type_name(number: int, name: str) -> str:
@@ -263,20 +369,33 @@ def names_statement(entry: Entry, reference: Reference) -> sql.Composed:
         columns.append("store_id")
     if reference.name == "type":
         columns.append("category_id")
+    outputs: list[sql.Composable] = [column_of("t", column) for column in columns]
+    derived: sql.Composable = sql.SQL("")
+    if reference.name == "order" and entry.numbers_lines:
+        derived = derived_uuid(reference.table, column_of("t", "source_id"), "d")
+        outputs.append(
+            sql.SQL("left(d.id::text, {}) AS zava_prefix").format(_ORDER_PART)
+        )
     return named(
         "import_names",
         names=entry.names(reference),
-        columns=listed(column_of("t", column) for column in columns),
+        columns=listed(outputs),
+        derived=derived,
         table=sql.Identifier(reference.table),
         field=sql.Identifier(reference.name),
         cast=entry.casts,
     )
 
 
-def rows_statement(entry: Entry) -> sql.Composed:
-    """Return the SQL that finds each row's references, and the row that is there."""
+def rows_statement(entry: Entry, earlier: Sequence[Entry] = ()) -> sql.Composed:
+    """Return the SQL that finds each row's references, and the row that is there.
+
+    Args:
+        entry: Of the mapping.
+        earlier: Those that feed the same table before it.
+    """
     table = entry.shape.table
-    outputs, joins = _resolved(entry)
+    outputs, joins = _resolved(entry, earlier)
     compared = sql.SQL(" OR ").join(
         sql.SQL("e.{0} IS DISTINCT FROM r.{0}").format(sql.Identifier(column))
         for column in updated_columns(entry)
@@ -292,7 +411,11 @@ def rows_statement(entry: Entry) -> sql.Composed:
     match = keys_equal(entry, "e", "r")
     if table.has_source_id:
         own = sql.Identifier(table.key[0])
-        derived = derived_uuid(table.name, column_of("r", "zava_source"), "d")
+        derived = (
+            named("import_line_key")
+            if entry.numbers_lines
+            else derived_uuid(table.name, column_of("r", "source_id"), "d")
+        )
         key = aliased(sql.SQL("coalesce(e.{}, d.id)").format(own), table.key[0])
         match = (
             sql.SQL("e.source_id = r.source_id")
@@ -316,7 +439,9 @@ def rows_statement(entry: Entry) -> sql.Composed:
     )
 
 
-def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]:
+def _resolved(
+    entry: Entry, earlier: Sequence[Entry]
+) -> tuple[list[sql.Composable], list[sql.Composable]]:
     """Return the columns of the rows as they will stand, and the joins they need."""
     table = entry.shape.table
     outputs: list[sql.Composable] = [sql.SQL("c.zava_row"), sql.SQL("c.zava_lines")]
@@ -329,7 +454,8 @@ def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]
         elif name == entry.time_column:
             zone = "r_store.time_zone" if entry.has("store") else "NULL"
             moment = sql.SQL(
-                "coalesce(c.zava_moment, c.zava_local AT TIME ZONE {})"
+                "coalesce(c.zava_moment, coalesce(c.zava_local,"
+                " c.zava_day + h.day_starts_at) AT TIME ZONE {})"
             ).format(sql.SQL(zone))
             outputs.append(aliased(moment, name))
         elif name in (following := _following(entry)):
@@ -344,17 +470,31 @@ def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]
         else:
             outputs.append(aliased(_with_default(entry.shape.columns[name]), name))
     outputs += [sql.SQL(more) for more in _added(entry)]
-    if table.name == "orders":
+    if entry.table == "orders" or entry.time_column:
         joins.append(sql.SQL("CROSS JOIN retail.chain AS h"))
-    if table.has_source_id:
-        source: sql.Composable = column_of("c", "source_id")
-        if not entry.has("source_id"):
-            source = sql.SQL(
-                "c.\"order\" || '/' || row_number()"
-                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row)'
-            )
-        outputs.append(aliased(source, "zava_source"))
+    if entry.numbers_lines:
+        before = [e for e in earlier if e.numbers_lines]
+        if before:
+            joins.append(_lines_before(before))
+        outputs.append(
+            sql.SQL(
+                "r_order.zava_prefix, {} + row_number()"
+                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row) AS zava_line'
+            ).format(sql.SQL("coalesce(b.lines, 0)" if before else "0"))
+        )
     return outputs, joins
+
+
+def _lines_before(entries: Sequence[Entry]) -> sql.Composed:
+    """Return the join that counts the lines of an order in earlier entries."""
+    lines = sql.SQL(" UNION ALL ").join(
+        sql.SQL('SELECT "order" FROM pg_temp.{}').format(entry.casts)
+        for entry in entries
+    )
+    return sql.SQL(
+        'LEFT JOIN (SELECT l."order", count(*) AS lines FROM ({}) AS l'
+        ' GROUP BY l."order") AS b ON b."order" = c."order"'
+    ).format(lines)
 
 
 def _following(entry: Entry) -> dict[str, str]:
@@ -363,14 +503,18 @@ def _following(entry: Entry) -> dict[str, str]:
         return {"sku": "c.source_id"}
     if entry.table != "orders":
         return {}
-    day = "NULL::date"
+    following = {"status": "'completed'::text", "business_day": "NULL::date"}
     if entry.has("store") and entry.time_column:
-        day = (
-            "((CASE WHEN c.zava_moment IS NULL THEN c.zava_local"
+        following["business_day"] = (
+            "coalesce(c.zava_day, ((CASE WHEN c.zava_moment IS NULL THEN c.zava_local"
             " ELSE c.zava_moment AT TIME ZONE r_store.time_zone END)"
-            " - h.day_starts_at)::date"
+            " - h.day_starts_at)::date)"
         )
-    return {"status": "'completed'::text", "business_day": day}
+    elif entry.has("store") and entry.has("business_day"):
+        following["order_date"] = (
+            "(c.business_day + h.day_starts_at) AT TIME ZONE r_store.time_zone"
+        )
+    return following
 
 
 def _added(entry: Entry) -> Iterable[str]:
@@ -455,6 +599,6 @@ def shown_key(entry: Entry) -> list[str]:
     """Return the columns by which a person knows a row."""
     table = entry.shape.table
     if table.has_source_id:
-        return ["source_id"] if entry.has("source_id") else ["zava_source"]
+        return ["source_id"]
     names = {r.column: r.name for r in table.references}
     return [names.get(key, key) for key in table.key]

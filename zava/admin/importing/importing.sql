@@ -48,6 +48,16 @@ SELECT c.relname::text, 'unique', i.indexrelid::regclass::text, NULL,
 FROM pg_class AS c
 JOIN pg_index AS i ON i.indrelid = c.oid AND i.indisunique AND NOT i.indisprimary AND i.indexprs IS NULL
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relname = ANY (%(tables)s)
+UNION ALL
+-- An exclusion constraint knows its columns by its index alone.
+SELECT c.relname::text, 'unique', k.conname::text, NULL,
+       ARRAY(SELECT a.attname::text FROM pg_depend AS d JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = d.refobjsubid
+             WHERE d.classid = 'pg_class'::regclass AND d.objid = k.conindid AND d.refobjid = c.oid AND d.refobjsubid > 0
+             ORDER BY a.attnum),
+       false
+FROM pg_class AS c
+JOIN pg_constraint AS k ON k.conrelid = c.oid AND k.contype = 'x'
+WHERE c.relnamespace = 'retail'::regnamespace AND c.relname = ANY (%(tables)s)
 ORDER BY 1, 2, 3
 
 -- Staging ---------------------------------------------------------------------
@@ -79,6 +89,28 @@ SELECT {expression} LIMIT 0
 -- name: import_probe_aggregate
 -- Whether an expression is about all rows of a key: it fails if it is about one row.
 SELECT {expression} FROM pg_temp.{stage} WHERE false GROUP BY ()
+
+-- name: import_day_of
+-- The day of a text that has no time and no zone, which takes both.
+CASE WHEN {text} !~* {relative} AND pg_input_is_valid({text} || ' 00:00 UTC', 'timestamptz') THEN {text}::date END
+
+-- name: import_local_of
+-- The time of a text that has a time and no zone: it takes a zone.
+CASE WHEN {text} !~* {relative} AND NOT pg_input_is_valid({text} || ' 00:00 UTC', 'timestamptz')
+         AND pg_input_is_valid({text} || ' UTC', 'timestamptz') THEN {text}::timestamp END
+
+-- name: import_moment_of
+-- The moment of a text with a zone. What means nothing is refused here, and what people do not mean as PostgreSQL does.
+(CASE WHEN {text} ~* {relative} THEN 'no fixed time: ' || {text}
+      WHEN NOT pg_input_is_valid({text} || ' UTC', 'timestamptz')
+          THEN CASE WHEN pg_input_is_valid({text} || ' 00:00', 'timestamptz') THEN 'a day has no zone: '
+                    WHEN {text} ~* {posix} AND pg_input_is_valid({text}, 'timestamptz') THEN 'hours that PostgreSQL counts westward: '
+                    ELSE '' END || {text}
+ END)::timestamptz
+
+-- name: import_zone_hashes
+-- The values of expressions, as numbers: other ones in another time zone of the session if they depend on that.
+SELECT {hashes} FROM pg_temp.{stage} WHERE {condition}
 
 -- Casting ---------------------------------------------------------------------
 
@@ -198,16 +230,20 @@ FROM pg_temp.{cast} AS c
 -- name: import_names
 -- The rows of another table that this entry names. The planner knows how many; of a table that was just filled it does not.
 CREATE TEMP TABLE {names} ON COMMIT DROP AS
-SELECT t.source_id, {columns} FROM retail.{table} AS t WHERE t.source_id IN (SELECT c.{field} FROM pg_temp.{cast} AS c)
+SELECT t.source_id, {columns} FROM retail.{table} AS t {derived} WHERE t.source_id IN (SELECT c.{field} FROM pg_temp.{cast} AS c)
 
 -- name: import_derived
 -- A UUID made from the table's name and the chain's own key, the same on every machine: version 8, from SHA-256.
 CROSS JOIN LATERAL (
-    SELECT (left(h.hash, 12) || '8' || substr(h.hash, 14, 3) || translate(substr(h.hash, 17, 1), '0123456789abcdef', '89ab89ab89ab89ab')
-            || substr(h.hash, 18, 15))::uuid AS id
-    FROM (SELECT encode(sha256(convert_to({name} || ':' || {source}, 'UTF8')), 'hex') AS hash OFFSET 0) AS h
+    SELECT encode(set_byte(set_byte(h.hash, 6, get_byte(h.hash, 6) & 15 | 128), 8, get_byte(h.hash, 8) & 63 | 128), 'hex')::uuid AS id
+    FROM (SELECT substr(sha256(convert_to({name} || ':' || {source}, 'UTF8')), 1, 16) AS hash OFFSET 0) AS h
     OFFSET 0
 ) AS {alias}
+
+-- name: import_line_key
+-- Of a line without a key of its own: the UUID of its order with the number of the line as the last eight digits. The lines
+-- of an order are neighbours in the index then, which takes a third off the time to insert them.
+CROSS JOIN LATERAL (SELECT (r.zava_prefix || lpad(to_hex(r.zava_line), 8, '0'))::uuid AS id OFFSET 0) AS d
 
 -- name: import_placeholders
 -- Rows for what others name and nobody knows; whoever sees one sees that.
@@ -221,35 +257,19 @@ RETURNING source_id
 -- Checks ----------------------------------------------------------------------
 -- Each returns zava_row, column, value and reason of what cannot be loaded.
 
--- name: import_check_empty
--- A column that has to have a value.
-SELECT zava_row, {name} AS "column", NULL AS value, 'is empty' AS reason FROM pg_temp.{rows} WHERE {condition}
+-- name: import_survey
+-- How many rows there are, and whether a check that looks at one row alone finds any: cheaper than one scan for each check.
+SELECT count(*) AS rows, coalesce(bool_or({conditions}), false) AS has_faults FROM pg_temp.{rows}
 
--- name: import_check_reference
--- A row of another table that is not there.
-SELECT zava_row, {name} AS "column", {field} AS value, {reason} AS reason
-FROM pg_temp.{rows} WHERE {field} IS NOT NULL AND {column} IS NULL
-
--- name: import_check_length
--- More characters than there is room for.
-SELECT zava_row, {name} AS "column", left({column}, 100) AS value, {reason} AS reason FROM pg_temp.{rows} WHERE length({column}) > {length}
-
--- name: import_check_digits
--- A number that would be rounded, or has no room.
-SELECT zava_row, {name} AS "column", {column}::text AS value,
-       CASE WHEN abs({column}) >= {limit} THEN {too_large} ELSE {too_exact} END AS reason
-FROM pg_temp.{rows} WHERE abs({column}) >= {limit} OR {column} <> round({column}, {scale})
-
--- name: import_check_constraint
--- A row that breaks a constraint of the table.
-SELECT zava_row, {name} AS "column", {value} AS value, {reason} AS reason FROM pg_temp.{rows} WHERE ({expression}) IS FALSE
+-- name: import_check_rows
+-- A check that looks at one row alone.
+SELECT zava_row, {name} AS "column", {value} AS value, {reason} AS reason FROM pg_temp.{rows} WHERE {condition}
 
 -- name: import_check_keys
--- Rows of one key that do not agree.
-SELECT r.zava_row, {name} AS "column", r.value,
-       format('differs from line %s of the same key', r.first & 1099511627775) || coalesce(' in ' || (
+-- Rows of one key that do not agree; zava_first is the one that the others differ from.
+SELECT r.zava_row, {name} AS "column", r.value, r.first AS zava_first, (
            SELECT string_agg(a.key, ', ') FROM jsonb_each(r.facts) AS a JOIN jsonb_each(to_jsonb(f)) AS b USING (key)
-           WHERE a.value <> b.value AND a.key NOT LIKE 'zava\_%'), '') AS reason
+           WHERE a.value <> b.value AND a.key NOT LIKE 'zava\_%' AND a.key <> ALL ({hidden})) AS zava_differing
 FROM (SELECT zava_row, concat_ws(', ', {shown}) AS value, to_jsonb(c) AS facts, min(zava_row) OVER (PARTITION BY {keys}) AS first
       FROM pg_temp.{rows} AS c) AS r
 JOIN pg_temp.{rows} AS f ON f.zava_row = r.first
@@ -288,6 +308,18 @@ SELECT r.zava_row, 'type' AS "column", r.type AS value, 'belongs to another cate
 FROM pg_temp.{rows} AS r JOIN retail.product_types AS t ON t.type_id = r.type_id
 WHERE t.category_id <> r.category_id
 
+-- name: import_limited
+-- As many as can be told, and how many there are.
+SELECT f.*, count(*) OVER () AS zava_found FROM (
+{query}
+) AS f ORDER BY f.zava_row LIMIT {most}
+
+-- name: import_delete_found
+-- More than can be told.
+DELETE FROM pg_temp.{rows} WHERE zava_row IN (SELECT f.zava_row FROM (
+{query}
+) AS f)
+
 -- name: import_delete_rows
 -- Rows that cannot be loaded.
 DELETE FROM pg_temp.{rows} WHERE zava_row = ANY (%(rows)s)
@@ -300,7 +332,12 @@ SELECT FROM retail.stores AS s WHERE s.source_id IN (SELECT c.store FROM pg_temp
 
 -- name: import_insert
 -- What is new.
-INSERT INTO retail.{table} ({columns}) SELECT {columns} FROM pg_temp.{rows} WHERE NOT zava_exists ORDER BY zava_row
+INSERT INTO retail.{table} ({columns}) SELECT {columns} FROM pg_temp.{rows} WHERE NOT zava_exists {order}
+
+-- name: import_park
+-- Frees a value that rows of one file hand on: PostgreSQL looks for it in each row as it is written.
+UPDATE retail.{table} AS t SET {column} = {parked} FROM pg_temp.{rows} AS r
+WHERE r.zava_exists AND r.zava_differs AND {same} AND NOT ({match})
 
 -- name: import_update
 -- What differs.
@@ -316,7 +353,7 @@ FROM pg_temp.{rows}
 -- Whether a column that new rows need can be left out: there are no new rows.
 SELECT NOT EXISTS (SELECT FROM pg_temp.{rows} WHERE NOT zava_exists) AS answer
 
--- Replacing days --------------------------------------------------------------
+-- What the files name ---------------------------------------------------------
 
 -- name: import_make_orders
 -- The orders that the files name, with their stores.
@@ -329,41 +366,16 @@ CREATE TEMP TABLE zava_order_items (order_item_id uuid NOT NULL) ON COMMIT DROP
 -- name: import_keep_orders
 -- Of an entry of the mapping.
 INSERT INTO pg_temp.zava_orders
-SELECT o.order_id, o.store_id FROM retail.orders AS o WHERE o.order_id IN (SELECT r.order_id FROM pg_temp.{rows} AS r)
+SELECT DISTINCT o.order_id, o.store_id FROM {orders} AS o
+WHERE NOT EXISTS (SELECT FROM pg_temp.zava_orders AS k WHERE k.order_id = o.order_id)
+
+-- name: import_orders_there
+-- Of an entry that does not give the stores of its orders.
+(SELECT t.order_id, t.store_id FROM retail.orders AS t JOIN pg_temp.{rows} AS r ON r.order_id = t.order_id)
 
 -- name: import_keep_lines
 -- Likewise.
 INSERT INTO pg_temp.zava_order_items SELECT order_item_id FROM pg_temp.{rows}
-
--- name: import_replaced_returns
--- A return that stays and brings back an order that goes.
-WITH going AS (
-    SELECT o.order_id, o.source_id FROM retail.orders AS o
-    WHERE o.store_id IN (SELECT store_id FROM pg_temp.zava_orders) AND o.business_day BETWEEN %(first)s AND %(last)s
-        AND NOT EXISTS (SELECT FROM pg_temp.zava_orders AS k WHERE k.order_id = o.order_id)
-)
-SELECT g.source_id AS going, r.source_id AS staying
-FROM going AS g JOIN retail.orders AS r ON r.returns_order_id = g.order_id
-WHERE NOT EXISTS (SELECT FROM going AS k WHERE k.order_id = r.order_id)
-LIMIT 1
-
--- name: import_replace_lines
--- Lines, of orders of those days, that no file names.
-DELETE FROM retail.order_items AS i
-USING retail.orders AS o
-WHERE o.order_id = i.order_id AND o.store_id IN (SELECT store_id FROM pg_temp.zava_orders) AND o.business_day BETWEEN %(first)s AND %(last)s
-    AND o.order_id IN (SELECT order_id FROM pg_temp.zava_orders)
-    AND NOT EXISTS (SELECT FROM pg_temp.zava_order_items AS k WHERE k.order_item_id = i.order_item_id)
-
--- name: import_replace_orders
--- Orders of those days, of the stores in the files, that no file names; their lines go with them.
-DELETE FROM retail.orders AS o
-WHERE o.store_id IN (SELECT store_id FROM pg_temp.zava_orders) AND o.business_day BETWEEN %(first)s AND %(last)s
-    AND NOT EXISTS (SELECT FROM pg_temp.zava_orders AS k WHERE k.order_id = o.order_id)
-
--- name: import_defer
--- A day that is loaded again deletes orders that returns of the same day name.
-SET CONSTRAINTS ALL DEFERRED
 
 -- Reconciliation --------------------------------------------------------------
 
@@ -372,12 +384,14 @@ SET CONSTRAINTS ALL DEFERRED
 SELECT coalesce(sum({column}), 0) AS amount FROM pg_temp.{table}
 
 -- name: import_amount_there
--- The sum of the same rows in the database.
-SELECT coalesce(sum(t.total_amount), 0) AS amount FROM retail.{table} AS t JOIN pg_temp.{rows} AS r ON {match}
+-- The sum of the rows as they were to be loaded, and of the same rows in the database.
+SELECT coalesce(sum(t.total_amount), 0) AS there, (SELECT coalesce(sum(k.total_amount), 0) FROM pg_temp.{rows} AS k) AS loaded
+FROM retail.{table} AS t
+WHERE EXISTS (SELECT FROM pg_temp.{rows} AS r WHERE {match})
 
 -- name: import_days
 -- The first and the last business day of what was loaded.
-SELECT min(o.business_day) AS first_day, max(o.business_day) AS last_day
+SELECT min(o.business_day) AS first_day, max(o.business_day) AS last_day, count(DISTINCT o.store_id) AS stores
 FROM retail.orders AS o WHERE o.order_id IN (SELECT order_id FROM pg_temp.zava_orders)
 
 -- name: import_silent_stores
@@ -392,7 +406,7 @@ ORDER BY s.name
 SELECT count(*) AS orders, (array_agg(coalesce(d.source_id, d.order_id::text) ORDER BY d.order_id))[:5] AS examples
 FROM (
     SELECT o.order_id, o.source_id
-    FROM (SELECT DISTINCT order_id FROM pg_temp.zava_orders) AS r
+    FROM pg_temp.zava_orders AS r
     JOIN retail.orders AS o ON o.order_id = r.order_id
     LEFT JOIN (SELECT i.order_id, sum(i.total_amount) AS total FROM retail.order_items AS i
                WHERE i.order_id IN (SELECT order_id FROM pg_temp.zava_orders) GROUP BY i.order_id) AS i ON i.order_id = o.order_id

@@ -91,11 +91,13 @@ class Plan:
         files: Each kind of file with the files themselves, in the order of names.
         tables: In the order in which they are loaded.
         missing: Patterns that no file has.
+        unread: Files of the folders that no pattern names, each with a near name.
     """
 
     files: Mapping[str, tuple[FileFormat, tuple[Path, ...]]]
     tables: Sequence[TableMapping]
     missing: tuple[str, ...] = field(default=())
+    unread: tuple[str, ...] = field(default=())
 
 
 def read_mapping(path: Path) -> Mapping_:
@@ -110,7 +112,9 @@ def read_mapping(path: Path) -> Mapping_:
     except OSError as exc:
         raise ConfigurationError(f"{path} cannot be read: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-        raise ConfigurationError(f"{path} is not TOML: {exc}") from exc
+        raise ConfigurationError(
+            f"{path} is not TOML: {exc}{_mixed_headings(path)}"
+        ) from exc
     _only(content, {"files", "tables"}, str(path))
     files = {
         name: _file(name, entry, path)
@@ -135,6 +139,16 @@ def default_mapping() -> Mapping_:
          for table in TABLES},
         [TableMapping(table.name, table.name, None) for table in TABLES],
     )  # fmt: skip
+
+
+def _mixed_headings(path: Path) -> str:
+    """Return a hint at tables that stand in single and in double brackets."""
+    text = path.read_text("utf-8", "replace")
+    single = set(re.findall(r"^\s*\[tables\.(\w+)\]", text, re.MULTILINE))
+    double = set(re.findall(r"^\s*\[\[tables\.(\w+)\]\]", text, re.MULTILINE))
+    return "".join(
+        f"; write [[tables.{name}]] each time" for name in sorted(single & double)
+    )
 
 
 def _table(value: Any, where: str) -> dict[str, Any]:
@@ -234,6 +248,7 @@ def make_plan(paths: Sequence[Path], mapping: Mapping_, *, is_default: bool) -> 
         ConfigurationError: A file is missing, or nothing says what it feeds.
     """
     found: dict[str, list[Path]] = {}
+    unread: list[str] = []
     is_folder = False
     for path in paths:
         if path.is_dir():
@@ -249,6 +264,9 @@ def make_plan(paths: Sequence[Path], mapping: Mapping_, *, is_default: bool) -> 
             ]
             for name in matched:
                 found.setdefault(name, []).append(file)
+            if not matched and path.is_dir() and file.name.endswith(_ENDINGS):
+                near = nearest(file.name.split(".")[0], mapping.files)
+                unread.append(file.name + (near if is_default else ""))
             if not matched and not path.is_dir():
                 raise ConfigurationError(_strange(file, mapping, is_default=is_default))
     missing = tuple(
@@ -281,6 +299,7 @@ def make_plan(paths: Sequence[Path], mapping: Mapping_, *, is_default: bool) -> 
             key=lambda table: order.index(table.table),
         ),
         missing,
+        tuple(unread),
     )
 
 

@@ -1,7 +1,6 @@
 """Reads files of rows: CSV in any encoding, packed or not, and Parquet.
 
-A row is what the file says, as text. What cannot be read is told with its line and
-left out.
+A row is what the file says, as text. A row that cannot be read is told with its line.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from zava.admin.importing.mapping import FileFormat
 from zava.errors import ConfigurationError
@@ -23,13 +22,36 @@ _UNREADABLE = re.compile("[\x00\udc00-\udcff]")
 _LONGEST_FIELD = 1_000_000
 _BATCH = 10_000
 
-OnFault = Callable[[int, str, str], None]
-"""Told of a row that cannot be read: its line, the value, the reason."""
+UNREADABLE = "\x1a"
+"""Stands in a field for a byte that is no text."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A row that cannot be read.
+
+    Attributes:
+        line: Of the file, where the row begins.
+        value: What the file says there, "" if nobody can tell.
+        reason: Why it cannot be read.
+        is_damaged: Whether its fields are known, and are among the rows that are read.
+        may_hide_rows: Whether other rows of the file may be within it.
+    """
+
+    line: int
+    value: str
+    reason: str
+    is_damaged: bool = False
+    may_hide_rows: bool = False
+
+
+OnFault = Callable[[Fault], None]
+"""Told of a row that cannot be read."""
 
 
 @dataclass
 class Progress:
-    """How far a file was read: bytes of it, and rows."""
+    """How far a file was read: bytes of it, and rows besides that of the names."""
 
     position: int = 0
     rows: int = 0
@@ -53,14 +75,16 @@ class _Lines:
         self._text = text
         self._encoding = encoding
         self.fault: tuple[str, str] | None = None
+        self.of_row: list[str] = []
 
     def __iter__(self) -> Iterator[str]:
         for line in self._text:
+            self.of_row.append(line)
             if not line.isascii() or "\x00" in line:
                 found = _UNREADABLE.search(line)
                 if found:
                     self.fault = self._explain(found[0])
-                    yield _UNREADABLE.sub("\ufffd", line)
+                    yield _UNREADABLE.sub(UNREADABLE, line)
                     continue
             yield line
 
@@ -81,7 +105,7 @@ def read_rows(
     Args:
         path: Of the file.
         form: How it is written.
-        on_fault: Told of each row that is left out.
+        on_fault: Told of each row that is left out or damaged.
         progress: Kept up to date.
 
     Raises:
@@ -92,35 +116,64 @@ def read_rows(
     columns = form.columns
     has_header = columns is not None
 
-    def on_any_fault(line: int, value: str, reason: str) -> None:
+    def on_any_fault(fault: Fault) -> None:
         if not has_header:
             raise ConfigurationError(
                 f"{path}: the row with the names of the columns cannot be read:"
-                f" {reason}; give its encoding in a mapping"
+                f" {fault.reason}; give its"
+                f" {'encoding' if fault.is_damaged else 'delimiter and quote'}"
+                " in a mapping"
             )
-        on_fault(line, value, reason)
+        on_fault(fault)
 
     rows = _read_csv(path, form, on_any_fault, progress)
     if columns is None:
         first = next(rows, None)
-        columns = tuple(str(name).strip() for name in first[1]) if first else ()
+        if first and first.damage:
+            on_any_fault(first.damage)
+        columns = tuple(name.strip() for name in first.fields) if first else ()
         has_header = True
+        progress.rows = 0
     return columns, _of_width(rows, len(columns), on_fault)
 
 
+class _Row(NamedTuple):
+    """A row of a CSV file, with its first and its last line."""
+
+    line: int
+    last: int
+    fields: list[str]
+    damage: Fault | None
+
+
 def _of_width(
-    rows: Iterator[tuple[int, list[str]]], width: int, on_fault: OnFault
+    rows: Iterator[_Row], width: int, on_fault: OnFault
 ) -> Iterator[tuple[int, Sequence[str]]]:
-    for line, row in rows:
-        if len(row) == width:
-            yield line, row
-        elif row:  # an empty line is none
-            on_fault(line, "", f"{len(row)} fields where the header has {width}")
+    for line, last, fields, damage in rows:
+        if len(fields) == width:
+            if damage is not None:
+                on_fault(damage)
+            yield line, fields
+        elif fields:  # an empty line is none
+            reason = f"{len(fields)} fields where the header has {width}"
+            on_fault(_fault(line, last, damage.reason if damage else reason))
+
+
+def _fault(line: int, last: int, reason: str) -> Fault:
+    """Return the fault of a row whose fields nobody knows.
+
+    A row of several lines is a field with line feeds, or a quote that lacks its end
+    and has taken the next rows with it.
+    """
+    if last == line:
+        return Fault(line, "", reason)
+    reason += f"; lines {line} to {last} are read as one row: a quote may be missing"
+    return Fault(line, "", reason, may_hide_rows=True)
 
 
 def _read_csv(
     path: Path, form: FileFormat, on_fault: OnFault, progress: Progress
-) -> Iterator[tuple[int, list[str]]]:
+) -> Iterator[_Row]:
     try:
         raw = path.open("rb")
     except OSError as exc:
@@ -139,10 +192,12 @@ def _read_csv(
         )
         while True:
             line = reader.line_num + 1
+            lines.of_row.clear()
             try:
                 row = next(reader, None)
             except csv.Error as exc:
-                on_fault(line, "", _explain(exc))
+                progress.rows += 1
+                on_fault(_explain(exc, line, reader.line_num, lines.of_row, form))
                 lines.fault = None
                 continue
             except (OSError, EOFError) as exc:
@@ -151,23 +206,49 @@ def _read_csv(
                 ) from exc
             if row is None:
                 return
-            progress.rows += 1
+            if row:
+                progress.rows += 1
             if not progress.rows % _BATCH and raw.seekable():
                 progress.position = raw.tell()
+            damage = None
             if lines.fault is not None:
-                on_fault(line, *lines.fault)
+                damage = Fault(line, *lines.fault, is_damaged=True)
                 lines.fault = None
-                continue
-            yield line, row
+            yield _Row(line, reader.line_num, row, damage)
 
 
-def _explain(error: csv.Error) -> str:
+def _explain(
+    error: csv.Error, line: int, last: int, lines: Sequence[str], form: FileFormat
+) -> Fault:
     reason = str(error)
     if "unexpected end of data" in reason:
-        return "a quoted field begins here and does not end"
+        opened = line + _opening(lines, form.quote)
+        reason = "a quoted field begins here and does not end"
+        if opened < last:
+            reason += f": lines {opened} to {last} cannot be read"
+        return Fault(opened, "", reason, may_hide_rows=True)
     if "field larger than" in reason:
-        return "a field of more than a million characters: a quote may be missing"
-    return f"its quotes do not match: {reason}"
+        reason = "a field of more than a million characters: a quote may be missing"
+    elif "expected after" in reason:
+        reason = (
+            f"a quoted field goes on behind its quote, where the delimiter"
+            f" {form.delimiter!r} is expected"
+        )
+    else:
+        reason = f"its quotes do not match: {reason}"
+    return _fault(line, last, reason)
+
+
+def _opening(lines: Sequence[str], quote: str) -> int:
+    """Return which of the lines opens a quote that none of them closes."""
+    opened, is_open = 0, False
+    for nth, line in enumerate(lines):
+        # Two quotes within a field are one character of it.
+        text = line.replace(quote * 2, "") if is_open else line
+        for _ in range(text.count(quote)):
+            is_open = not is_open
+            opened = nth if is_open else opened
+    return opened
 
 
 def _read_parquet(
@@ -178,7 +259,7 @@ def _read_parquet(
         from pyarrow import parquet
     except ImportError:
         raise ConfigurationError(
-            f'{path} is Parquet: pip install "zava[parquet]" reads it'
+            f"{path} is Parquet: `pip install pyarrow` beside zava to read it"
         ) from None
     try:
         file = parquet.ParquetFile(path)

@@ -12,7 +12,7 @@ import psycopg
 from psycopg import sql
 
 from zava.admin.importing.mapping import FileFormat
-from zava.admin.importing.reading import Progress, read_rows
+from zava.admin.importing.reading import Fault, Progress, read_rows
 from zava.data.statements import statement
 from zava.errors import ConfigurationError
 
@@ -34,18 +34,34 @@ class Stage:
         files: The files, by their number.
         columns: Their columns.
         lines: How many rows were read.
+        empty_files: Names of files without a row, and without names of columns.
         version: Goes up when rows are taken out.
+        unreadable: Rows that are not in the table, by their number.
+        damaged: Rows that are in the table and have fields that are no text.
+        has_more_faults: Whether there are more of these than were kept.
+        left_out: How many rows take no part in anything.
     """
 
     form: FileFormat
     files: dict[int, Path] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
     lines: int = 0
+    empty_files: list[str] = field(default_factory=list)
     version: int = 0
+    unreadable: dict[int, Fault] = field(default_factory=dict)
+    damaged: dict[int, Fault] = field(default_factory=dict)
+    has_more_faults: bool = False
+    left_out: int = 0
 
+    def note(self, row: int, fault: Fault, most: int) -> None:
+        """Keep the fault of a row, unless there are so many already."""
+        if len(self.unreadable) + len(self.damaged) >= most:
+            self.has_more_faults = True
+        elif fault.is_damaged:
+            self.damaged[row] = fault
+        else:
+            self.unreadable[row] = fault
 
-OnBadRow = Callable[[int, str, str], None]
-"""Told of a row that cannot be read: its number, the value, the reason."""
 
 OnRows = Callable[[int, int], None]
 """Told how far reading is: bytes of the current file, rows of it."""
@@ -55,8 +71,8 @@ def fill_stage(
     conn: psycopg.Connection[dict[str, Any]],
     form: FileFormat,
     files: dict[int, Path],
-    on_bad_row: OnBadRow,
     on_rows: OnRows,
+    most_faults: int,
 ) -> Stage:
     """Copy files into a temporary table that is named like their kind.
 
@@ -64,8 +80,8 @@ def fill_stage(
         conn: In the transaction of the import.
         form: How the files are written; the same columns in each.
         files: The files, by their number.
-        on_bad_row: Told of each row that is left out.
         on_rows: Told how far reading is.
+        most_faults: So many rows that cannot be read are kept.
 
     Raises:
         ConfigurationError: A file cannot be read, or has other columns.
@@ -74,14 +90,15 @@ def fill_stage(
     for number, path in files.items():
         base, progress = number << FILE_BITS, Progress()
 
-        def on_fault(line: int, value: str, reason: str, base: int = base) -> None:
-            on_bad_row(base + line, value, reason)
+        def on_fault(fault: Fault, base: int = base) -> None:
+            stage.note(base + fault.line, fault, most_faults)
 
         columns, rows = read_rows(path, form, on_fault, progress)
         if not columns:
-            continue  # an empty file
+            stage.empty_files.append(path.name)
+            continue
         if not stage.columns:
-            _check_header(columns, path)
+            _check_header(columns, form, path)
             _make(conn, form.name, columns)
             stage.columns = columns
         elif columns != stage.columns:
@@ -106,7 +123,9 @@ def fill_stage(
                     block, size = [], 0
                     on_rows(progress.position, progress.rows)
             copy.write("".join(block))
-        stage.lines += progress.rows - (form.columns is None)
+        if form.columns is not None and not progress.rows:
+            stage.empty_files.append(path.name)
+        stage.lines += progress.rows
     if not stage.columns:
         # No row says what the columns are.
         stage.columns = form.columns or ()
@@ -130,7 +149,15 @@ def _make(
     )
 
 
-def _check_header(columns: Sequence[str], path: Path) -> None:
+def _check_header(columns: Sequence[str], form: FileFormat, path: Path) -> None:
+    others = [d for d in ";\t|," if d != form.delimiter and d in columns[0]]
+    if len(columns) == 1 and others:
+        raise ConfigurationError(
+            f"{path}: the first row is one column, {columns[0]}: give"
+            f' delimiter = "{others[0]}" in the mapping, if that is it'.replace(
+                "\t", "\\t"
+            )
+        )
     seen: set[str] = set()
     for place, column in enumerate(columns, 1):
         if not column:

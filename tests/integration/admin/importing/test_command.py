@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import random
 from collections.abc import Callable
@@ -40,7 +41,7 @@ def test_a_load_prints_a_table_the_totals_and_what_is_odd(
     assert done.exit_code == 0, done.output
     assert "totals: 2 days of stores" in done.output
     assert (
-        "orders: total_amount 15.11 in the files, 15.11 in the database" in done.output
+        "orders: total_amount 15.11 in the files; 15.11 in the database" in done.output
     )
     assert "business days: 2017-03-05 to 2017-03-06" in done.output
     assert "stores without a sale on these days: 1 (West)" in done.output
@@ -51,9 +52,7 @@ def test_a_load_prints_a_table_the_totals_and_what_is_odd(
     assert "totals:" not in again.output
 
 
-def test_the_report_for_programs_and_the_three_exit_statuses(
-    chain: Chain, run: Run
-) -> None:
+def test_the_report_for_programs_and_the_exit_statuses(chain: Chain, run: Run) -> None:
     chain.write_all(orders=FILES["orders"].replace("9.90", "lots"))
     refused = run("import", chain.folder, "--json")
     assert refused.exit_code == 1
@@ -69,14 +68,39 @@ def test_the_report_for_programs_and_the_three_exit_statuses(
     }
     shown = run("import", chain.folder)
     assert "orders.csv:3: orders.total_amount: invalid input syntax" in shown.output
-    assert (
-        "nothing was loaded: 2 bad rows; --reject FILE loads the rest" in shown.output
+    assert shown.output.endswith(
+        "nothing was loaded: 1 bad row and 1 row of the same orders or keys;"
+        " --reject FILE loads the rest\n"
     )
     rejects = chain.folder.parent / "rejects.csv"
     loaded = run("import", chain.folder, "--json", "--reject", rejects)
-    assert loaded.exit_code == 2
+    assert loaded.exit_code == 3
     assert json.loads(loaded.stdout)["tables"][6]["amount_in_database"] == "5.16"
-    assert run("import", chain.folder, "--reject", rejects).exit_code == 2
+    assert run("import", chain.folder, "--reject", rejects).exit_code == 3
+
+
+def test_a_file_without_a_byte_is_named_as_empty(chain: Chain, run: Run) -> None:
+    chain.write_all(stores="", customers="")
+    says = "empty, without a row or names of columns: customers.csv, stores.csv"
+    assert says in run("import", chain.folder, "--check").output
+    done = run("import", chain.folder)
+    assert says in done.output
+    # The stores of the orders are not known, and one bad row is no two.
+    assert (
+        "orders.csv:2: orders.store: stores has no such source_id: '1'" in done.output
+    )
+    chain.empty()
+    for path in chain.folder.iterdir():
+        path.write_bytes(b"")
+    done = run("import", chain.folder, "--json")
+    assert len(json.loads(done.stdout)["empty_files"]) == 9
+    assert (
+        "nothing has changed: the files have no lines"
+        in run("import", chain.folder).output
+    )
+    chain.write("stores.csv", "source_id,name\n1,\n")
+    done = run("import", chain.folder / "stores.csv")
+    assert "nothing was loaded: 1 bad row; --reject" in done.output
 
 
 def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> None:
@@ -95,27 +119,125 @@ def test_a_check_and_a_template_print_what_they_did(chain: Chain, run: Run) -> N
 def test_a_person_is_forgotten_by_the_command(chain: Chain, run: Run) -> None:
     chain.write_all()
     chain.load()
-    assert "; 1 orders stay" in run("forget-customer", "c1").output
+    assert "; 1 order stays" in run("forget-customer", "c1").output
     assert run("forget-customer", "c9").exit_code == 1
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "status", "says"),
     [
-        ([], "name a folder or files to load"),
-        (["nowhere"], "there is no file or folder nowhere"),
-        (["--template", "t", "x.csv"], "name none to load"),
-        (["x", "--replace-days", "2017"], "is not FROM..TO"),
-        (["x", "--replace-days", "2017-02-02..2017-01-01"], "ends before it begins"),
+        ([], 2, "name a folder or files to load"),
+        (["nowhere"], 1, "there is no file or folder nowhere"),
+        (["--template", "t", "x.csv"], 2, "name none to load"),
+        (["x", "--maping", "till.toml"], 2, "--mapping"),
+        (["x", "--replace-days", "24.12.2017"], 2, "is not FROM..TO"),
+        (["x", "--replace-days", "2017-02-02..2017-01-01"], 2, "ends before it begins"),
+        (["x", "--replace-empty-days"], 2, "needs --replace-days"),
     ],
 )
-def test_a_wrong_command_line_is_one_line(
-    run: Run, arguments: list[str], says: str
+def test_a_wrong_command_line_is_one_line_and_no_status_of_a_load(
+    run: Run, arguments: list[str], status: int, says: str
 ) -> None:
     done = run("import", *arguments)
-    assert done.exit_code in (1, 2)
+    assert done.exit_code == status
     assert says in done.output
     assert len(done.output.splitlines()) == 1
+
+
+def test_bad_rows_are_counted_by_their_reason_and_nothing_is_said_to_be_loaded(
+    chain: Chain, run: Run
+) -> None:
+    orders = "source_id,store,order_date,total_amount\n" + "".join(
+        f"o{n},1,2017-03-06 10:00,{n}.125\n" for n in range(1200)
+    )
+    chain.write_all(
+        orders=orders,
+        order_items=FILES["order_items"].splitlines()[0] + "\n",
+        products=FILES["products"].replace("source_id,sku", "source_id,brand")
+        + "10,A10,Soy milk,D,M,1.29,piece\n",
+    )
+    shown = run("import", chain.folder).output.splitlines()
+    assert "would be new" in shown[0]
+    assert not [line for line in shown if "in the database" in line]
+    first = next(n for n, line in enumerate(shown) if line.startswith("bad rows"))
+    assert [line.split()[:2] for line in shown[first + 1 : first + 3]] == [
+        ["1,200", "or"],
+        ["1", "or"],
+    ]
+    assert "orders.total_amount  more than … digits after the point" in shown[first + 1]
+    assert [line for line in shown if line.startswith("products.csv")] == [
+        "products.csv:4: products.source_id: differs from line 2 of the same key in"
+        " name: '10'"
+    ]
+    assert len([line for line in shown if line.startswith("orders.csv")]) == 2
+    assert shown[-1] == (
+        "nothing was loaded: 1,201 bad rows or more; --max-rejects admits 1,000"
+    )
+    report = json.loads(run("import", chain.folder, "--json").stdout)
+    assert report["reject_groups"][1]["count"] == 1200
+    assert {t["amount_in_database"] for t in report["tables"]} == {None}
+
+
+def test_a_check_finds_what_the_load_would_find_and_lets_nothing_stay(
+    chain: Chain, run: Run
+) -> None:
+    chain.write_all(orders=FILES["orders"].replace("o3,1", "o3,9"), chain="naem\nx\n")
+    (chain.folder / "chain.csv").unlink()
+    checked = run("import", chain.folder, "--check")
+    assert checked.exit_code == 1
+    assert "orders.csv:4: orders.store: stores has no such source_id: '9'" in (
+        checked.output
+    )
+    assert "orders: total_amount 15.06 in the files; 13.77 could be loaded" in (
+        checked.output
+    )
+    rejects = chain.folder / "rejects.csv"
+    rejects.write_text("left by the last night")
+    options = ("--reject", rejects, "--replace-days", "2017-03-05")
+    tried = run("import", chain.folder, "--check", *options)
+    assert tried.exit_code == 1
+    assert "replaced: 2 days of stores; deleted" in tried.output
+    assert "all but 1 bad row and 1 row of the same orders or keys would be" in (
+        tried.output
+    )
+    assert "rejects.csv" not in tried.output.split("nothing was loaded")[0]
+    assert chain.value("SELECT count(*) FROM retail.orders") == 0
+    chain.write("orders.csv", "source_id\no1\n")
+    lacking = run("import", chain.folder, "--check")
+    assert lacking.exit_code == 1
+    assert "missing, and needed for new rows: store, total_amount, order_date" in (
+        lacking.output
+    )
+
+
+def test_what_is_ended_after_the_load_leaves_it_and_says_so(
+    chain: Chain, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(_loader: object) -> None:
+        raise KeyboardInterrupt
+
+    chain.write_all()
+    # The package has the command under the name of the module.
+    module = importlib.import_module("zava.cli.import_")
+    monkeypatch.setattr(module, "run_refresh", end)
+    done = run("import", chain.folder)
+    assert done.exit_code == 0
+    assert "the load stands, but what follows it was ended" in done.output
+    assert chain.value("SELECT count(*) FROM retail.orders") == 3
+
+
+def test_a_file_of_one_store_says_nothing_about_the_silence_of_others(
+    chain: Chain, run: Run
+) -> None:
+    chain.write_all()
+    chain.load()
+    chain.write("stores.csv", FILES["stores"] + "3,West,,,\n4,East,,,\n")
+    chain.write("orders.csv", FILES["orders"].splitlines()[0] + "\no9,1,,2017-03-07,5")
+    files = [chain.folder / f"{name}.csv" for name in ("stores", "orders")]
+    done = run("import", *files)
+    assert done.exit_code == 0, done.output
+    assert "stores without a sale" not in done.output
+    assert not [line for line in done.output.splitlines() if line != line.rstrip()]
 
 
 def test_days_one_by_one_end_like_the_whole_at_once(chain: Chain, run: Run) -> None:

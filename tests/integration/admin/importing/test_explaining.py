@@ -47,7 +47,8 @@ def test_a_check_tells_types_first_rows_and_unused_columns_and_loads_nothing(
         "order_date": "2017-12-31 23:10:00 local",
         "total_amount": "1235.55",
     }
-    assert by_table["products"].unused == (("barnd", "brand"),)
+    assert [files.unused for files in found.files] == [(("barnd", "brand"),)]
+    assert found.report.checked == "loaded"
     assert not orders.missing
     assert chain.value("SELECT count(*) FROM retail.stores") == 0
 
@@ -60,9 +61,9 @@ def test_a_check_tells_what_is_missing_and_which_lines_are_at_fault(
     found = explain_mapping(chain.loader, plan, lambda *_: None)
     products = next(entry for entry in found.entries if entry.table == "products")
     assert products.missing == ("name",)
-    assert [(r.file, r.line, r.column) for r in found.rejects] == [
-        ("products.csv", 2, "base_price")
-    ]
+    reject = found.report.rejects[0]
+    assert (reject.file, reject.line) == ("products.csv", 2)
+    assert reject.column == "base_price"
 
 
 def test_the_template_explains_every_column_and_loads_as_it_is(

@@ -107,12 +107,80 @@ def test_a_line_without_an_id_is_known_by_its_order_and_place(chain: Chain) -> N
     chain.write_all(order_items=lines)
     report = chain.load()
     assert counts(report)["order_items"] == (0, 1, 3)
-    digest = bytearray(hashlib.sha256(b"order_items:o1/2").digest()[:16])
+    digest = bytearray(hashlib.sha256(b"orders:o1").digest()[:12])
     digest[6] = digest[6] & 0x0F | 0x80
     digest[8] = digest[8] & 0x3F | 0x80
     assert chain.rows(
         "SELECT order_item_id FROM retail.order_items WHERE total_amount = 1.19"
-    ) == [(uuid.UUID(bytes=bytes(digest)),)]
+    ) == [(uuid.UUID(bytes=bytes(digest) + (2).to_bytes(4, "big")),)]
+
+
+def test_a_type_moves_to_another_category_with_its_products(chain: Chain) -> None:
+    chain.write_all()
+    chain.load()
+    types = chain.write(
+        "product_types.csv", FILES["product_types"].replace("Milk,D", "Milk,F")
+    )
+    assert counts(chain.load(types)) == {"product_types": (0, 1, 0)}
+    query = (
+        "SELECT p.source_id, c.source_id FROM retail.products AS p"
+        " JOIN retail.categories AS c USING (category_id) ORDER BY 1"
+    )
+    assert chain.rows(query) == [("10", "F"), ("11", "D")]
+    # The products may say so too, or still say otherwise.
+    report = chain.load()
+    assert [(r.file, r.reason) for r in report.rejects] == [
+        ("products.csv", "belongs to another category")
+    ]
+    chain.write_all(
+        product_types=FILES["product_types"],
+        products=FILES["products"].replace("milk,D", "milk,F"),
+    )
+    assert [r.line for r in chain.load().rejects] == [2]
+    chain.write_all(product_types=FILES["product_types"])
+    assert counts(chain.load())["product_types"] == (0, 1, 0)
+    assert chain.rows(query) == [("10", "D"), ("11", "D")]
+
+
+def test_rows_of_one_file_swap_what_no_two_rows_share(chain: Chain) -> None:
+    managers = [f"00000000-0000-4000-8000-00000000000{n}" for n in (1, 2, 3)]
+    stores = "source_id,name,manager_id\n1,{},{}\n2,{},{}\n3,{},{}\n"
+    customers = "source_id,store,email\nc1,1,{}@example.com\nc2,1,{}@example.com\n"
+
+    def write(
+        names: str, managers: list[str], skus: tuple[str, str], mails: tuple[str, str]
+    ) -> None:
+        named = zip(names, managers, strict=True)
+        chain.write_all(
+            stores=stores.format(*(part for pair in named for part in pair)),
+            products=FILES["products"].replace("A10", skus[0]).replace("A11", skus[1]),
+            categories=FILES["categories"].replace("Dairy", names[0]),
+            customers=customers.format(*mails),
+        )
+
+    write("NSW", managers, ("x", "y"), ("ann", "bob"))
+    assert chain.load().status == "loaded"
+    # In a ring, and with a new row that takes what another gives up.
+    write("SWN", managers[1:] + managers[:1], ("y", "x"), ("bob", "ann"))
+    chain.write("stores.csv", (chain.folder / "stores.csv").read_text() + "4,E,\n")
+    report = chain.load()
+    assert report.status == "loaded", report.rejects
+    assert {
+        table: changed
+        for table, (_, changed, _) in counts(report).items()
+        if table in ("stores", "products", "customers")
+    } == {"stores": 3, "products": 2, "customers": 2}
+    assert chain.rows(
+        "SELECT name, manager_id::text FROM retail.stores ORDER BY source_id"
+    ) == [("S", managers[1]), ("W", managers[2]), ("N", managers[0]), ("E", None)]
+    assert chain.rows("SELECT sku FROM retail.products ORDER BY source_id") == [
+        ("y",),
+        ("x",),
+    ]
+    assert chain.rows("SELECT email FROM retail.customers ORDER BY source_id") == [
+        ("bob@example.com",),
+        ("ann@example.com",),
+    ]
 
 
 FLAT = """
@@ -223,6 +291,7 @@ def test_rows_of_one_key_have_to_agree(chain: Chain) -> None:
         ("stores", "America/New_York", "Amerika", 3, "time_zone", "not recognized"),
         ("stores", "2,South", "2,North", 3, "name", "an earlier row has this"),
         ("stores", "2,South", ",South", 3, "source_id", "is empty"),
+        ("customers", "c2,,Bob,", "c2,1,Bob,ann@example.com", 3, "store, email", "an earlier row has this"),
         ("products", "9.90,kg", "9.90,kg,x", 3, "", "8 fields where the header has 7"),
         ("products", "Cheese", "x" * 201, 3, "name", "longer than 200 characters"),
         ("products", "10,A10,Fresh milk,D", "10,A10,Fresh milk,F", 2, "type", "another category"),

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.integration.admin.importing.conftest import FILES, Chain
-from zava.admin.importing.importer import Options, open_import
+from zava.admin.importing.importer import open_import
 from zava.admin.importing.mapping import default_mapping, make_plan
 from zava.errors import DatabaseError
 
@@ -35,7 +35,7 @@ def import_that_waits(chain: Chain) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         command,
         env={**os.environ, "ZAVA_ADMIN_URL": chain.conninfo},
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         text=True,
         # A shell that runs the tests in the background ignores it for its children.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
@@ -48,7 +48,7 @@ def import_that_waits(chain: Chain) -> Iterator[subprocess.Popen[str]]:
             yield process
     finally:
         process.kill()
-        process.wait(30)
+        process.communicate(timeout=30)
 
 
 def wait_until(chain: Chain, condition: str) -> None:
@@ -70,6 +70,11 @@ def test_an_import_that_is_ended_leaves_everything_as_it_was(
             chain.load(chain.folder / "products.csv")
         process.send_signal(ending)
         assert process.wait(30) == status
+        assert process.stderr is not None
+        if ending == signal.SIGINT:
+            assert process.stderr.read() == (
+                "zava: ended before it was done: nothing was loaded\n"
+            )
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'zava import'"
     )
@@ -94,7 +99,7 @@ def test_readers_and_tills_wait_for_nothing_while_an_import_is_under_way(
     )
     plan = make_plan((chain.folder,), default_mapping(), is_default=True)
     with open_import(chain.loader, plan, lambda *_: None) as run:
-        run.load(Options())
+        run.load()
         pid = run.conn.info.backend_pid
         modes = chain.rows(
             "SELECT DISTINCT l.mode FROM pg_locks AS l JOIN pg_class AS c ON c.oid = l.relation"
