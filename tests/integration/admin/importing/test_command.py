@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from tests.integration.admin.importing.conftest import FILES, Chain
 from zava.cli import main
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 Run = Callable[..., Result]
 

@@ -15,7 +15,7 @@ from zava.admin.importing.tables import TABLES
 from zava.admin.importing.template import PAGE, write_template
 from zava.errors import ConfigurationError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 
 def test_a_check_tells_types_first_rows_and_unused_columns_and_loads_nothing(

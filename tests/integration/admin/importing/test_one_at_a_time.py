@@ -18,7 +18,7 @@ from zava.admin.importing.importer import open_import
 from zava.admin.importing.mapping import default_mapping, make_plan
 from zava.errors import DatabaseError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 # What a writer takes; nothing that makes a reader or a till wait.
 HARMLESS = {"AccessShareLock", "RowShareLock", "RowExclusiveLock"}

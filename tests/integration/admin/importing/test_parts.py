@@ -10,7 +10,7 @@ import pytest
 from tests.integration.admin.importing.conftest import Chain
 from tests.integration.admin.importing.test_importing import counts
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 # A line has goods, and some have an extra that is another line of the order.
 EXTRAS = """

@@ -16,7 +16,7 @@ from tests.integration.admin.importing.conftest import FILES, Chain
 from tests.integration.admin.importing.test_importing import FLAT, LINES, counts
 from zava.errors import ConfigurationError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 
 def read(path: Path) -> list[list[str]]:

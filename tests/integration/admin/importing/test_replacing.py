@@ -10,7 +10,7 @@ from tests.integration.admin.importing.conftest import FILES, Chain
 from zava.admin.importing.report import ReplacedDays
 from zava.errors import ConfigurationError, DatabaseError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 MONDAY = date(2017, 3, 6)
 MARCH = (date(2017, 3, 1), date(2017, 3, 31))

@@ -9,7 +9,7 @@ import pytest
 from tests.integration.admin.importing.conftest import Chain
 from zava.errors import ConfigurationError
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 STORES = (
     "source_id,name,time_zone\n"

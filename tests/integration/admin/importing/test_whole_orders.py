@@ -13,7 +13,7 @@ import pytest
 from tests.integration.admin.importing.conftest import FILES, Chain
 from tests.integration.admin.importing.test_importing import FLAT, LINES
 
-pytestmark = pytest.mark.thorough
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 DAYS = (date(2017, 12, 31), date(2018, 1, 1))
 BOTH = [("b1", Decimal("1235.55"), 2), ("b2", Decimal("-4.00"), 1)]
