@@ -326,7 +326,11 @@ def rows_statement(entry: Entry) -> sql.Composed:
         resolved=named(
             "import_resolved",
             outputs=listed(outputs),
-            cast=entry.casts,
+            source=(
+                named("import_numbered", cast=entry.casts)
+                if entry.numbers_lines
+                else sql.SQL("pg_temp.{}").format(entry.casts)
+            ),
             joins=sql.SQL("\n").join(joins),
         ),
         derived=derived,
@@ -366,12 +370,7 @@ def _resolved(entry: Entry) -> tuple[list[sql.Composable], list[sql.Composable]]
     if table.name == "orders":
         joins.append(sql.SQL("CROSS JOIN retail.chain AS h"))
     if entry.numbers_lines:
-        outputs.append(
-            sql.SQL(
-                "r_order.zava_prefix, row_number()"
-                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row) AS zava_line'
-            )
-        )
+        outputs.append(sql.SQL("r_order.zava_prefix, c.zava_line"))
     return outputs, joins
 
 
