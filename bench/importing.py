@@ -79,8 +79,8 @@ def main() -> None:
             imported(cluster, "the year", year)
         say("while the year is imported and the totals are refreshed", during)
         for number, day in enumerate(days, 1):
-            imported(cluster, f"day {number} after the year", day)
-        imported(cluster, "the last day once more", days[-1])
+            imported(cluster, f"day {number} after the year", day / "transactions.csv")
+        imported(cluster, "the last day once more", days[-1] / "transactions.csv")
 
 
 def split(folder: Path, scratch: Path) -> tuple[list[Path], Path]:
@@ -109,10 +109,10 @@ def write(path: Path, header: str, lines: list[str]) -> None:
     path.write_text(header + "".join(lines), encoding="utf-8")
 
 
-def imported(cluster: EmbeddedServer, title: str, folder: Path) -> None:
+def imported(cluster: EmbeddedServer, title: str, path: Path) -> None:
     """Run `zava import` as a process and print its time and memory."""
     admin = databases.admin_conninfo(cluster, databases.database_name(SCALE))
-    command = [sys.executable, "-m", "zava", "import", str(folder), "--json"]
+    command = [sys.executable, "-m", "zava", "import", str(path), "--json"]
     command += ["--mapping", str(MAPPING), "--unknown", "placeholder"]
     started = time.perf_counter()
     process = subprocess.Popen(

@@ -430,7 +430,11 @@ def rows_statement(entry: Entry, earlier: Sequence[Entry] = ()) -> sql.Composed:
         resolved=named(
             "import_resolved",
             outputs=listed(outputs),
-            cast=entry.casts,
+            source=(
+                named("import_numbered", cast=entry.casts)
+                if entry.numbers_lines
+                else sql.SQL("pg_temp.{}").format(entry.casts)
+            ),
             joins=sql.SQL("\n").join(joins),
         ),
         derived=derived,
@@ -477,10 +481,9 @@ def _resolved(
         if before:
             joins.append(_lines_before(before))
         outputs.append(
-            sql.SQL(
-                "r_order.zava_prefix, {} + row_number()"
-                ' OVER (PARTITION BY c."order" ORDER BY c.zava_row) AS zava_line'
-            ).format(sql.SQL("coalesce(b.lines, 0)" if before else "0"))
+            sql.SQL("r_order.zava_prefix, {} + c.zava_line AS zava_line").format(
+                sql.SQL("coalesce(b.lines, 0)" if before else "0")
+            )
         )
     return outputs, joins
 

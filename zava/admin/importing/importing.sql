@@ -224,8 +224,12 @@ LEFT JOIN (SELECT true AS zava_there, t.* FROM retail.{table} AS t) AS e ON {mat
 -- name: import_resolved
 -- The rows that a row names, found by their keys.
 SELECT {outputs}
-FROM pg_temp.{cast} AS c
+FROM {source} AS c
 {joins}
+
+-- name: import_numbered
+-- Each line with its place among the lines of its order. Sorted before it is joined, when it is narrow.
+(SELECT l.*, row_number() OVER (PARTITION BY l."order" ORDER BY l.zava_row) AS zava_line FROM pg_temp.{cast} AS l)
 
 -- name: import_names
 -- The rows of another table that this entry names. The planner knows how many; of a table that was just filled it does not.
