@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -62,7 +63,38 @@ class Days(click.types.StringParamType):
         return days
 
 
-@click.command(name="import")
+class WrongCommandLine(click.UsageError):
+    """A usage error whose exit status is that of an import that loads nothing."""
+
+    exit_code = 1
+
+
+class ImportCommand(click.Command):
+    """A wrong command line loads nothing: its exit status says so, not that of click.
+
+    Click's own is 2, which here means that rows were left out.
+    """
+
+    def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
+        """Read the command line."""
+        with _loading_nothing():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        with _loading_nothing():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _loading_nothing() -> Iterator[None]:
+    try:
+        yield
+    except click.UsageError as exc:
+        raise WrongCommandLine(exc.format_message(), exc.ctx) from exc
+
+
+@click.command(name="import", cls=ImportCommand)
 @click.argument(
     "paths",
     metavar="FOLDER_OR_FILES...",
@@ -151,9 +183,9 @@ def import_(
     New rows are inserted, changed ones updated, and nothing is deleted. The same files
     twice change nothing. All is loaded in one transaction; readers do not wait.
 
-    Exit status: 0 loaded, or nothing was new; 1 nothing loaded; 2 wrong command line,
-    nothing loaded; 3 loaded but for the rows in the reject file; 130 ended by Ctrl-C,
-    nothing loaded. With --check: 0 if all would be loaded, 1 if not.
+    Exit status: 0 loaded, or nothing was new; 1 nothing loaded; 2 loaded but for the
+    rows in the reject file; 130 ended by Ctrl-C, nothing loaded. With --check: 0 if all
+    would be loaded, 1 if not.
 
     \b
     Examples:

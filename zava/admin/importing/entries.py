@@ -491,8 +491,7 @@ def _resolved(
 def _lines_before(entries: Sequence[Entry]) -> sql.Composed:
     """Return the join that counts the lines of an order in earlier entries."""
     lines = sql.SQL(" UNION ALL ").join(
-        sql.SQL('SELECT "order" FROM pg_temp.{}').format(entry.casts)
-        for entry in entries
+        named("import_orders_of_lines", cast=entry.casts) for entry in entries
     )
     return sql.SQL(
         'LEFT JOIN (SELECT l."order", count(*) AS lines FROM ({}) AS l'

@@ -231,6 +231,10 @@ FROM {source} AS c
 -- Each line with its place among the lines of its order. Sorted before it is joined, when it is narrow.
 (SELECT l.*, row_number() OVER (PARTITION BY l."order" ORDER BY l.zava_row) AS zava_line FROM pg_temp.{cast} AS l)
 
+-- name: import_orders_of_lines
+-- The order of each line of an entry.
+SELECT "order" FROM pg_temp.{cast}
+
 -- name: import_names
 -- The rows of another table that this entry names. The planner knows how many; of a table that was just filled it does not.
 CREATE TEMP TABLE {names} ON COMMIT DROP AS

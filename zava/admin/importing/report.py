@@ -177,13 +177,13 @@ class ImportReport:
 
     @property
     def exit_status(self) -> int:
-        """0, 1 for nothing loaded, 3 for loaded with rejects; 2 is a wrong call.
+        """0, 1 for nothing loaded, 2 for loaded with rejects.
 
         Of a check 0 if the load would have no rejects, and 1 otherwise.
         """
         if self.checked:
             return int(self.checked != "loaded")
-        return {"loaded": 0, "nothing_loaded": 1}.get(self.status, 3)
+        return {"loaded": 0, "nothing_loaded": 1}.get(self.status, 2)
 
     def as_json(self) -> dict[str, Any]:
         """Return the report for a program; amounts are texts, as exact as here."""
