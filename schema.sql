@@ -2696,6 +2696,10 @@ DECLARE
         'clock\_timestamp', 'timeofday', 'uuidv7', 'uuid\_generate\_v1%',
         -- Lock a table before they look at rights, and so end an autovacuum of it.
         'brin\_summarize\_%', 'brin\_desummarize\_%', 'gin\_clean\_pending\_list',
+        -- Keeps a lock of each object it is given: thousands fill the table of locks, and nobody can connect.
+        'pg\_get\_object\_address',
+        -- Files of the server. PostgreSQL closes them; the script of an extension may have opened them.
+        'pg\_read\_%', 'pg\_ls\_%', 'pg\_stat\_file', 'pg\_current\_logfile',
         -- Look for no cancellation, and take the square of their arguments' points.
         'path\_distance', 'path\_inter', 'poly\_overlap', 'poly\_contain', 'poly\_contained', 'poly\_distance', 'poly\_same',
         -- PostgreSQL lets nobody signal another role's session; but to try every

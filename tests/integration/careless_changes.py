@@ -359,6 +359,35 @@ def _functions() -> Iterator[Change]:
             (f"SELECT public.{extension}_run('{body}')",),
         )
     yield Change(
+        "function-in-plpgsql-s-extension",
+        "CREATE FUNCTION public.listed() RETURNS text LANGUAGE plpgsql SECURITY DEFINER AS"
+        f" 'BEGIN RETURN ({body}); END'; ALTER EXTENSION plpgsql ADD FUNCTION public.listed()",
+        ("SELECT public.listed()",),
+    )
+    # What a grant in the script of an extension leaves behind.
+    installed = (
+        "DELETE FROM pg_init_privs WHERE objoid = {0} AND classoid = '{1}'::regclass AND objsubid = 0;"
+        "INSERT INTO pg_init_privs SELECT {0}, '{1}'::regclass, 0, 'i', {2} FROM {1} WHERE oid = {0}"
+    )
+    for number, table in enumerate(("pg_statistic", "pg_authid", "pg_user_mapping")):
+        yield Change(
+            f"{table}-granted-by-a-script",
+            f"GRANT SELECT ON pg_catalog.{table} TO PUBLIC;"
+            + installed.format(f"'pg_catalog.{table}'::regclass", "pg_class", "relacl"),
+            (
+                "SELECT string_agg(stavalues1::text, ' ') FROM pg_statistic",
+                "SELECT string_agg(rolpassword, ' ') FROM pg_authid",
+                "SELECT count(*) FROM pg_user_mapping",
+            )[number : number + 1],
+        )
+    reading = "'pg_catalog.pg_read_file(text)'::regprocedure"
+    yield Change(
+        "pg_read_file-granted-by-a-script",
+        "GRANT EXECUTE ON FUNCTION pg_catalog.pg_read_file(text) TO PUBLIC;"
+        + installed.format(reading, "pg_proc", "proacl"),
+        ("SELECT pg_read_file('PG_VERSION')",),
+    )
+    yield Change(
         "extension-s-view",
         "INSERT INTO pg_extension (oid, extname, extowner, extnamespace, extrelocatable, extversion)"
         " VALUES (98001, 'pg_stat_statements', 10, 'public'::regnamespace, true, '1');"

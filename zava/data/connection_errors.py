@@ -16,7 +16,8 @@ _ANSWER = re.compile(r"(?:^|failed: )\w+:  (?=\S)")
 # What a server says that is there and lets nobody in for now.
 _FOR_NOW = re.compile(
     r"the database system is|too many (clients|connections)|connection slots"
-    r"|terminating connection|server closed the connection|pooler|login failed",
+    r"|terminating connection|server closed the connection|pooler|login failed"
+    r"|out of (shared )?memory",
     re.IGNORECASE,
 )
 _USER = "user and password (ZAVA_DATABASE_URL, or ZAVA_DB_USER and ZAVA_DB_PASSWORD)"

@@ -143,6 +143,11 @@ def translate(
 
 
 def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:
+    if isinstance(exc, pg.OutOfMemory) and "shared memory" in str(exc):
+        return UnavailableError(
+            "PostgreSQL has no room for another lock at the moment: try again shortly",
+            query,
+        )
     if isinstance(exc, pg.OutOfMemory):
         return QueryError(NO_ROOM, "OUT_OF_MEMORY", query, {"sqlstate": exc.sqlstate})
     if isinstance(exc, pg.ConfigurationLimitExceeded):

@@ -59,6 +59,11 @@ SELECT brin_summarize_range('retail.orders_pkey', 0)
 SELECT brin_desummarize_range('retail.orders_pkey', 0)
 -- name: clean-a-list
 SELECT gin_clean_pending_list('retail.customers_store_ids_idx')
+-- name: lock-a-table-by-its-address
+SELECT pg_get_object_address('table', '{retail,identity_key}', '{}')
+-- name: lock-thousands-of-objects
+SELECT count(pg_get_object_address(a.type, a.object_names, a.object_args))
+FROM pg_proc AS p, LATERAL pg_identify_object_as_address('pg_proc'::regclass, p.oid, 0) AS a
 -- expect: INSUFFICIENT_PRIVILEGE, UNDEFINED_FUNCTION
 
 -- name: time-in-a-key

@@ -10,7 +10,7 @@ import psycopg_pool
 import pytest
 from psycopg import errors as pg
 
-from zava.data.connection_errors import ConnectionFailed
+from zava.data.connection_errors import ConnectionFailed, explain_refusal, refusal
 from zava.data.query_errors import FEWER_ARGUMENTS, FEWER_COLUMNS, SIMPLER, translate
 from zava.errors import (
     BusyError,
@@ -164,6 +164,13 @@ def test_a_result_that_libpq_has_no_memory_for_is_too_large(words: str) -> None:
 def test_memory_that_the_database_lacks_is_the_query_s_to_mend() -> None:
     error = translate(pg.OutOfMemory("out of memory"), QUERY)
     assert error.error_code == "OUT_OF_MEMORY"
+
+
+def test_a_full_table_of_locks_is_not_the_query_s_and_is_over_soon() -> None:
+    text = "out of shared memory"
+    assert isinstance(translate(pg.OutOfMemory(text), QUERY), UnavailableError)
+    told = refusal(psycopg.OperationalError(f"connection failed: FATAL:  {text}"))
+    assert isinstance(explain_refusal(told), UnavailableError)
 
 
 @pytest.mark.parametrize(

@@ -745,7 +745,7 @@ SELECT format('extension %I: %s functions such as %s', e.extname, count(*), min(
 FROM pg_extension AS e
 JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 JOIN pg_proc AS p ON p.oid = d.objid
-WHERE e.extname NOT IN ('vector', 'plpgsql')
+WHERE e.extname <> 'vector' AND NOT (e.extname = 'plpgsql' AND (p.oid < 16384 OR p.probin IS NOT DISTINCT FROM '$libdir/plpgsql'))
     AND format('extension %I', e.extname) NOT IN (SELECT object FROM retail.shared_objects)
     AND EXISTS (
         SELECT FROM pg_roles AS r
@@ -788,6 +788,16 @@ WHERE (g.grantee = 0 OR EXISTS (
         CROSS JOIN LATERAL aclexplode(i.initprivs) AS a
         WHERE i.classoid = g.class AND i.objoid = g.oid AND i.objsubid IN (0, g.part)
             AND a.grantee IN (0, g.grantee) AND a.privilege_type = g.privilege_type)
+UNION ALL
+-- What PostgreSQL keeps to itself: a grant in the script of an extension counts as installed.
+SELECT format('select on %s', c.oid::regclass), format('REVOKE SELECT ON TABLE %s FROM PUBLIC, %I CASCADE;', c.oid::regclass, r.rolname)
+FROM pg_class AS c
+JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE c.relnamespace = 'pg_catalog'::regnamespace
+    AND c.relname IN ('pg_authid', 'pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject', 'pg_user_mapping', 'pg_shadow', 'pg_file_settings',
+                      'pg_hba_file_rules', 'pg_ident_file_mappings', 'pg_config', 'pg_shmem_allocations', 'pg_backend_memory_contexts',
+                      'pg_replication_origin_status')
+    AND has_any_column_privilege(r.oid, c.oid, 'SELECT')
 UNION ALL
 -- A view of PostgreSQL that shows what is not of PostgreSQL was replaced.
 SELECT DISTINCT format('%s, which was replaced', v.oid::regclass),
@@ -1007,7 +1017,8 @@ WHERE p.proname LIKE ANY (ARRAY[
         'pg\_export\_snapshot', 'lo\_%', 'loread', 'lowrite', '%\_to\_xml', '%\_to\_xml\_and\_xmlschema',
         '%\_to\_xmlschema', 'ts\_stat', 'ts\_rewrite', 'dblink%', 'crosstab%', 'connectby%',
         'xpath\_table', 'currtid%', 'clock\_timestamp', 'timeofday', 'uuidv7', 'uuid\_generate\_v1%',
-        'brin\_summarize\_%', 'brin\_desummarize\_%', 'gin\_clean\_pending\_list',
+        'brin\_summarize\_%', 'brin\_desummarize\_%', 'gin\_clean\_pending\_list', 'pg\_get\_object\_address',
+        'pg\_read\_%', 'pg\_ls\_%', 'pg\_stat\_file', 'pg\_current\_logfile',
         'path\_distance', 'path\_inter', 'poly\_overlap', 'poly\_contain',
         'poly\_contained', 'poly\_distance', 'poly\_same', 'pg\_cancel\_backend',
         'pg\_terminate\_backend'
