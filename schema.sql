@@ -1960,10 +1960,11 @@ BEGIN ATOMIC
                || setweight(to_tsvector('english', coalesce(t.name, '')), 'B')
                || setweight(to_tsvector('english', coalesce(c.name, '')), 'C')
                || setweight(to_tsvector('english', coalesce(p.description, '')), 'D')
-    FROM retail.products AS p
+    -- A join: where the planner puts = ANY (product_ids) into the inner side of one, the array is sorted anew for each row.
+    FROM (SELECT DISTINCT unnest(product_ids) AS product_id) AS asked
+    JOIN retail.products AS p ON p.product_id = asked.product_id
     LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
     LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
-    WHERE p.product_id = ANY (product_ids)
     ON CONFLICT (product_id) DO UPDATE SET words = EXCLUDED.words, last_updated = now()
         WHERE kept.words <> EXCLUDED.words;
 END;
@@ -1982,14 +1983,14 @@ BEGIN ATOMIC
            coalesce(known.rarity, (SELECT max(v.rarity) FROM retail.search_vocabulary AS v), 1)
     FROM (
         SELECT DISTINCT lexeme AS word
-        FROM retail.products AS p
+        FROM (SELECT DISTINCT unnest(product_ids) AS product_id) AS asked
+        JOIN retail.products AS p ON p.product_id = asked.product_id
         LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
         LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
         -- Not of those whose price alone has changed.
         JOIN retail.product_search_words AS w ON w.product_id = p.product_id AND w.last_updated = now()
         CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(
             'simple', concat_ws(' ', p.name, p.brand, t.name, c.name, p.description)))) AS lexeme
-        WHERE p.product_id = ANY (product_ids)
     ) AS written
     CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
     LEFT JOIN LATERAL (

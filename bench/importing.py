@@ -140,10 +140,12 @@ def imported(cluster: EmbeddedServer, title: str, path: Path) -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    said, _ = process.communicate()
-    seconds = time.perf_counter() - started
-    done.set()
-    watcher.join()
+    try:
+        said, _ = process.communicate()
+    finally:
+        seconds = time.perf_counter() - started
+        done.set()
+        watcher.join()
     assert process.returncode == 0, said
     report = json.loads(said)
     print(
