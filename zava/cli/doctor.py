@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zava.cli.command import explain_errors
-from zava.cli.init import Filled
+from zava.cli.init import admin_url_option
 from zava.infra.logs import escape
 from zava.settings import Settings
 
@@ -40,13 +40,7 @@ allow_option = click.option(
     is_flag=True,
     help="Look for contradictions and gaps in the chain's data instead.",
 )
-@click.option(
-    "--admin-url",
-    type=Filled(),
-    metavar="CONNINFO",
-    help="With --data: connection of a role that may act as zava_owner"
-    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
-)
+@admin_url_option("With --data: connection of a role that may act as zava_owner")
 @click.option(
     "--json",
     "as_json",

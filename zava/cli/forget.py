@@ -5,19 +5,13 @@ from __future__ import annotations
 import click
 
 from zava.cli.command import explain_errors
-from zava.cli.init import Filled
+from zava.cli.init import OF_A_LOADER, admin_url_option
 from zava.settings import Settings
 
 
 @click.command(name="forget-customer")
 @click.argument("key", metavar="SOURCE_ID_OR_ID")
-@click.option(
-    "--admin-url",
-    type=Filled(),
-    metavar="CONNINFO",
-    help="Connection of an administrator or of a member of zava_loader"
-    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
-)
+@admin_url_option(OF_A_LOADER)
 @explain_errors
 def forget_customer(key: str, admin_url: str | None) -> None:
     """Empty what tells who a customer is: names, e-mail, loyalty number, sign-up.

@@ -16,7 +16,7 @@ import click
 
 from zava.cli.command import explain_errors
 from zava.cli.embed import embed_new
-from zava.cli.init import Filled
+from zava.cli.init import OF_A_LOADER, admin_url_option
 from zava.cli.refresh import described, run_refresh
 from zava.errors import MCPError
 from zava.infra.logs import escape
@@ -109,13 +109,7 @@ def _loading_nothing() -> Iterator[None]:
     help="Which file feeds which table, in TOML; by default mapping.toml of the folder,"
     " and without one files are named like the tables.",
 )
-@click.option(
-    "--admin-url",
-    type=Filled(),
-    metavar="CONNINFO",
-    help="Connection of an administrator or of a member of zava_loader"
-    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
-)
+@admin_url_option(OF_A_LOADER)
 @click.option(
     "--reject",
     "reject_file",

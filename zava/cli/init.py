@@ -6,8 +6,9 @@ import math
 import secrets
 import shlex
 import sys
+from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -18,6 +19,8 @@ from zava.settings import Settings
 
 if TYPE_CHECKING:
     from zava.admin.loading import DatabaseLoader
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class Scale(click.FloatRange):
@@ -49,17 +52,23 @@ class Filled(click.types.StringParamType):
         return text
 
 
-admin_url_option = click.option(
-    "--admin-url",
-    type=Filled(),
-    metavar="CONNINFO",
-    help="Connection of a role that may create roles and tables"
-    " (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
-)
+def admin_url_option(
+    whose: str = "Connection of a role that may create roles and tables",
+) -> Callable[[F], F]:
+    """Return the option `--admin-url`; its help begins with whose connection it is."""
+    return click.option(
+        "--admin-url",
+        type=Filled(),
+        metavar="CONNINFO",
+        help=f"{whose} (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
+    )
+
+
+OF_A_LOADER = "Connection of an administrator or of a member of zava_loader"
 
 
 @click.command()
-@admin_url_option
+@admin_url_option()
 @click.option(
     "--scale",
     type=Scale(),
@@ -156,7 +165,7 @@ def init(
 
 
 @click.command()
-@admin_url_option
+@admin_url_option()
 @explain_errors
 def users(admin_url: str | None) -> None:
     """List who can be served: name, role, personal data, user id, stores.

@@ -53,7 +53,7 @@ def login() -> None:
     metavar="TEXT",
     help="Password of the login; by default a generated one.",
 )
-@admin_url_option
+@admin_url_option()
 @explain_errors
 def add_login(
     name: str, users: tuple[str, ...], password: str | None, admin_url: str | None
@@ -87,7 +87,7 @@ def add_login(
 
 
 @login.command("list")
-@admin_url_option
+@admin_url_option()
 @explain_errors
 def list_logins(admin_url: str | None) -> None:
     """List the logins and the people that each may act as.
@@ -116,7 +116,7 @@ def list_logins(admin_url: str | None) -> None:
 
 @login.command("remove")
 @click.argument("name")
-@admin_url_option
+@admin_url_option()
 @explain_errors
 def remove_login(name: str, admin_url: str | None) -> None:
     """Take everything from a login and drop it.

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@admin_url_option
+@admin_url_option()
 @click.option(
     "--recommendations",
     is_flag=True,
