@@ -6,7 +6,7 @@ in `zava.data.posture.canary`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -260,14 +260,24 @@ def _read_login_settings(conn: psycopg.Connection[Any]) -> PostureCheck:
 
 
 def _ask(
-    conn: psycopg.Connection[Any], rule: _Rule, *, has_strangers: bool = True
+    conn: psycopg.Connection[Any],
+    rule: _Rule,
+    values: Mapping[str, Any],
+    *,
+    has_strangers: bool,
 ) -> psycopg.Cursor[Any]:
-    text = statement(rule.statement)
+    text = statement(rule.statement).replace("{roles}", statement("posture_roles"))
     if "{reached}" in text:
         # To follow what leads to a function costs more than all else of the check.
         name = "posture_reached" if has_strangers else "posture_reached_nothing"
         text = text.replace("{reached}", statement(name))
-    values = {
+    used = {name: value for name, value in values.items() if f"%({name})s" in text}
+    return conn.execute(text, used) if used else conn.execute(text.encode())
+
+
+def _known() -> dict[str, Any]:
+    """Return what schema.sql makes, as the statements call it."""
+    return {
         "known": [definition["name"] for definition in definitions()],
         "definitions": Jsonb(definitions()),
         "columns": list(columns()),
@@ -279,14 +289,12 @@ def _ask(
         "views": list(views()),
         "view_digests": Jsonb(VIEW_DIGESTS),
     }
-    used = {name: value for name, value in values.items() if f"%({name})s" in text}
-    return conn.execute(text, used) if used else conn.execute(text.encode())
 
 
 def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
+    values = _known()
     row = conn.execute(
-        statement("posture_strangers"),
-        {"known": [definition["name"] for definition in definitions()]},
+        statement("posture_strangers"), {"known": values["known"]}
     ).fetchone()
     has_strangers = row is None or bool(row[0])
     with conn.pipeline():
@@ -295,7 +303,9 @@ def _read_catalogue(conn: psycopg.Connection[Any]) -> Iterator[PostureCheck]:
             conn.execute(text)
         conn.execute(statement("posture_search_path"))
         conn.execute(statement("posture_patience"))
-        cursors = [_ask(conn, rule, has_strangers=has_strangers) for rule in _RULES]
+        cursors = [
+            _ask(conn, rule, values, has_strangers=has_strangers) for rule in _RULES
+        ]
         conn.execute(statement("rollback"))
     for rule, cursor in zip(_RULES, cursors, strict=True):
         yield make_check(rule.name, rule.promise, cursor.fetchall(), fails=rule.fails)

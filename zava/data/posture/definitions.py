@@ -75,9 +75,14 @@ class Definition(TypedDict):
 
 
 @cache
+def _schema() -> str:
+    return database_file("schema.sql").read_text("utf-8")
+
+
+@cache
 def definitions() -> tuple[Definition, ...]:
     """Return every function whose body schema.sql gives as a text."""
-    schema = database_file("schema.sql").read_text("utf-8")
+    schema = _schema()
     return tuple(
         Definition(
             name=found["name"],
@@ -100,7 +105,7 @@ def triggers() -> tuple[tuple[str, str, str], ...]:
 
     The definition is in lower case, without brackets and blanks.
     """
-    schema = database_file("schema.sql").read_text("utf-8")
+    schema = _schema()
     return tuple(
         (
             found["table"],
@@ -120,13 +125,13 @@ def triggers() -> tuple[tuple[str, str, str], ...]:
 @cache
 def views() -> tuple[str, ...]:
     """Return the names of the views that schema.sql makes."""
-    return tuple(_VIEW.findall(database_file("schema.sql").read_text("utf-8")))
+    return tuple(_VIEW.findall(_schema()))
 
 
 @cache
 def columns() -> tuple[str, ...]:
     """Return every column that schema.sql makes with its table: schema.table.column."""
-    schema = database_file("schema.sql").read_text("utf-8")
+    schema = _schema()
     return tuple(
         f"{table['name']}.{column}"
         for table in _TABLE.finditer(schema)
@@ -137,7 +142,7 @@ def columns() -> tuple[str, ...]:
 @cache
 def generated_columns() -> tuple[str, ...]:
     """Return the columns that are computed from others: schema.table.column."""
-    schema = database_file("schema.sql").read_text("utf-8")
+    schema = _schema()
     return tuple(
         f"{table['name']}.{column}"
         for table in _TABLE.finditer(schema)
@@ -151,7 +156,7 @@ def grants() -> tuple[tuple[str, str, str], ...]:
 
     PUBLIC is written in lower case. What a role inherits is not in the list.
     """
-    schema = database_file("schema.sql").read_text("utf-8")
+    schema = _schema()
     groups = "store_managers, regional_managers"
     found = [
         (roles, grant["table"], grant["columns"])

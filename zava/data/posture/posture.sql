@@ -16,6 +16,10 @@ SET LOCAL search_path = pg_catalog
 -- With an index on store_id a canary answers at once, however large the table is.
 SET LOCAL statement_timeout = '2s'
 
+-- name: posture_roles
+-- The login, and the roles that the identity gives. Which of them are in reach the checks ask.
+session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal'
+
 -- name: posture_pgvector
 -- Filtered searches need the iterative scans of 0.8.
 SELECT 'vector ' || coalesce(max(e.extversion), 'is missing') AS object,
@@ -29,7 +33,7 @@ HAVING max(e.extversion) IS NULL
 -- name: posture_superuser
 -- A superuser passes every policy and grant.
 SELECT rolname AS object,
-       CASE WHEN rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') THEN format('ALTER ROLE %I NOSUPERUSER;', rolname)
+       CASE WHEN rolname IN ({roles}) THEN format('ALTER ROLE %I NOSUPERUSER;', rolname)
             ELSE (SELECT string_agg(format('REVOKE %I FROM %s GRANTED BY %s CASCADE;', rolname, m.member::regrole, m.grantor::regrole), ' ')
                   FROM pg_auth_members AS m
                   WHERE m.roleid = pg_roles.oid AND pg_has_role(session_user, m.member, 'MEMBER')) END AS remedy
@@ -263,7 +267,7 @@ CROSS JOIN LATERAL (SELECT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::r
 WHERE g.grantor <> g.owner
     AND (g.grantee = 0 OR EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.oid = g.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal')
+        WHERE r.oid = g.grantee AND NOT r.rolsuper AND r.rolname IN ({roles})
             AND pg_has_role(session_user, r.oid, 'MEMBER')))
 ORDER BY 1
 
@@ -278,13 +282,13 @@ WHERE c.relkind IN ('r', 'p') AND NOT (c.relrowsecurity AND c.relforcerowsecurit
     AND n.nspname NOT LIKE 'pg\_%%' AND n.nspname <> 'information_schema'
     AND (c.oid::regclass::text || '.store_id' = ANY (%(columns)s::text[]) OR EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_any_column_privilege(r.oid, c.oid, 'SELECT')))
 ORDER BY 1
 
 -- name: posture_policies
 -- Each table with a store, or under row level security, shows a role the stores of its identity, by one of two policies, and nothing else.
 WITH reach AS (
-    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER')
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER')
 ), shown AS (  -- a view with its caller rights needs no right to the schemas of what it shows
     SELECT d.refclassid AS class, d.refobjid AS oid
     FROM pg_class AS v
@@ -360,7 +364,7 @@ ORDER BY 1
 -- with a store under row level security, whose policies are another check's, or a view with its caller's rights.
 -- PostgreSQL's own (their OIDs end at 16383) are the check catalogue_grants'.
 WITH RECURSIVE reach AS (
-    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
 ), shared AS (
     SELECT c.oid, true AS is_zavas
     FROM pg_class AS c
@@ -428,7 +432,7 @@ WITH known AS (
     GROUP BY 1, 2
 ), reach AS (
     SELECT oid, rolname, quote_ident(rolname) AS who
-    FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+    FROM pg_roles WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
     UNION ALL
     SELECT 0, 'public', 'PUBLIC'
 ), given AS (
@@ -485,7 +489,7 @@ ORDER BY 1
 -- name: posture_sequences
 -- A sequence tells how many rows were made, in a closed schema through pg_sequences.
 WITH reach AS (
-    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
 )
 SELECT c.oid::regclass::text AS object,
        format('REVOKE ALL ON SEQUENCE %s FROM PUBLIC, %s CASCADE;', c.oid::regclass,
@@ -595,7 +599,7 @@ SELECT NULL::regclass, NULL::oid WHERE false
 -- of zava's. Whatever runs with its owner's rights is zava's and looks up names safely. A type, an operator, a cast, a
 -- view or an order leads to functions that are in no schema of the caller's: the catalogue's dependencies say to which.
 WITH RECURSIVE reach AS (
-    SELECT oid, rolname FROM pg_roles WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
+    SELECT oid, rolname FROM pg_roles WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper
 ), open_schema AS (
     SELECT n.oid FROM pg_namespace AS n
     WHERE n.nspname NOT LIKE 'pg\_t%%' AND EXISTS (SELECT FROM reach AS r WHERE has_schema_privilege(r.oid, n.oid, 'USAGE'))
@@ -741,7 +745,7 @@ SELECT format('extension %I: %s functions such as %s', e.extname, count(*), min(
               'AND refclassid = ''pg_extension''::regclass AND deptype = ''e'' AND refobjid = (SELECT oid FROM pg_extension WHERE extname = %L) '
               'LOOP EXECUTE ''REVOKE EXECUTE ON ROUTINE '' || f || '' FROM PUBLIC, %s''; END LOOP; END $$;', e.extname,
               (SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
-               WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper)) AS remedy
+               WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper)) AS remedy
 FROM pg_extension AS e
 JOIN pg_depend AS d ON d.refclassid = 'pg_extension'::regclass AND d.refobjid = e.oid AND d.classid = 'pg_proc'::regclass AND d.deptype = 'e'
 JOIN pg_proc AS p ON p.oid = d.objid
@@ -749,7 +753,7 @@ WHERE e.extname <> 'vector' AND NOT (e.extname = 'plpgsql' AND (p.oid < 16384 OR
     AND format('extension %I', e.extname) NOT IN (SELECT object FROM retail.shared_objects)
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE')
             -- In a closed schema the check of functions says whether something leads there.
             AND has_schema_privilege(r.oid, p.pronamespace, 'USAGE'))
 GROUP BY e.extname
@@ -781,7 +785,7 @@ SELECT DISTINCT format('%s on %s', lower(g.privilege_type), g.name) AS object,
               CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE g.grantee::regrole::text END) AS remedy
 FROM given AS g
 WHERE (g.grantee = 0 OR EXISTS (
-        SELECT FROM pg_roles AS r WHERE r.oid = g.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER')))
+        SELECT FROM pg_roles AS r WHERE r.oid = g.grantee AND NOT r.rolsuper AND r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER')))
     AND NOT (g.privilege_type = 'SELECT' AND g.name ~ '^TABLE information_schema\.[^_]')
     AND NOT EXISTS (
         SELECT FROM pg_init_privs AS i
@@ -792,7 +796,7 @@ UNION ALL
 -- What PostgreSQL keeps to itself: a grant in the script of an extension counts as installed.
 SELECT format('select on %s', c.oid::regclass), format('REVOKE SELECT ON TABLE %s FROM PUBLIC, %I CASCADE;', c.oid::regclass, r.rolname)
 FROM pg_class AS c
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'pg_catalog'::regnamespace
     AND c.relname IN ('pg_authid', 'pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject', 'pg_user_mapping', 'pg_shadow', 'pg_file_settings',
                       'pg_hba_file_rules', 'pg_ident_file_mappings', 'pg_config', 'pg_shmem_allocations', 'pg_backend_memory_contexts',
@@ -803,27 +807,27 @@ UNION ALL
 SELECT DISTINCT format('%s, which was replaced', v.oid::regclass),
        format('REVOKE ALL ON %s FROM PUBLIC, %s CASCADE;', v.oid::regclass, (
            SELECT string_agg(quote_ident(rolname), ', ') FROM pg_roles
-           WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper))
+           WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER') AND NOT rolsuper))
 FROM pg_class AS v
 JOIN pg_rewrite AS w ON w.ev_class = v.oid
 JOIN pg_depend AS d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refobjid >= 16384
 WHERE v.oid < 16384
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
             AND has_any_column_privilege(r.oid, v.oid, 'SELECT'))
 UNION ALL
 -- Who may use a foreign server reads the password by which it is reached.
 SELECT DISTINCT 'usage on FOREIGN SERVER ' || s.name, format('REVOKE USAGE ON FOREIGN SERVER %s FROM PUBLIC, %I CASCADE;', s.name, r.rolname)
 FROM pg_depend AS d
 CROSS JOIN LATERAL (SELECT (pg_identify_object(d.refclassid, d.refobjid, 0)).identity AS name) AS s
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE d.classid = 'pg_user_mapping'::regclass AND d.refclassid = 'pg_foreign_server'::regclass
     AND has_server_privilege(r.oid, d.refobjid, 'USAGE')
 UNION ALL
 SELECT format('usage on FOREIGN DATA WRAPPER %I', f.fdwname), format('REVOKE USAGE ON FOREIGN DATA WRAPPER %I FROM PUBLIC, %I CASCADE;', f.fdwname, r.rolname)
 FROM pg_foreign_data_wrapper AS f
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE has_foreign_data_wrapper_privilege(r.oid, f.oid, 'USAGE')
 ORDER BY 1
 
@@ -842,7 +846,7 @@ WHERE a.grantee <> d.defaclrole AND NOT (k.kind = 'functions' AND a.grantee = 0)
     AND (has_database_privilege(d.defaclrole, current_database(), 'CREATE')
         OR EXISTS (SELECT FROM pg_namespace AS s WHERE has_schema_privilege(d.defaclrole, s.oid, 'CREATE')))
     AND (a.grantee = 0 OR EXISTS (
-        SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER')))
+        SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER')))
 GROUP BY 1, 2
 ORDER BY 1
 
@@ -854,7 +858,7 @@ FROM pg_parameter_acl AS p
 CROSS JOIN LATERAL aclexplode(p.paracl) AS a
 CROSS JOIN LATERAL (SELECT CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE a.grantee::regrole::text END AS who) AS w
 WHERE a.grantee = 0 OR EXISTS (
-    SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER'))
+    SELECT FROM pg_roles AS r WHERE r.oid = a.grantee AND NOT r.rolsuper AND r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER'))
 GROUP BY 1, 2
 ORDER BY 1
 
@@ -870,7 +874,7 @@ WHERE p.proleakproof AND (
             'uuid_extract_version', 'varchar']))
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 ORDER BY 1
 
 -- name: posture_write_grants
@@ -880,7 +884,7 @@ SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
               CASE WHEN m.may_maintain THEN ', MAINTAIN' END, c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
 JOIN pg_namespace AS n ON n.oid = c.relnamespace
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 CROSS JOIN LATERAL (
     SELECT EXISTS (
         SELECT FROM aclexplode(c.relacl) AS a
@@ -905,7 +909,7 @@ CROSS JOIN LATERAL (
     SELECT format('DATABASE %I', current_database())
     WHERE has_database_privilege(r.oid, current_database(), 'CREATE')
 ) AS o
-WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 ORDER BY 1
 
 -- name: posture_temporary
@@ -913,7 +917,7 @@ ORDER BY 1
 SELECT r.rolname AS object,
        format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, %I CASCADE;', current_database(), r.rolname) AS remedy
 FROM pg_roles AS r
-WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
     AND has_database_privilege(r.oid, current_database(), 'TEMPORARY')
 ORDER BY 1
 
@@ -922,7 +926,7 @@ ORDER BY 1
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
        format('REVOKE ALL ON %s FROM PUBLIC, %I CASCADE;', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relname IN ('identity_key', 'login_identities', 'regional_managers', 'regional_manager_stores', 'personal_data_rights')
     AND has_any_column_privilege(r.oid, c.oid, 'SELECT')
@@ -972,7 +976,7 @@ ORDER BY 1
 SELECT format('%s by %s', c.oid::regclass, r.rolname) AS object,
        format('REVOKE SELECT ON %s FROM PUBLIC, %I CASCADE; /* then load schema.sql again */', c.oid::regclass, r.rolname) AS remedy
 FROM pg_class AS c
-JOIN pg_roles AS r ON r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
+JOIN pg_roles AS r ON r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND NOT r.rolsuper
 WHERE c.relnamespace = 'retail'::regnamespace AND c.relkind IN ('r', 'p')
     AND c.oid::regclass::text NOT IN (SELECT object FROM retail.shared_objects)
     AND has_table_privilege(r.oid, c.oid, 'SELECT')
@@ -984,7 +988,7 @@ ORDER BY 1
 WITH who AS (
     SELECT string_agg(quote_ident(rolname), ', ') AS roles
     FROM pg_roles
-    WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER')
+    WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER')
         AND NOT rolsuper
 )
 SELECT p.oid::regprocedure::text AS object,
@@ -995,7 +999,7 @@ CROSS JOIN who AS w
 WHERE p.proname = 'set_config' AND p.pronamespace = 'pg_catalog'::regnamespace
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 
 -- name: posture_server_functions
 -- Functions with effects that outlive a query, or that run text as SQL; the list is schema.sql's.
@@ -1003,7 +1007,7 @@ WHERE p.proname = 'set_config' AND p.pronamespace = 'pg_catalog'::regnamespace
 WITH who AS (
     SELECT string_agg(quote_ident(rolname), ', ') AS roles
     FROM pg_roles
-    WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER')
+    WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER')
         AND NOT rolsuper
 )
 SELECT p.oid::regprocedure::text AS object,
@@ -1027,7 +1031,7 @@ WHERE p.proname LIKE ANY (ARRAY[
     AND NOT (p.proname = 'ts_rewrite' AND p.pronargs = 3)
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 ORDER BY 1
 
 -- name: posture_server_statistics
@@ -1035,7 +1039,7 @@ ORDER BY 1
 WITH who AS (
     SELECT string_agg(quote_ident(rolname), ', ') AS roles
     FROM pg_roles
-    WHERE rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, oid, 'MEMBER')
+    WHERE rolname IN ({roles}) AND pg_has_role(session_user, oid, 'MEMBER')
         AND NOT rolsuper
 )
 SELECT p.oid::regprocedure::text AS object,
@@ -1058,7 +1062,7 @@ WHERE (p.proname LIKE ANY (ARRAY[
     AND p.pronamespace <> 'retail'::regnamespace
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_function_privilege(r.oid, p.oid, 'EXECUTE'))
 UNION ALL
 SELECT c.oid::regclass::text, format('REVOKE SELECT ON %s FROM PUBLIC, %s CASCADE;', c.oid::regclass, w.roles)
 FROM pg_class AS c
@@ -1070,7 +1074,7 @@ WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'pg_catalog'::regnamespace AN
     ])
     AND EXISTS (
         SELECT FROM pg_roles AS r
-        WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
+        WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER') AND has_table_privilege(r.oid, c.oid, 'SELECT'))
 UNION ALL
 SELECT format('columns of %s: %s', a.attrelid::regclass, string_agg(a.attname, ', ' ORDER BY a.attnum)),
        format('REVOKE SELECT ON %1$s FROM PUBLIC, %2$s CASCADE; GRANT SELECT (%3$s) ON %1$s TO PUBLIC;', a.attrelid::regclass, min(w.roles), (
@@ -1090,7 +1094,7 @@ JOIN pg_attribute AS a ON a.attrelid = format('pg_catalog.%I', closed.name)::reg
 CROSS JOIN who AS w
 WHERE EXISTS (
     SELECT FROM pg_roles AS r
-    WHERE r.rolname IN (session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal') AND pg_has_role(session_user, r.oid, 'MEMBER')
+    WHERE r.rolname IN ({roles}) AND pg_has_role(session_user, r.oid, 'MEMBER')
         AND has_column_privilege(r.oid, a.attrelid, a.attnum, 'SELECT'))
 GROUP BY a.attrelid, closed.columns
 ORDER BY 1
