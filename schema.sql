@@ -1960,7 +1960,7 @@ BEGIN ATOMIC
                || setweight(to_tsvector('english', coalesce(t.name, '')), 'B')
                || setweight(to_tsvector('english', coalesce(c.name, '')), 'C')
                || setweight(to_tsvector('english', coalesce(p.description, '')), 'D')
-    -- A join: where the planner puts = ANY (product_ids) into the inner side of one, the array is sorted anew for each row.
+    -- A join, because a nested loop over = ANY (product_ids) can sort the array again for each row.
     FROM (SELECT DISTINCT unnest(product_ids) AS product_id) AS asked
     JOIN retail.products AS p ON p.product_id = asked.product_id
     LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id

@@ -17,7 +17,7 @@ SET LOCAL search_path = pg_catalog
 SET LOCAL statement_timeout = '2s'
 
 -- name: posture_roles
--- The login, and the roles that the identity gives. Which of them are in reach the checks ask.
+-- The login, and the roles that the identity gives. Each check asks which of them are in reach.
 session_user, 'store_managers', 'regional_managers', 'store_managers_personal', 'regional_managers_personal'
 
 -- name: posture_pgvector
