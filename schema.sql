@@ -986,6 +986,9 @@ COMMENT ON FUNCTION retail.current_business_day(uuid) IS
 -- 3. Readers take what is kept of unmarked days, and compute marked days from the orders, in
 --    one snapshot. So they are exact, however old the last refresh is. The views daily_sales,
 --    daily_product_sales and monthly_product_sales do so for any SQL.
+-- 4. A refresh also adds up months over all stores, for head office alone: chain_product_sales()
+--    and chain_sales(). The second sums by what products are, so a product that changes marks
+--    itself in changed_products, and readers sum up from the products until the next refresh.
 --
 -- Why a reader cannot be wrong: in every snapshot a day without a mark is what is kept of it.
 --   * A row of orders or order_items and the mark of its day are committed together.
@@ -1078,6 +1081,55 @@ COMMENT ON COLUMN retail.kept_monthly_product_sales.units IS 'Units sold, in pro
 COMMENT ON COLUMN retail.kept_monthly_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
 COMMENT ON COLUMN retail.kept_monthly_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
 
+CREATE TABLE IF NOT EXISTS retail.changed_products (
+    product_id uuid
+) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000);
+COMMENT ON TABLE retail.changed_products IS
+    'Internal: products that have another category, type, brand, unit or cost since the last refresh; while there is one, nobody reads kept_chain_sales';
+COMMENT ON COLUMN retail.changed_products.product_id IS 'The product; empty for any';
+
+CREATE TABLE IF NOT EXISTS retail.kept_chain_product_sales (
+    month      date          NOT NULL,
+    product_id uuid          NOT NULL,
+    units      numeric(15,3) NOT NULL,
+    revenue    numeric(16,2) NOT NULL,
+    discount   numeric(16,2) NOT NULL,
+    PRIMARY KEY (month, product_id)
+);
+COMMENT ON TABLE retail.kept_chain_product_sales IS
+    'Internal: kept_monthly_product_sales added up over all stores; only chain_product_sales() and chain_sales() read it';
+COMMENT ON COLUMN retail.kept_chain_product_sales.month IS 'First day of the month';
+COMMENT ON COLUMN retail.kept_chain_product_sales.product_id IS 'The product';
+COMMENT ON COLUMN retail.kept_chain_product_sales.units IS 'Units sold, in products.unit; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_chain_product_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_chain_product_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
+
+CREATE TABLE IF NOT EXISTS retail.kept_chain_sales (
+    month          date          NOT NULL,
+    category_id    uuid,
+    type_id        uuid,
+    brand          text,
+    unit           text          NOT NULL,
+    units          numeric(15,3) NOT NULL,
+    revenue        numeric(16,2) NOT NULL,
+    discount       numeric(16,2) NOT NULL,
+    costed_revenue numeric(16,2) NOT NULL,
+    cost           numeric(20,7) NOT NULL,  -- units have three digits, products.cost has four
+    CONSTRAINT kept_chain_sales_key UNIQUE NULLS NOT DISTINCT (month, category_id, type_id, brand, unit)
+);
+COMMENT ON TABLE retail.kept_chain_sales IS
+    'Internal: kept_chain_product_sales added up by what products were at the last refresh; only chain_sales() reads it';
+COMMENT ON COLUMN retail.kept_chain_sales.month IS 'First day of the month';
+COMMENT ON COLUMN retail.kept_chain_sales.category_id IS 'The category of the products; empty for those without';
+COMMENT ON COLUMN retail.kept_chain_sales.type_id IS 'Their type; empty for those without';
+COMMENT ON COLUMN retail.kept_chain_sales.brand IS 'Their brand; empty for those without';
+COMMENT ON COLUMN retail.kept_chain_sales.unit IS 'Their unit of measure';
+COMMENT ON COLUMN retail.kept_chain_sales.units IS 'Units sold; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_chain_sales.revenue IS 'Net revenue after discounts, in the chain''s currency; what came back is subtracted';
+COMMENT ON COLUMN retail.kept_chain_sales.discount IS 'Price reductions and the chain''s own coupons, in its currency';
+COMMENT ON COLUMN retail.kept_chain_sales.costed_revenue IS 'The part of revenue whose cost is known';
+COMMENT ON COLUMN retail.kept_chain_sales.cost IS 'That cost, in the chain''s currency';
+
 CREATE TABLE IF NOT EXISTS retail.kept_customers (
     customer_id uuid          NOT NULL,
     store_id    uuid          NOT NULL,
@@ -1155,7 +1207,8 @@ DO $$
 DECLARE
     target regclass;
 BEGIN
-    FOREACH target IN ARRAY ARRAY['retail.segment_products', 'retail.chain_segment_products'] LOOP
+    FOREACH target IN ARRAY ARRAY['retail.segment_products', 'retail.chain_segment_products', 'retail.changed_products',
+                                  'retail.kept_chain_sales'] LOOP
         IF (SELECT relreplident <> 'f' FROM pg_class WHERE oid = target) THEN
             EXECUTE format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
         END IF;
@@ -1303,6 +1356,21 @@ END
 $$;
 COMMENT ON FUNCTION retail.mark_order_items() IS 'Trigger: marks the days of the orders whose lines changed';
 
+CREATE OR REPLACE FUNCTION retail.mark_products() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO retail.changed_products (product_id)
+    SELECT n.product_id
+    FROM new_rows AS n
+    JOIN old_rows AS o ON o.product_id = n.product_id
+    WHERE (n.category_id, n.type_id, n.brand, n.unit, n.cost) IS DISTINCT FROM (o.category_id, o.type_id, o.brand, o.unit, o.cost);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION retail.mark_products() IS 'Trigger: marks products by whose category, type, brand, unit or cost sales are added up';
+
 CREATE OR REPLACE FUNCTION retail.mark_all_orders() RETURNS void
     LANGUAGE sql
     SET search_path = pg_catalog, pg_temp
@@ -1323,9 +1391,10 @@ AS $$
     SELECT DISTINCT store_id, business_day, customer_id FROM retail.orders
     UNION ALL SELECT store_id, day, NULL FROM retail.kept_daily_sales
     UNION ALL SELECT store_id, coalesce(days[1], '2000-01-01'), customer_id FROM retail.kept_customers;  -- a mark needs a day
+    INSERT INTO retail.changed_products (product_id) VALUES (NULL);
 $$;
 COMMENT ON FUNCTION retail.mark_all_orders() IS
-    'Marks every day and every customer, and shows customers to the stores where they bought, after rows were written without triggers; refresh_sales_totals() does the rest';
+    'Marks every day, every customer and the products, and shows customers to the stores where they bought, after rows were written without triggers; refresh_sales_totals() does the rest';
 
 CREATE OR REPLACE FUNCTION retail.discard_sales_totals() RETURNS void
     LANGUAGE sql
@@ -1337,6 +1406,8 @@ AS $$
     DELETE FROM retail.kept_monthly_product_sales;
     DELETE FROM retail.kept_customers;
     DELETE FROM retail.kept_visits;
+    DELETE FROM retail.kept_chain_product_sales;
+    DELETE FROM retail.kept_chain_sales;
 $$;
 COMMENT ON FUNCTION retail.discard_sales_totals() IS
     'Forgets all that is kept and marks everything, so that the next refresh_sales_totals() computes it anew: after kept_ tables were restored in part, or changed by hand';
@@ -1621,6 +1692,66 @@ $$;
 COMMENT ON FUNCTION retail.count_customers_of_stores(date[], date[], uuid[]) IS
     'Customers of several stores together, of all that the caller sees without store_ids, in some spans, each from a first day up to, not including, an end day. customers: each counted once, in however many stores; new_customers: first purchase in any of these stores in the span; new_to_chain: those of them who had bought in no store of the chain before the span, NULL unless the caller sees all stores';
 
+CREATE OR REPLACE FUNCTION retail.chain_product_sales(first_month date, end_month date)
+    RETURNS TABLE (month date, product_id uuid, units numeric, revenue numeric, discount numeric)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 100000
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF retail.sees_whole_chain() THEN
+        RETURN QUERY
+        SELECT k.month, k.product_id, k.units::numeric, k.revenue::numeric, k.discount::numeric
+        FROM retail.kept_chain_product_sales AS k
+        WHERE k.month >= chain_product_sales.first_month AND k.month < chain_product_sales.end_month
+        UNION ALL
+        SELECT date_trunc('month', c.day::timestamp)::date, c.product_id, c.units, c.revenue, c.discount
+        FROM retail.product_sales_corrections AS c
+        WHERE c.day >= chain_product_sales.first_month AND c.day < chain_product_sales.end_month;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_product_sales(date, date) IS
+    'For head office: what all stores together sold per month and product, from one first day of a month up to, not including, another; always up to date. A product may have several rows of a month: add them up. No row for whoever does not see all stores';
+
+CREATE OR REPLACE FUNCTION retail.chain_sales(first_month date, end_month date)
+    RETURNS TABLE (month date, category_id uuid, type_id uuid, brand text, unit text, units numeric, revenue numeric, discount numeric,
+        costed_revenue numeric, cost numeric)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 20000
+    SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+BEGIN
+    IF NOT retail.sees_whole_chain() THEN
+        RETURN;
+    END IF;
+    IF NOT EXISTS (SELECT FROM retail.changed_products) THEN
+        RETURN QUERY
+        SELECT k.month, k.category_id, k.type_id, k.brand, k.unit, k.units::numeric, k.revenue::numeric, k.discount::numeric,
+               k.costed_revenue::numeric, k.cost::numeric
+        FROM retail.kept_chain_sales AS k
+        WHERE k.month >= chain_sales.first_month AND k.month < chain_sales.end_month;
+    END IF;
+    -- What that lacks; everything, while some product is another than it was.
+    RETURN QUERY
+    SELECT t.month, p.category_id, p.type_id, p.brand::text, p.unit::text, t.units, t.revenue, t.discount,
+           CASE WHEN p.cost IS NOT NULL THEN t.revenue ELSE 0 END, coalesce(t.units * p.cost, 0)
+    FROM (
+        SELECT k.month, k.product_id, k.units::numeric, k.revenue::numeric, k.discount::numeric
+        FROM retail.kept_chain_product_sales AS k
+        WHERE k.month >= chain_sales.first_month AND k.month < chain_sales.end_month
+            AND EXISTS (SELECT FROM retail.changed_products)
+        UNION ALL
+        SELECT date_trunc('month', c.day::timestamp)::date, c.product_id, c.units, c.revenue, c.discount
+        FROM retail.product_sales_corrections AS c
+        WHERE c.day >= chain_sales.first_month AND c.day < chain_sales.end_month
+    ) AS t
+    JOIN retail.products AS p ON p.product_id = t.product_id;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_sales(date, date) IS
+    'For head office: what all stores together sold per month, by category, type, brand and unit of the products, from one first day of a month up to, not including, another; always up to date. Several rows may be alike but for their figures: add them up. costed_revenue is the part of revenue whose cost is known, cost that cost. No row for whoever does not see all stores';
+
 CREATE OR REPLACE FUNCTION retail.chain_segments(segment text) RETURNS TABLE (product_id uuid, orders integer)
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -1668,6 +1799,36 @@ AS $$
 $$;
 COMMENT ON FUNCTION retail.note_refresh(text) IS 'Writes down that something was refreshed now';
 
+CREATE OR REPLACE FUNCTION retail.keep_chain_sales() RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM retail.kept_chain_sales;
+    INSERT INTO retail.kept_chain_sales (month, category_id, type_id, brand, unit, units, revenue, discount, costed_revenue, cost)
+    SELECT k.month, p.category_id, p.type_id, p.brand, p.unit, sum(k.units), sum(k.revenue), sum(k.discount),
+           coalesce(sum(k.revenue) FILTER (WHERE p.cost IS NOT NULL), 0), coalesce(sum(k.units * p.cost), 0)
+    FROM retail.kept_chain_product_sales AS k
+    JOIN retail.products AS p ON p.product_id = k.product_id
+    GROUP BY 1, 2, 3, 4, 5
+    ORDER BY 1, 2, 3, 4, 5;
+END;
+COMMENT ON FUNCTION retail.keep_chain_sales() IS 'Adds up kept_chain_product_sales by what the products are now; for a refresh';
+
+CREATE OR REPLACE FUNCTION retail.keep_chain_product_sales() RETURNS void
+    LANGUAGE sql
+    SET search_path = pg_catalog, pg_temp
+BEGIN ATOMIC
+    DELETE FROM retail.kept_chain_product_sales;
+    INSERT INTO retail.kept_chain_product_sales (month, product_id, units, revenue, discount)
+    SELECT month, product_id, sum(units), sum(revenue), sum(discount)
+    FROM retail.kept_monthly_product_sales
+    GROUP BY 1, 2
+    HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+    ORDER BY 1, 2;
+    SELECT retail.keep_chain_sales();
+END;
+COMMENT ON FUNCTION retail.keep_chain_product_sales() IS 'Adds up kept_monthly_product_sales over all stores; for the first refresh';
+
 CREATE OR REPLACE FUNCTION retail.refresh_sales_totals() RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -1690,6 +1851,7 @@ BEGIN
         FROM retail.kept_daily_product_sales
         GROUP BY 1, 2, 3
         ORDER BY 1, 2, 3;
+        PERFORM retail.keep_chain_product_sales();
     ELSE
         -- What is kept becomes what is kept and what the readers have to add to it: only what differs is written.
         WITH net AS MATERIALIZED (
@@ -1701,20 +1863,50 @@ BEGIN
             INSERT INTO retail.kept_daily_product_sales AS k SELECT * FROM net ORDER BY 1, 2, 3
             ON CONFLICT (store_id, day, product_id) DO UPDATE
             SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
+        ), monthly AS (
+            INSERT INTO retail.kept_monthly_product_sales AS k
+            SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
+            FROM net
+            GROUP BY 1, 2, 3
+            ORDER BY 1, 2, 3
+            ON CONFLICT (store_id, month, product_id) DO UPDATE
+            SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
+        ), chain AS MATERIALIZED (
+            SELECT date_trunc('month', day::timestamp)::date AS month, product_id, sum(units) AS units, sum(revenue) AS revenue, sum(discount) AS discount
+            FROM net
+            GROUP BY 1, 2
+            HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+        ), chain_products AS (
+            INSERT INTO retail.kept_chain_product_sales AS k SELECT * FROM chain ORDER BY 1, 2
+            ON CONFLICT (month, product_id) DO UPDATE
+            SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount
         )
-        INSERT INTO retail.kept_monthly_product_sales AS k
-        SELECT store_id, date_trunc('month', day::timestamp)::date, product_id, sum(units), sum(revenue), sum(discount)
-        FROM net
-        GROUP BY 1, 2, 3
-        ORDER BY 1, 2, 3
-        ON CONFLICT (store_id, month, product_id) DO UPDATE
-        SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount;
+        INSERT INTO retail.kept_chain_sales AS k
+        SELECT c.month, p.category_id, p.type_id, p.brand, p.unit, sum(c.units), sum(c.revenue), sum(c.discount),
+               coalesce(sum(c.revenue) FILTER (WHERE p.cost IS NOT NULL), 0), coalesce(sum(c.units * p.cost), 0)
+        FROM chain AS c
+        JOIN retail.products AS p ON p.product_id = c.product_id
+        WHERE NOT EXISTS (SELECT FROM retail.changed_products)
+        GROUP BY 1, 2, 3, 4, 5
+        ORDER BY 1, 2, 3, 4, 5
+        ON CONFLICT ON CONSTRAINT kept_chain_sales_key DO UPDATE
+        SET units = k.units + excluded.units, revenue = k.revenue + excluded.revenue, discount = k.discount + excluded.discount,
+            costed_revenue = k.costed_revenue + excluded.costed_revenue, cost = k.cost + excluded.cost;
+        IF EXISTS (SELECT FROM retail.changed_products) THEN
+            PERFORM retail.keep_chain_sales();
+        END IF;
     END IF;
     DELETE FROM retail.kept_daily_product_sales
     WHERE (units, revenue, discount) = (0, 0, 0) AND (store_id, day) IN (SELECT c.store_id, c.day FROM retail.changed_orders AS c);
     DELETE FROM retail.kept_monthly_product_sales
     WHERE (units, revenue, discount) = (0, 0, 0)
         AND (store_id, month) IN (SELECT c.store_id, date_trunc('month', c.day::timestamp)::date FROM retail.changed_orders AS c);
+    DELETE FROM retail.kept_chain_product_sales
+    WHERE (units, revenue, discount) = (0, 0, 0)
+        AND month IN (SELECT date_trunc('month', c.day::timestamp)::date FROM retail.changed_orders AS c);
+    DELETE FROM retail.kept_chain_sales
+    WHERE (units, revenue, discount, costed_revenue, cost) = (0, 0, 0, 0, 0)
+        AND month IN (SELECT date_trunc('month', c.day::timestamp)::date FROM retail.changed_orders AS c);
 
     -- old sees the rows as they were before this statement.
     WITH changed AS (
@@ -1744,11 +1936,12 @@ BEGIN
     ON CONFLICT (store_id, previous_day, day) DO UPDATE SET customers = v.customers + excluded.customers;
 
     DELETE FROM retail.changed_orders;
+    DELETE FROM retail.changed_products;
     PERFORM retail.note_refresh('totals');
     -- Without statistics the planner takes what was just kept for a few rows.
     IF days > 1000 THEN
         ANALYZE retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales, retail.kept_customers,
-            retail.kept_visits;
+            retail.kept_visits, retail.kept_chain_product_sales, retail.kept_chain_sales;
     END IF;
     RETURN days;
 END
@@ -2606,7 +2799,8 @@ BEGIN
 END
 $$;
 
-GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.count_customers(uuid, date[], date[]),
+GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.chain_sales(date, date), retail.chain_product_sales(date, date),
+    retail.count_customers(uuid, date[], date[]),
     retail.count_customers_of_stores(date[], date[], uuid[]),
     retail.local_day(timestamptz, text, time),
     retail.current_business_day(uuid), retail.categories_below(uuid) TO store_managers, regional_managers;
@@ -2641,11 +2835,18 @@ BEGIN
     PERFORM pg_temp.make_trigger('mark_truncate', 'AFTER TRUNCATE', 'retail.order_items',
         'FOR EACH STATEMENT', 'mark_order_items');
 
+    PERFORM pg_temp.make_trigger('mark_update', 'AFTER UPDATE', 'retail.products',
+        'REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows FOR EACH STATEMENT', 'mark_products');
+
     -- A database that was migrated, or restored without what is kept: readers compute its days from the orders
     -- until the first refresh.
     IF NOT EXISTS (SELECT FROM retail.kept_daily_sales) AND EXISTS (SELECT FROM retail.orders) THEN
         PERFORM retail.discard_sales_totals();
         RAISE WARNING 'the sales totals are not kept yet: run zava refresh, or see docs/operations.md';
+    ELSIF NOT EXISTS (SELECT FROM retail.kept_chain_product_sales) AND EXISTS (SELECT FROM retail.kept_monthly_product_sales) THEN
+        -- Kept by a version that did not add up over the stores. A refresh waits.
+        PERFORM FROM retail.refreshes AS r WHERE r.what = 'totals' FOR UPDATE;
+        PERFORM retail.keep_chain_product_sales();
     END IF;
 END
 $$;

@@ -51,6 +51,9 @@ HIDDEN_TABLES = (
     "identity_key",
     "personal_data_rights",
     "chain_segment_products",
+    "kept_chain_sales",
+    "kept_chain_product_sales",
+    "changed_products",
 )
 REGIONS = (
     "Head Office",
@@ -570,7 +573,9 @@ def test_head_office_sees_the_whole_chain_as_long_as_every_store_is_listed(
     head_office, _ = regions["Head Office"]
     asked = (
         "SELECT retail.sees_whole_chain() AS is_seen, c.customers, c.new_customers,"
-        " c.new_to_chain, (SELECT count(*) FROM retail.chain_segments('new')) AS segment"
+        " c.new_to_chain, (SELECT count(*) FROM retail.chain_segments('new')) AS segment,"
+        " (SELECT sum(revenue) FROM retail.chain_sales('2025-01-01', '2026-01-01')) AS revenue,"
+        " (SELECT sum(units) FROM retail.chain_product_sales('2025-01-01', '2026-01-01')) AS units"
         " FROM retail.count_customers_of_stores('{2025-01-01}', '{2026-01-01}') AS c"
     )
     provider = PostgreSQLProvider(
@@ -581,14 +586,19 @@ def test_head_office_sees_the_whole_chain_as_long_as_every_store_is_listed(
         (before,) = provider.execute_query(asked, head_office)
         assert before["is_seen"] is True
         assert before["new_to_chain"] == before["new_customers"] > 0
-        assert before["segment"] > 0
+        assert min(before["segment"], before["revenue"], before["units"]) > 0
         superuser = cluster.conninfo(dbname=database, user="postgres")
         with psycopg.connect(superuser) as conn:
             conn.execute(
                 "INSERT INTO retail.stores (name) VALUES ('Zava Retail Yakima')"
             )
         (after,) = provider.execute_query(asked, head_office)
-    assert after == {**before, "is_seen": False, "new_to_chain": None, "segment": 0}
+    assert after == {
+        **before,
+        "is_seen": False,
+        **dict.fromkeys(("new_to_chain", "revenue", "units")),
+        "segment": 0,
+    }
 
 
 def test_the_manager_of_the_only_store_is_not_head_office(

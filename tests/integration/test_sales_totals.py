@@ -130,6 +130,30 @@ OF_HEAD_OFFICE = {
         WHERE cardinality(stores) = (SELECT count(*) FROM retail.stores)
         """,
     ),
+    "sales of all stores by what products are": (
+        """
+        SELECT month, category_id, type_id, brand, unit, sum(units), sum(revenue), sum(discount), sum(costed_revenue), sum(cost)
+        FROM retail.chain_sales('2019-01-01', '2031-01-01') GROUP BY 1, 2, 3, 4, 5
+        HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+        """,
+        f"""
+        SELECT date_trunc('month', l.day)::date, p.category_id, p.type_id, p.brand, p.unit, sum(l.quantity), sum(l.total_amount), sum(l.discount_amount),
+               coalesce(sum(l.total_amount) FILTER (WHERE p.cost IS NOT NULL), 0), coalesce(sum(l.quantity * p.cost), 0)
+        FROM ({LINES}) AS l JOIN retail.products AS p USING (product_id) GROUP BY 1, 2, 3, 4, 5
+        HAVING (sum(l.quantity), sum(l.total_amount), sum(l.discount_amount)) <> (0, 0, 0)
+        """,
+    ),
+    "products sold in all stores": (
+        """
+        SELECT month, product_id, sum(units), sum(revenue), sum(discount) FROM retail.chain_product_sales('2026-02-01', '2026-03-01') GROUP BY 1, 2
+        HAVING (sum(units), sum(revenue), sum(discount)) <> (0, 0, 0)
+        """,
+        f"""
+        SELECT date '2026-02-01', product_id, sum(quantity), sum(total_amount), sum(discount_amount)
+        FROM ({LINES}) AS l WHERE day >= '2026-02-01' AND day < '2026-03-01' GROUP BY 1, 2
+        HAVING (sum(quantity), sum(total_amount), sum(discount_amount)) <> (0, 0, 0)
+        """,
+    ),
 }
 # What is as of the last refresh.
 REFRESHED = {
@@ -264,6 +288,10 @@ STATEMENTS = {
         MERGE INTO retail.orders AS o USING (SELECT order_id FROM retail.orders WHERE order_id IN {SOME_ORDERS}) AS c ON c.order_id = o.order_id
         WHEN MATCHED AND o.total_amount > 15 THEN DELETE
         WHEN MATCHED THEN UPDATE SET status = %(status)s""",
+    "what products are": """
+        UPDATE retail.products SET brand = %(status)s, cost = nullif(%(n)s, 3), type_id = NULL,
+            category_id = (SELECT category_id FROM retail.categories ORDER BY md5(category_id || %(seed)s) LIMIT 1)
+        WHERE product_id IN (SELECT product_id FROM retail.products ORDER BY sku LIMIT %(n)s)""",
     "customers deleted, with their orders": f"""
         WITH chosen AS (SELECT customer_id FROM retail.orders WHERE order_id IN {SOME_ORDERS} LIMIT 1),
              o AS (DELETE FROM retail.orders WHERE customer_id IN (SELECT * FROM chosen)
@@ -296,10 +324,20 @@ def draw(rng: random.Random) -> dict[str, Any]:
 
 def act_as_head_office(conn: Conn) -> None:
     """Give the transaction the identity of who sees the whole chain."""
+    bind_to_head_office(conn)
+    claim_identity(conn)
+
+
+def bind_to_head_office(conn: Conn) -> None:
+    """Let the login be who sees the whole chain."""
     conn.execute(
         "INSERT INTO retail.login_identities (login, user_id)"
         " SELECT session_user, m.user_id FROM retail.regional_managers AS m WHERE m.name = 'Head Office'"
     )
+
+
+def claim_identity(conn: Conn) -> None:
+    """Give the transaction the identity that its login is bound to."""
     conn.execute(
         "SELECT retail.set_identity(l.user_id, i.seal) FROM retail.login_identities AS l,"
         " LATERAL retail.resolve_identity(l.user_id) AS i WHERE l.login = session_user"

@@ -333,6 +333,7 @@ TABLES = (
     *("kept_daily_sales", "kept_daily_product_sales", "kept_monthly_product_sales"),
     *("kept_customers", "kept_visits", "product_pairs", "segment_products"),
     *("chain_segment_products", "product_search_words"),
+    *("kept_chain_product_sales", "kept_chain_sales"),
 )
 
 

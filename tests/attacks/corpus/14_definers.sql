@@ -39,6 +39,14 @@ SELECT c.* FROM (SELECT array_agg(store_id) AS stores FROM retail.order_items) A
 SELECT * FROM retail.count_customers_of_stores('{2020-01-01}', '{2030-01-01}', ARRAY['{{other_store}}'::uuid])
 -- name: segments-of-the-chain
 SELECT g, c.* FROM unnest(ARRAY['new', 'frequent', 'big_spender', 'lapsed', 'all']) AS g, LATERAL retail.chain_segments(g) AS c
+-- name: sales-of-the-chain
+SELECT * FROM retail.chain_sales('2020-01-01', '2030-01-01')
+-- name: products-of-the-chain
+SELECT * FROM retail.chain_product_sales('-infinity', 'infinity')
+-- name: kept-sales-of-the-chain
+SELECT * FROM retail.kept_chain_sales
+-- name: kept-products-of-the-chain
+SELECT * FROM retail.kept_chain_product_sales UNION ALL SELECT NULL, product_id, 0, 0, 0 FROM retail.changed_products
 -- name: whole-chain
 SELECT retail.sees_whole_chain()
 -- name: segments-of-own-customers

@@ -402,30 +402,61 @@ class _Composer:
         first_day, end_day = self._bounds(number)
         parts: dict[str, sql.Composable] = {"first_day": first_day, "end_day": end_day}
         if source in ("products", "stock"):
-            parts["parts"] = self._product_parts(number)
+            of_chain = source == "products" and self._may_be_of_chain()
+            parts["parts"] = self._product_parts(number, of_chain=of_chain)
         if source == "stock":
             wanted = "days_since_last_sale" in self.measures
             name = "last_sales" if wanted else "no_last_sales"
             parts["last_sales"] = _part(name, end_day=end_day)
-        return _part(_FACTS[source], **parts)
+        facts = _part(_FACTS[source], **parts)
+        first_month, end_month = self._months(number)
+        if source != "products" or first_month == end_month:
+            return facts
+        if not self._may_be_of_chain() or "product" in self._used():
+            return facts
+        kept = _part("facts_chain", **self._month_bounds(number))
+        return _listed([kept, facts], "\nUNION ALL\n")
 
-    def _product_parts(self, number: int) -> sql.Composable:
+    def _used(self) -> set[str]:
+        """The dimensions that it groups and filters by."""
+        return {*self.query.by, *(each.dimension for each in self.query.filters)}
+
+    def _may_be_of_chain(self) -> bool:
+        """Whether what is kept of all stores together may have the answer."""
+        query = self.query
+        several = len(query.store_ids) > 1
+        return query.is_of_chain and several and not self._used() & set(_PLACES)
+
+    def _months(self, number: int) -> tuple[date, date]:
+        """Return where the whole months of a side begin and end."""
+        side = self.query.sides[number]
+        if "weekday" in self._used():
+            return side.end_day, side.end_day
+        return side.whole_months()
+
+    def _month_bounds(self, number: int) -> dict[str, sql.Composable]:
+        return {
+            "first_day": sql.Placeholder(f"first_month_{number}"),
+            "end_day": sql.Placeholder(f"end_month_{number}"),
+        }
+
+    def _product_parts(self, number: int, *, of_chain: bool) -> sql.Composable:
         """The sales of a side, its whole months as months where no day is asked for."""
         side = self.query.sides[number]
-        names = (*self.query.by, *(each.dimension for each in self.query.filters))
-        months = side.whole_months()
-        if "weekday" in names:
-            months = (side.end_day, side.end_day)
+        months = self._months(number)
         self.parameters |= {
             f"first_month_{number}": months[0],
             f"end_month_{number}": months[1],
         }
         first_day, end_day = self._bounds(number)
-        first_month = sql.Placeholder(f"first_month_{number}")
-        end_month = sql.Placeholder(f"end_month_{number}")
         if months[0] == months[1]:
             return _part("products_by_day", first_day=first_day, end_day=end_day)
-        parts = [_part("products_by_month", first_day=first_month, end_day=end_month)]
+        month_bounds = self._month_bounds(number)
+        first_month, end_month = month_bounds["first_day"], month_bounds["end_day"]
+        unless = _part("not_whole_chain") if of_chain else _NOTHING
+        parts = [_part("products_by_month", **month_bounds, unless=unless)]
+        if of_chain and "product" in self._used():
+            parts.append(_part("products_of_chain", **month_bounds))
         if side.first_day < months[0]:
             parts.append(
                 _part("products_by_day", first_day=first_day, end_day=first_month)
@@ -468,7 +499,7 @@ class _Composer:
         return _part("is_new", first_day=first_day, same_span=same_span)
 
     def _joins(self, number: int, *, needs_first: bool = False) -> sql.Composable:
-        used = {*self.query.by, *(each.dimension for each in self.query.filters)}
+        used = self._used()
         joins: list[sql.Composable] = []
         if used & {"region", "channel", "hour"}:
             joins.append(_part("join_stores"))
@@ -582,8 +613,10 @@ class _Composer:
         )
 
     def _tables(self) -> list[sql.Composable]:
-        used = {*self.query.by, *(each.dimension for each in self.query.filters)}
+        used = self._used()
         tables: list[sql.Composable] = [_part("stores")]
+        if self._may_be_of_chain() and "products" in self.sources():
+            tables.append(_part("whole_chain"))
         if used & set(_LEVELS):
             tables.append(_part("tree"))
         if set(self.query.by) & set(_LEVELS):

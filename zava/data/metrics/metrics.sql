@@ -27,11 +27,34 @@ FROM (
 ) AS t
 JOIN retail.products AS p ON p.product_id = t.product_id
 
+-- name: facts_chain
+-- Lines of all stores together in whole months, by what the products are.
+SELECT NULL::uuid AS store_id, c.month AS day, NULL::uuid AS product_id, c.category_id, c.type_id, c.brand, c.unit,
+       c.revenue, c.revenue AS line_revenue, c.units, c.discount, c.costed_revenue, c.cost
+FROM retail.chain_sales({first_day}, {end_day}) AS c
+WHERE (SELECT w.is_whole FROM whole_chain AS w)
+
+-- name: products_of_chain
+-- What sold in whole months in all stores together.
+SELECT NULL::uuid AS store_id, c.month AS day, c.product_id, c.units, c.revenue, c.discount
+FROM retail.chain_product_sales({first_day}, {end_day}) AS c
+WHERE (SELECT w.is_whole FROM whole_chain AS w)
+
+-- name: whole_chain
+-- Whether all stores of the chain are asked about: a store may have opened since the stores were looked up.
+whole_chain AS MATERIALIZED (
+    SELECT retail.sees_whole_chain() AND count(*) = cardinality(%(store_ids)s::uuid[]) AS is_whole FROM retail.stores
+)
+
+-- name: not_whole_chain
+-- Where the chain's own totals have the months already.
+AND NOT (SELECT w.is_whole FROM whole_chain AS w)
+
 -- name: products_by_month
 -- What sold in whole months.
 SELECT m.store_id, m.month AS day, m.product_id, m.units, m.revenue, m.discount
 FROM retail.monthly_product_sales AS m
-WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= {first_day} AND m.month < {end_day}
+WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= {first_day} AND m.month < {end_day} {unless}
 
 -- name: products_by_day
 -- What sold on days.

@@ -116,7 +116,8 @@ class Chain:
             TRUNCATE retail.stores, retail.categories, retail.customers,
                 retail.changed_orders, retail.kept_daily_sales,
                 retail.kept_daily_product_sales, retail.kept_monthly_product_sales,
-                retail.kept_customers, retail.kept_visits CASCADE;
+                retail.kept_customers, retail.kept_visits, retail.changed_products,
+                retail.kept_chain_sales, retail.kept_chain_product_sales CASCADE;
             TRUNCATE retail.regional_managers CASCADE;
             DELETE FROM retail.chain;
             INSERT INTO retail.chain DEFAULT VALUES

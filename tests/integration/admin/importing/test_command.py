@@ -273,6 +273,8 @@ def test_days_one_by_one_end_like_the_whole_at_once(chain: Chain, run: Run) -> N
                 "kept_daily_sales",
                 "kept_daily_product_sales",
                 "kept_monthly_product_sales",
+                "kept_chain_product_sales",
+                "kept_chain_sales",
                 "kept_customers",
             )
         ] + [

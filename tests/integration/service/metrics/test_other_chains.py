@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
@@ -336,3 +337,25 @@ def test_a_period_of_days_that_are_still_to_come_has_no_rows(there: Ask) -> None
     assert answer["rows"] == []
     stock = there(SEATTLE, "stock_value", time_period=str(NOW.date() + timedelta(9)))
     assert stock["rows"][0][0] > 0
+
+
+def test_a_chain_that_gets_a_store_goes_on_showing_the_others(
+    cluster: EmbeddedServer, template: str
+) -> None:
+    asked: dict[str, Any] = {"by": ["category"], "time_period": "2026-06"}
+    for name in temporary_database(cluster, template):
+        conninfo = cluster.conninfo(dbname=name, user="zava_server")
+        with closing(PostgreSQLProvider({"conninfo": conninfo})) as provider:
+            provider.open()
+            service = service_of(provider, lambda: NOW)
+            question = service.check(
+                *(["revenue", "gross_margin"],), **asked, show_sql=True, fresh=True
+            )
+            before = service.answer(question, HEAD_OFFICE)
+            assert "retail.chain_sales(" in before["sql"]
+            assert len(before["rows"]) > 5
+            superuser = cluster.conninfo(dbname=name, user="postgres")
+            with psycopg.connect(superuser) as conn:
+                conn.execute("INSERT INTO retail.stores (name) VALUES ('Zava Yakima')")
+            # The service still knows the stores of a moment ago.
+            assert service.answer(question, HEAD_OFFICE)["rows"] == before["rows"]
