@@ -348,9 +348,8 @@ def test_a_chain_that_gets_a_store_goes_on_showing_the_others(
         with closing(PostgreSQLProvider({"conninfo": conninfo})) as provider:
             provider.open()
             service = service_of(provider, lambda: NOW)
-            question = service.check(
-                *(["revenue", "gross_margin"],), **asked, show_sql=True, fresh=True
-            )
+            names = ["revenue", "gross_margin"]
+            question = service.check(names, **asked, show_sql=True, fresh=True)
             before = service.answer(question, HEAD_OFFICE)
             assert "retail.chain_sales(" in before["sql"]
             assert len(before["rows"]) > 5
