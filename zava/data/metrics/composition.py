@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any, NamedTuple
@@ -25,7 +25,26 @@ from zava.data.transaction import Query
 
 # For more spans it takes less to count the customers of the orders.
 _MAX_COUNTS = 60
-_OF_ONE_UNIT = frozenset({"units", "stock_units", "stock_sold", "stock_sold_a_day"})
+_OF_ONE_UNIT = frozenset(
+    {"units", "stock_units", "stock_sold", "stock_sold_a_day", "units_to_reorder"}
+)
+# Those that depend on how many days a product can have sold on.
+_RATES = frozenset(
+    {"stock_sold_a_day", "stock_revenue_a_day", "units_to_reorder", "reorder_cost"}
+)
+# What did not sell in so many months before a period is new in it.
+_MONTHS_BEFORE = 3
+# Of the stock alone, without what sold.
+_UNSOLD = frozenset(
+    {
+        "stock_units",
+        "stock_value",
+        "products_in_stock",
+        "costed_products_in_stock",
+        "out_of_stock_products",
+        "days_since_last_sale",
+    }
+)
 _LEVELS = {"category": 1, "category_2": 2, "category_3": 3, "category_4": 4}
 _DIGITS = {"money": 2, "percent": 2, "ratio": 2, "days": 1}
 _PLACES = ("store", "region", "channel")
@@ -54,6 +73,7 @@ _KEYS = {
     "brand": "dimension_brand",
     "product": "dimension_product",
     "unit": "dimension_unit",
+    "stock_status": "dimension_stock_status",
     "hour": "dimension_hour",
     "status": "dimension_status",
     "segment": "dimension_segment",
@@ -158,6 +178,9 @@ class MetricsQuery:
         unit: In which units of measure are counted.
         is_of_chain: Whether whoever asks sees all stores of the chain.
         week_starts_on: ISO weekday.
+        today: The business day; stores that closed before it have no stock.
+        cover_days: How many days a reorder is to last.
+        knows_stock: Whether some stock of these stores is known.
     """
 
     metrics: tuple[str, ...]
@@ -174,6 +197,9 @@ class MetricsQuery:
     unit: str = "piece"
     is_of_chain: bool = False
     week_starts_on: int = 1
+    today: date = date.max
+    cover_days: int = 1
+    knows_stock: bool = True
 
     @property
     def groups(self) -> frozenset[Group]:
@@ -200,7 +226,9 @@ def columns(query: MetricsQuery) -> tuple[str, ...]:
 def compose(query: MetricsQuery) -> Query:
     """Return the SQL that answers a question, with its values as parameters.
 
-    The last column, `total_rows`, says how many rows there are in all.
+    After the columns comes `unknown_stock` where stock is set against sales: how many
+    products sold in the period have no known stock. The last one, `total_rows`, says
+    how many rows there are in all.
     """
     composer = _Composer(query)
     text = composer.answer().as_string()
@@ -251,6 +279,8 @@ class _Composer:
             "unit": query.unit,
             "labels": list(query.labels),
             "week_starts_on": query.week_starts_on,
+            "today": query.today,
+            "cover_days": query.cover_days,
         }
         for number, side in enumerate(query.sides):
             self.parameters |= {
@@ -314,6 +344,8 @@ class _Composer:
     def _rows(self, source: Source, measures: Sequence[str]) -> list[sql.Composed]:
         if source == "counts":
             return [self._counts(measures)]
+        if source == "stock" and not self.query.knows_stock:
+            return []
         sides = range(
             1 if source in ("stock", "last_orders") else len(self.query.sides)
         )
@@ -401,12 +433,19 @@ class _Composer:
     def _facts(self, source: Source, number: int) -> sql.Composed:
         first_day, end_day = self._bounds(number)
         parts: dict[str, sql.Composable] = {"first_day": first_day, "end_day": end_day}
-        if source in ("products", "stock"):
-            of_chain = source == "products" and self._may_be_of_chain()
+        if source == "products":
+            of_chain = self._may_be_of_chain()
             parts["parts"] = self._product_parts(number, of_chain=of_chain)
         if source == "stock":
+            has_rates = bool(_RATES & set(self.measures))
+            parts["first_sales"] = (
+                sql.Identifier("first_sales") if has_rates else _part("no_days")
+            )
+            parts["sold"] = (
+                sql.Identifier("sold") if self._has_sales() else _part("nothing_sold")
+            )
             wanted = "days_since_last_sale" in self.measures
-            name = "last_sales" if wanted else "no_last_sales"
+            name = "last_sales" if wanted else "no_days"
             parts["last_sales"] = _part(name, end_day=end_day)
         facts = _part(_FACTS[source], **parts)
         first_month, end_month = self._months(number)
@@ -440,7 +479,58 @@ class _Composer:
             "end_day": sql.Placeholder(f"end_month_{number}"),
         }
 
-    def _product_parts(self, number: int, *, of_chain: bool) -> sql.Composable:
+    def _has_stock(self) -> bool:
+        return self.query.knows_stock and "stock" in self.sources()
+
+    def _has_sales(self) -> bool:
+        """Whether what is said of the stock depends on what sold."""
+        stock = set(self.sources().get("stock", ()))
+        return "stock" in self.query.groups or not stock <= _UNSOLD
+
+    def _first_sales(self) -> sql.Composable:
+        """Since when what is new sells, by store and product."""
+        side = self.query.sides[0]
+        first_month, end_month = side.whole_months()
+        day: sql.Composable = sql.SQL("n.first_part")
+        if first_month < end_month:
+            day = _part("first_day_of_part")
+        conditions: sql.Composable = _NOTHING
+        if side.first_day.day > 1:
+            first_day, _ = self._bounds(0)
+            conditions = sql.SQL("\n") + _part(
+                "not_earlier_in_month", first_day=first_day
+            )
+        return _part("first_sales", day=day, conditions=conditions)
+
+    def _stock_tables(self) -> list[sql.Composable]:
+        """What the facts of stock are made of, and what says whose stock is unknown."""
+        month = self.query.sides[0].first_day.replace(day=1)
+        self.parameters["month_of_start"] = month
+        for _ in range(_MONTHS_BEFORE):
+            month = (month - timedelta(days=1)).replace(day=1)
+        self.parameters["months_before"] = month
+        _, end_day = self._bounds(0)
+        tables: list[sql.Composable] = [
+            _part("stock_stores", end_day=end_day),
+            _part("known_stock"),
+        ]
+        if self._has_sales():
+            tables.append(_part("sold", parts=self._product_parts(0)))
+        if _RATES & set(self.measures):
+            tables += [_part("perhaps_new"), self._first_sales()]
+        return tables
+
+    def _unknown_stock(self) -> sql.Composable:
+        if not self._has_stock() or not self._has_sales():
+            return _NOTHING
+        others = [f for f in self.query.filters if f.dimension != "stock_status"]
+        return _part(
+            "unknown_stock",
+            joins=self._joins(0, names={each.dimension for each in others}),
+            conditions=self._conditions(0, without=("stock_status",)),
+        )
+
+    def _product_parts(self, number: int, *, of_chain: bool = False) -> sql.Composable:
         """The sales of a side, its whole months as months where no day is asked for."""
         side = self.query.sides[number]
         months = self._months(number)
@@ -498,14 +588,22 @@ class _Composer:
         first_day, _ = self._bounds(number)
         return _part("is_new", first_day=first_day, same_span=same_span)
 
-    def _joins(self, number: int, *, needs_first: bool = False) -> sql.Composable:
+    def _joins(
+        self,
+        number: int,
+        *,
+        needs_first: bool = False,
+        names: Collection[str] | None = None,
+    ) -> sql.Composable:
         used = self._used()
+        if names is not None:
+            used = set(names)
         joins: list[sql.Composable] = []
         if used & {"region", "channel", "hour"}:
             joins.append(_part("join_stores"))
         if used & set(_LEVELS):
             joins.append(_part("join_tree"))
-        if "segment" in self.query.by:
+        if "segment" in self.query.by and names is None:
             joins.append(_part("join_segments", scope=_part("customer_scope")))
         if needs_first or "new_or_returning" in used:
             same = [
@@ -518,11 +616,15 @@ class _Composer:
             joins.append(_part("join_first_purchases", places=_listed(same, "")))
         return _listed([_NOTHING, *joins], "\n")
 
-    def _conditions(self, number: int, begin: str = "\nWHERE ") -> sql.Composable:
+    def _conditions(
+        self, number: int, begin: str = "\nWHERE ", *, without: Collection[str] = ()
+    ) -> sql.Composable:
         conditions = []
         if self.query.sides[number].has_gaps:
             conditions.append(_part("is_asked_about", key=self._span(number)))
         for n, each in enumerate(self.query.filters):
+            if each.dimension in without:
+                continue
             keys = sql.Placeholder(f"keys_{n}")
             if each.dimension == "segment" and "segment" not in self.query.by:
                 condition = _part(
@@ -559,6 +661,8 @@ class _Composer:
 
     def _aggregate(self, source: Source, name: str) -> sql.Composed:
         measure = MEASURES[name]
+        if source == "stock" and name in _OF_ONE_UNIT and not self._has_one_unit():
+            return _part("sum_of_one_unit", measure=sql.Identifier(name))
         how = "sum_of"
         if measure.folds == "min":
             how = "least_of"
@@ -608,6 +712,7 @@ class _Composer:
             folding=self._folding(),
             last=sql.Identifier("wanted" if query.top is None else "folded"),
             columns=_listed([*shown, *figures]),
+            unknown_stock=self._unknown_stock(),
             lookups=_listed([_NOTHING, *lookups], "\n"),
             ordering=self._ordering(),
         )
@@ -617,6 +722,8 @@ class _Composer:
         tables: list[sql.Composable] = [_part("stores")]
         if self._may_be_of_chain() and "products" in self.sources():
             tables.append(_part("whole_chain"))
+        if self._has_stock():
+            tables += self._stock_tables()
         if used & set(_LEVELS):
             tables.append(_part("tree"))
         if set(self.query.by) & set(_LEVELS):
@@ -660,7 +767,7 @@ class _Composer:
         )
         if name == "new_to_chain":
             figure = _part("or_none_of_chain", figure=figure)
-        elif MEASURES[name].folds != "min":
+        elif MEASURES[name].folds != "min" and not MEASURES[name].is_of_stock:
             figure = _part("or_none", figure=figure)
         return sql.SQL("{} AS {}").format(figure, _of_side(name, number))
 

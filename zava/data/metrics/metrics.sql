@@ -95,34 +95,125 @@ JOIN retail.products AS p ON p.product_id = i.product_id
 WHERE o.store_id = ANY (%(store_ids)s) AND o.business_day >= {first_day} AND o.business_day < {end_day}
 
 -- name: facts_stock
--- Stock as it is now, with what sold of it in the period.
-SELECT v.store_id, v.product_id, p.category_id, p.type_id, p.brand, p.unit,
-       greatest(v.stock_level, 0) AS stock_units, greatest(v.stock_level, 0) * p.cost AS stock_value,
-       (v.stock_level <= 0)::integer AS out_of_stock_products,
-       greatest(u.units, 0) AS stock_sold, greatest(u.units, 0) / ({end_day}::date - {first_day}::date) AS stock_sold_a_day,
-       {end_day}::date - 1 - l.day AS days_since_last_sale
-FROM retail.inventory AS v
-JOIN retail.products AS p ON p.product_id = v.product_id
-LEFT JOIN (
-    SELECT t.store_id, t.product_id, sum(t.units) AS units
+-- Stock of open stores as it is now, with what sold of it on the days of the period on which it can have sold. These are
+-- null where there are none. Below zero is none on hand.
+SELECT x.store_id, x.product_id, x.category_id, x.type_id, x.brand, x.unit, x.on_hand AS stock_units,
+       x.on_hand * x.cost AS stock_value, (x.on_hand > 0)::integer AS products_in_stock,
+       (x.on_hand > 0 AND x.cost IS NOT NULL)::integer AS costed_products_in_stock,
+       (x.on_hand = 0)::integer AS out_of_stock_products, x.sold AS stock_sold, x.sold / x.days AS stock_sold_a_day,
+       CASE WHEN x.sold > 0 THEN x.revenue ELSE 0 END / x.days AS stock_revenue_a_day, x.to_reorder AS units_to_reorder,
+       x.to_reorder * x.cost AS reorder_cost, {end_day}::date - 1 - x.last_sold_on AS days_since_last_sale,
+       CASE WHEN x.days IS NULL THEN 'unknown' WHEN x.on_hand > 0 AND x.sold > 0 THEN 'selling'
+            WHEN x.on_hand > 0 THEN 'not_selling' WHEN x.sold > 0 THEN 'sold_out' ELSE 'empty' END AS stock_status
+FROM (
+    SELECT w.*, CASE WHEN w.unit = 'piece' THEN ceil(w.lacking) ELSE w.lacking END AS to_reorder
+    FROM (
+        SELECT v.store_id, v.product_id, p.category_id, p.type_id, p.brand, p.unit, p.cost, h.on_hand, h.sold, d.days, u.revenue,
+               CASE WHEN d.days IS NOT NULL THEN greatest(%(cover_days)s * h.sold / d.days - h.on_hand, 0) END AS lacking,
+               l.day AS last_sold_on
+        FROM known_stock AS v
+        JOIN stock_stores AS s ON s.store_id = v.store_id
+        JOIN retail.products AS p ON p.product_id = v.product_id
+        LEFT JOIN {sold} AS u ON u.store_id = v.store_id AND u.product_id = v.product_id
+        LEFT JOIN {first_sales} AS b ON b.store_id = v.store_id AND b.product_id = v.product_id
+        LEFT JOIN {last_sales} AS l ON l.store_id = v.store_id AND l.product_id = v.product_id
+        CROSS JOIN LATERAL (
+            SELECT greatest(v.stock_level, 0) AS on_hand, greatest(u.units, 0) AS sold) AS h
+        CROSS JOIN LATERAL (
+            SELECT CASE WHEN s.end_day > {first_day} THEN
+                       greatest(s.end_day - greatest(b.day, {first_day}), least(7, s.end_day - {first_day}::date)) END AS days) AS d
+    ) AS w
+) AS x
+
+-- name: stock_stores
+-- Stores that are open, and where the days end on which they can have sold. A store without an order in the last week
+-- fell silent on the day after its last one.
+stock_stores AS MATERIALIZED (
+    SELECT s.store_id, CASE WHEN o.day < {end_day}::date - 7 THEN o.day + 1 WHEN o.day IS NOT NULL THEN {end_day}::date END AS end_day
+    FROM retail.stores AS s
+    LEFT JOIN LATERAL (
+        SELECT o.business_day AS day FROM retail.orders AS o
+        WHERE o.store_id = s.store_id AND o.business_day < {end_day} AND o.sold_on IS NOT NULL AND NOT o.is_return
+        ORDER BY o.business_day DESC LIMIT 1) AS o ON true
+    WHERE s.store_id = ANY (%(store_ids)s) AND (s.closed_on IS NULL OR s.closed_on >= %(today)s)
+)
+
+-- name: known_stock
+-- The stock of these stores.
+known_stock AS MATERIALIZED (
+    SELECT v.store_id, v.product_id, v.stock_level
+    FROM retail.inventory AS v
+    WHERE v.store_id = ANY (ARRAY(SELECT s.store_id FROM stock_stores AS s))
+)
+
+-- name: sold
+-- What sold in the period. The first part is a day, or a month that is read whole.
+sold AS MATERIALIZED (
+    SELECT t.store_id, t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue,
+           min(t.day) FILTER (WHERE t.units > 0) AS first_part
     FROM (
 {parts}
     ) AS t
     GROUP BY t.store_id, t.product_id
-) AS u ON u.store_id = v.store_id AND u.product_id = v.product_id
-LEFT JOIN ({last_sales}) AS l ON l.store_id = v.store_id AND l.product_id = v.product_id
-WHERE v.store_id = ANY (%(store_ids)s)
+)
+
+-- name: perhaps_new
+-- What did not sell in the three whole months before the month in which the period begins.
+perhaps_new AS MATERIALIZED (
+    SELECT u.store_id, u.product_id, u.first_part
+    FROM sold AS u
+    LEFT JOIN (
+        SELECT DISTINCT m.store_id, m.product_id FROM retail.monthly_product_sales AS m
+        WHERE m.store_id = ANY (%(store_ids)s) AND m.units > 0 AND m.month >= %(months_before)s AND m.month < %(month_of_start)s
+    ) AS m ON m.store_id = u.store_id AND m.product_id = u.product_id
+    WHERE u.units > 0 AND m.product_id IS NULL
+)
+
+-- name: first_sales
+-- When what is new sold for the first time. These are few, so each is looked up by itself.
+first_sales AS MATERIALIZED (
+    SELECT n.store_id, n.product_id, {day} AS day FROM perhaps_new AS n{conditions}
+)
+
+-- name: first_day_of_part
+-- Of a month that is read whole.
+(SELECT min(d.day) FROM retail.daily_product_sales AS d
+ WHERE d.store_id = n.store_id AND d.product_id = n.product_id AND d.units > 0
+     AND d.day >= n.first_part AND d.day < (n.first_part + interval '1 month')::date)
+
+-- name: not_earlier_in_month
+-- What sold in the month before the period began is not new.
+WHERE NOT EXISTS (
+    SELECT FROM retail.daily_product_sales AS d
+    WHERE d.store_id = n.store_id AND d.product_id = n.product_id AND d.units > 0
+        AND d.day >= %(month_of_start)s AND d.day < {first_day} OFFSET 0)
 
 -- name: last_sales
 -- The last day on which more of a product was sold than came back.
-SELECT d.store_id, d.product_id, max(d.day) AS day
-FROM retail.daily_product_sales AS d
-WHERE d.store_id = ANY (%(store_ids)s) AND d.day < {end_day} AND d.units > 0
-GROUP BY d.store_id, d.product_id
+(SELECT d.store_id, d.product_id, max(d.day) AS day
+ FROM retail.daily_product_sales AS d
+ WHERE d.store_id = ANY (%(store_ids)s) AND d.day < {end_day} AND d.units > 0
+ GROUP BY d.store_id, d.product_id)
 
--- name: no_last_sales
--- In the place of last_sales where nobody asks for it.
-SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::date AS day WHERE false
+-- name: nothing_sold
+-- In the place of sold where nobody asks for sales.
+(SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::numeric AS units, NULL::numeric AS revenue WHERE false)
+
+-- name: no_days
+-- In the place of first_sales or last_sales where nobody asks for them.
+(SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::date AS day WHERE false)
+
+-- name: unknown_stock
+-- How many products sold in a store of which their stock is not known.
+, (SELECT count(DISTINCT f.product_id)
+   FROM (
+       SELECT u.store_id, u.product_id, p.category_id, p.type_id, p.brand, p.unit
+       FROM sold AS u
+       JOIN stock_stores AS s ON s.store_id = u.store_id
+       JOIN retail.products AS p ON p.product_id = u.product_id
+       LEFT JOIN known_stock AS v ON v.store_id = u.store_id AND v.product_id = u.product_id
+       WHERE u.units > 0 AND v.product_id IS NULL
+   ) AS f{joins}{conditions}) AS unknown_stock
 
 -- name: facts_last_orders
 -- How long ago each store sold for the last time.
@@ -335,6 +426,10 @@ f.product_id
 -- The unit of measure.
 f.unit
 
+-- name: dimension_stock_status
+-- What stock and sales make of a product in a store.
+f.stock_status
+
 -- name: dimension_hour
 -- The local hour.
 extract(hour FROM f.order_date AT TIME ZONE s.time_zone)::integer
@@ -406,6 +501,10 @@ a.{key}
 -- name: weekday_order
 -- In the order of the chain's week.
 (a.{key} - %(week_starts_on)s + 7) %% 7
+
+-- name: sum_of_one_unit
+-- What adds up in one unit of measure only, 0 of others; null where nothing is known.
+sum(CASE WHEN f.unit = %(unit)s THEN f.{measure} ELSE 0 * f.{measure} END)
 
 -- name: sum_of
 -- What adds up.
@@ -513,7 +612,7 @@ WITH RECURSIVE {tables}, facts AS (
     SELECT a.*
     FROM weighed AS a{having}
 ){folding}
-SELECT {columns}, count(*) OVER () AS total_rows
+SELECT {columns}{unknown_stock}, count(*) OVER () AS total_rows
 FROM {last} AS a{lookups}{ordering}
 
 -- name: folding
@@ -540,8 +639,9 @@ min(a.{column}) AS {column}
 CASE WHEN count(*) = 1 THEN max(a.{column}) END AS {column}
 
 -- name: history
--- The first and the last day with orders of each store, before a day and at all.
-SELECT s.store_id,
+-- The first and the last day with orders of each store, before a day and at all. Whether some of its stock is known.
+SELECT s.store_id, EXISTS (SELECT FROM retail.inventory AS v WHERE v.store_id = s.store_id) AS knows_stock,
+       (SELECT c.closed_on FROM retail.stores AS c WHERE c.store_id = s.store_id AND c.closed_on < %(today)s) AS closed_on,
        (SELECT o.business_day FROM retail.orders AS o WHERE o.store_id = s.store_id ORDER BY o.business_day LIMIT 1) AS first_day,
        (SELECT o.business_day FROM retail.orders AS o WHERE o.store_id = s.store_id AND o.business_day < %(today)s
         ORDER BY o.business_day DESC LIMIT 1) AS last_whole_day,

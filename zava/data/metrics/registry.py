@@ -28,7 +28,7 @@ Unit = Literal[
 ]
 """What a figure counts: money in the chain's currency, a measure of products, …"""
 
-Group = Literal["place", "time", "weekday", "product", "order"]
+Group = Literal["place", "time", "weekday", "product", "order", "stock"]
 """Dimensions that are available together."""
 
 Source = Literal[
@@ -42,7 +42,7 @@ GROUPS_OF: Mapping[Source, frozenset[Group]] = {
     "lines": frozenset({"place", "time", "weekday", "product", "order"}),
     "counts": frozenset({"place", "time"}),
     "buyers": frozenset({"place", "time", "weekday", "product", "order"}),
-    "stock": frozenset({"place", "product"}),
+    "stock": frozenset({"place", "product", "stock"}),
     "last_orders": frozenset({"place"}),
 }
 """By which dimensions each source of metrics.sql can be grouped and filtered."""
@@ -64,6 +64,11 @@ class Measure:
     sources: tuple[Source, ...]
     folds: Literal["sum", "min"] | None = "sum"
     is_count: bool = False
+
+    @property
+    def is_of_stock(self) -> bool:
+        """Whether it is not known, which is not 0, where the stock is not known."""
+        return self.sources == ("stock",)
 
 
 _ORDERS: tuple[Source, ...] = ("totals", "orders", "lines")
@@ -88,9 +93,14 @@ MEASURES: Mapping[str, Measure] = {
     "customer_orders": Measure(("buyers",), folds=None),
     "stock_units": Measure(("stock",)),
     "stock_value": Measure(("stock",)),
+    "products_in_stock": Measure(("stock",)),
+    "costed_products_in_stock": Measure(("stock",)),
+    "out_of_stock_products": Measure(("stock",)),
     "stock_sold": Measure(("stock",)),
     "stock_sold_a_day": Measure(("stock",)),
-    "out_of_stock_products": Measure(("stock",)),
+    "stock_revenue_a_day": Measure(("stock",)),
+    "units_to_reorder": Measure(("stock",)),
+    "reorder_cost": Measure(("stock",)),
     "days_since_last_sale": Measure(("stock",), folds="min"),
     "days_since_last_order": Measure(("last_orders",), folds="min"),
 }
@@ -110,6 +120,7 @@ class Metric:
         whole: The same, by which `part` is divided; None for no ratio.
         adds: How figures of several groups become one.
         words: What else people call it.
+        beside: Metrics that are shown with it, so that its arithmetic can be followed.
     """
 
     name: str
@@ -120,6 +131,7 @@ class Metric:
     whole: str | None = None
     adds: Adds = "sum"
     words: str = ""
+    beside: tuple[str, ...] = ()
 
     @property
     def is_percent(self) -> bool:
@@ -446,7 +458,33 @@ _ALL_METRICS = (
         definition="Units on hand now at cost, where stock and cost are known.",
         part="stock_value",
         adds="last state",
-        words="inventory worth capital tied up money",
+        words="inventory worth capital tied up money cost",
+        beside=("stock_costed_share",),
+    ),
+    Metric(
+        "stock_costed_share",
+        label="Stock with known cost",
+        unit="percent",
+        definition=(
+            "Products in stock whose cost is known, so that stock_value has them, as a"
+            " share of all in stock."
+        ),
+        part="costed_products_in_stock",
+        whole="products_in_stock",
+        adds="last state",
+        words="inventory value coverage cost known unknown",
+    ),
+    Metric(
+        "products_in_stock",
+        label="Products in stock",
+        unit="products",
+        definition=(
+            "Products of stores, each counted in each store, of which some is on hand"
+            " now."
+        ),
+        part="products_in_stock",
+        adds="last state",
+        words="inventory available range assortment on hand",
     ),
     Metric(
         "out_of_stock_products",
@@ -454,23 +492,71 @@ _ALL_METRICS = (
         unit="products",
         definition=(
             "Products of stores, each counted in each store, of which none is on"
-            " hand now."
+            " hand now; stock_status tells those that still sold from others."
         ),
         part="out_of_stock_products",
         adds="last state",
         words="oos stockout sold out empty zero stock unavailable shelf",
     ),
     Metric(
+        "units_sold_a_day",
+        label="Units sold a day",
+        unit="measure",
+        definition=(
+            "Units sold a day where stock is known: over the period's days since the"
+            " product's first sale in the store, at least 7, as if never out of stock."
+        ),
+        part="stock_sold_a_day",
+        adds="last state",
+        words="rate of sale velocity daily demand run rate stock",
+    ),
+    Metric(
+        "revenue_a_day",
+        label="Revenue a day",
+        unit="money",
+        definition=(
+            "Revenue a day where stock is known, over the days of units_sold_a_day; of"
+            " stock_status sold_out what is at stake each day."
+        ),
+        part="stock_revenue_a_day",
+        adds="last state",
+        words="lost sales at stake missed stockout daily",
+    ),
+    Metric(
         "days_of_cover",
         label="Days of cover",
         unit="days",
         definition=(
-            "Days that the stock lasts at the average daily sales of the period."
+            "Days that the stock lasts at units_sold_a_day; null where nothing sold."
         ),
         part="stock_units",
         whole="stock_sold_a_day",
         adds="last state",
-        words="runs out run reach supply stock weeks reorder cover",
+        words="runs out run first reach supply stock weeks",
+        beside=("stock_units", "units_sold_a_day"),
+    ),
+    Metric(
+        "units_to_reorder",
+        label="Units to reorder",
+        unit="measure",
+        definition=(
+            "For each store and product max(0, cover_days * units_sold_a_day -"
+            " stock_units), whole pieces rounded up; cover_days is an argument."
+        ),
+        part="units_to_reorder",
+        adds="last state",
+        words="reorder replenish replenishment restock buy purchase order quantity",
+        beside=("stock_units", "units_sold_a_day"),
+    ),
+    Metric(
+        "reorder_cost",
+        label="Cost of the reorder",
+        unit="money",
+        definition="The units_to_reorder at cost, where the cost is known.",
+        part="reorder_cost",
+        adds="last state",
+        beside=("units_to_reorder", "stock_units", "units_sold_a_day"),
+        words="reorder replenish replenishment restock buy purchase budget money",
     ),
     Metric(
         "days_since_last_sale",
@@ -482,7 +568,7 @@ _ALL_METRICS = (
         ),
         part="days_since_last_sale",
         adds="last state",
-        words="slow dead stock not selling shelf warmer unsold recency",
+        words="slow mover dead stock not selling shelf warmer unsold recency",
     ),
     Metric(
         "sell_through",
@@ -660,6 +746,15 @@ _ALL_DIMENSIONS = (
         group="product",
         definition="The unit of measure that the product is counted in.",
         words="measure kg litre piece",
+    ),
+    Dimension(
+        "stock_status",
+        group="stock",
+        definition=(
+            "selling and not_selling have stock, sold_out and empty none; selling and"
+            " sold_out sold in the period; unknown if the store did not trade."
+        ),
+        words="dead stock slow mover stockout sold out still asked for lost sales",
     ),
     Dimension(
         "hour",

@@ -16,7 +16,11 @@ from zava.protocol.tools.declaration import (
     read_only_tool,
     services_of,
 )
-from zava.service.metrics.answers import DEFAULT_PERIOD, DEFAULT_ROWS
+from zava.service.metrics.answers import (
+    DEFAULT_COVER_DAYS,
+    DEFAULT_PERIOD,
+    DEFAULT_ROWS,
+)
 from zava.service.metrics.spans import Compare
 
 
@@ -83,6 +87,7 @@ async def query_metrics(
     shares: Annotated[
         bool, Field(description="Percent within the dimensions before the last")
     ] = False,
+    cover_days: int = DEFAULT_COVER_DAYS,
     max_rows: int = DEFAULT_ROWS,
     show_sql: bool = False,
     fresh: bool = False,
@@ -105,6 +110,7 @@ async def query_metrics(
         order_by=order_by or (),
         top=top,
         shares=shares,
+        cover_days=cover_days,
         max_rows=max_rows,
         show_sql=show_sql,
         fresh=fresh,

@@ -23,6 +23,7 @@ from zava.data.metrics.composition import (
 )
 from zava.data.metrics.registry import (
     DIMENSIONS,
+    MEASURES,
     METRICS,
     Dimension,
     Metric,
@@ -48,6 +49,8 @@ MAX_BY = 3
 DEFAULT_ROWS = 50
 DEFAULT_PERIOD = "last_30_days"
 MAX_TOP = 1000
+DEFAULT_COVER_DAYS = 14
+MAX_COVER_DAYS = 365
 MAX_TEXT = 200
 """Characters of a name, of a value or of words to search for."""
 
@@ -63,6 +66,7 @@ _PLACES = ("store", "region", "channel")
 _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
 )
+_REORDERS = frozenset({"units_to_reorder", "reorder_cost"})
 _HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
 
 
@@ -85,6 +89,7 @@ class MetricsQuestion:
         order_by: Column, and whether the highest come first.
         top: How many values of the last dimension are shown, the lowest if negative.
         shares: Whether figures that add up come with their share.
+        cover_days: How many days a reorder is to last.
         max_rows: Rows at most.
         show_sql: Whether the answer has the SQL that made it.
         fresh: Ask the database even if the answer is kept.
@@ -100,6 +105,7 @@ class MetricsQuestion:
     order_by: tuple[Order, ...] = ()
     top: int | None = None
     shares: bool = False
+    cover_days: int = DEFAULT_COVER_DAYS
     max_rows: int = DEFAULT_ROWS
     show_sql: bool = False
     fresh: bool = False
@@ -116,11 +122,21 @@ class _Asked(NamedTuple):
 
 
 class _History(NamedTuple):
-    """Since when and until when there is data."""
+    """Since when and until when there is data, and of which stores the stock is known.
+
+    Attributes:
+        first: The first day with orders.
+        through: The last one.
+        behind: The last day of stores whose orders end before.
+        closed: The last day of business of stores that are closed.
+        stocked: Open stores of which some stock is known.
+    """
 
     first: date | None
     through: date | None
     behind: Mapping[str, date]
+    closed: Mapping[str, date]
+    stocked: int
 
 
 class MetricsService:
@@ -190,6 +206,7 @@ class MetricsService:
         order_by: Sequence[str] = (),
         top: int | None = None,
         shares: bool = False,
+        cover_days: int = DEFAULT_COVER_DAYS,
         max_rows: int = DEFAULT_ROWS,
         show_sql: bool = False,
         fresh: bool = False,
@@ -208,6 +225,7 @@ class MetricsService:
             order_by: Columns, with a minus before those whose highest come first.
             top: Values of the last dimension.
             shares: With shares.
+            cover_days: Days that a reorder is to last.
             max_rows: Rows at most.
             show_sql: With the SQL.
             fresh: Past the cache.
@@ -224,6 +242,10 @@ class MetricsService:
         if compare is not None and compare not in get_args(Compare):
             raise ValidationError(
                 "compare", compare, f"must be one of {', '.join(get_args(Compare))}"
+            )
+        if not 1 <= cover_days <= MAX_COVER_DAYS:
+            raise ValidationError(
+                "cover_days", cover_days, f"must be between 1 and {MAX_COVER_DAYS}"
             )
         texts = {
             "metrics": metrics,
@@ -249,7 +271,7 @@ class MetricsService:
                 f"is 1 to {MAX_TOP}, or negative, and needs a dimension in by",
             )
         question = MetricsQuestion(
-            metrics=tuple(metric.name for metric in _known_metrics(metrics)),
+            metrics=_with_arithmetic(_known_metrics(metrics)),
             by=tuple(each.name for each in dimensions),
             time_period=time_period,
             stores=tuple(stores),
@@ -259,6 +281,7 @@ class MetricsService:
             order_by=tuple(map(_order, order_by)),
             top=top,
             shares=shares,
+            cover_days=cover_days,
             max_rows=max_rows,
             show_sql=show_sql,
             fresh=fresh,
@@ -295,7 +318,8 @@ class MetricsService:
         Returns:
             JSON values: `period` and what it is `compared_with`, each as its first and
             its last day; `data_through`, the last day with orders; `stores`;
-            `currency`; `unit`, in which units are counted; `columns`, `rows`,
+            `currency`; `unit`, in which units are counted; `cover_days` of a reorder;
+            `columns`, `rows`,
             `row_count`, `total_rows` and `truncated`; `notes`; `sql` on request;
             `cached`. What says nothing is left out.
 
@@ -342,8 +366,10 @@ class MetricsService:
         if is_empty:
             _refuse_before_first_day(asked.period, history)
             is_empty = history.through is None or history.through < period.start
-        if is_empty:
+        if is_empty or _ends_before(history, period):
             notes.append("the data ends before the period")
+        if _has_stock(question):
+            notes += _stock_notes(question, history, len(asked.stores))
         sides = [] if is_empty else self._sides(asked, period, history, notes)
         days = days_of(
             period,
@@ -366,10 +392,13 @@ class MetricsService:
             unit=visible.main_unit,
             is_of_chain=visible.is_chain,
             week_starts_on=visible.calendar.week_starts_on,
+            today=asked.today,
+            cover_days=question.cover_days,
+            knows_stock=history.stocked > 0,
         )
         names = columns(query)
         _check_columns(query, names)
-        if is_empty:
+        if is_empty or (not query.knows_stock and _is_of_stock_alone(question)):
             return {
                 **head,
                 "columns": list(names),
@@ -385,19 +414,19 @@ class MetricsService:
             self._max_result_bytes,
             operation=_KIND,
         )
-        total = result.rows[0][-1] if result.rows else 0
+        # Behind the columns: of how many products the stock is unknown, and all rows.
+        *unknown, total = result.rows[0][len(names) :] if result.rows else [0]
+        if any(unknown):
+            notes.append(_unknown_stock(*unknown))
         if history.behind:
             head["data_through_of_stores"] = _few(history.behind)
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
-        if any(METRICS[name].unit == "measure" for name in question.metrics):
-            head["unit"] = visible.main_unit
-        if {"product", "unit"} & set(question.by):
-            head.pop("unit", None)
         return {
             **head,
+            **_units_of(question, visible),
             "columns": list(names),
-            "rows": [list(row[:-1]) for row in result.rows],
+            "rows": [list(row[: len(names)]) for row in result.rows],
             "row_count": len(result.rows),
             "total_rows": total,
             "truncated": result.truncated,
@@ -437,7 +466,14 @@ class MetricsService:
             <= lasts[store.store_id]
             < min(through, asked.period.end - _DAY)
         }
-        return _History(min(firsts, default=None), through, behind)
+        closed = {
+            store.name: date.fromisoformat(row["closed_on"])
+            for store in asked.stores
+            for row in rows
+            if row["closed_on"] and UUID(row["store_id"]) == store.store_id
+        }
+        stocked = sum(row["knows_stock"] and not row["closed_on"] for row in rows)
+        return _History(min(firsts, default=None), through, behind, closed, stocked)
 
     def _sides(
         self, asked: _Asked, period: Period, history: _History, notes: list[str]
@@ -479,6 +515,7 @@ _OF_THE_ANSWER = (
     "order_by",
     "top",
     "shares",
+    "cover_days",
     "max_rows",
 )
 
@@ -503,6 +540,65 @@ def _known_metrics(names: Sequence[str]) -> list[Metric]:
             raise _unknown("metrics", "metric", given, near(given, METRICS))
         found.append(METRICS[name])
     return list(dict.fromkeys(found))
+
+
+def _with_arithmetic(metrics: Sequence[Metric]) -> tuple[str, ...]:
+    """Return the names of metrics, then of those that their arithmetic is made of."""
+    asked = [metric.name for metric in metrics]
+    beside = [name for metric in metrics for name in metric.beside]
+    return tuple(dict.fromkeys([*asked, *beside]))
+
+
+def _has_stock(question: MetricsQuestion) -> bool:
+    return any(MEASURES[each].is_of_stock for each in _measures_of(question))
+
+
+def _ends_before(history: _History, period: Period) -> bool:
+    return history.through is not None and history.through < period.start
+
+
+def _is_of_stock_alone(question: MetricsQuestion) -> bool:
+    return all(MEASURES[each].is_of_stock for each in _measures_of(question))
+
+
+def _measures_of(question: MetricsQuestion) -> list[str]:
+    return [each for name in question.metrics for each in METRICS[name].measures]
+
+
+def _stock_notes(
+    question: MetricsQuestion, history: _History, stores: int
+) -> list[str]:
+    """Return what is to be said of stores whose stock does not count."""
+    notes = []
+    if not history.stocked:
+        notes.append("stock is not known: these stores have no inventory")
+    elif history.stocked < stores - len(history.closed):
+        notes.append(f"of {stores} stores the stock of {history.stocked} is known")
+    if history.closed:
+        listed = ", ".join(f"{n} ({day})" for n, day in _few(history.closed).items())
+        notes.append(f"stock of closed stores is left out: {listed}")
+    if "stock_status" in {*question.by, *(name for name, _, _ in question.filters)}:
+        notes.append(
+            "stock has no past: rates count days without stock too, so what ran out"
+            " sells more than is shown"
+        )
+    return notes
+
+
+def _unknown_stock(products: int) -> str:
+    what = "a product" if products == 1 else f"{products} products"
+    return f"{what} sold where the stock of it is not known"
+
+
+def _units_of(question: MetricsQuestion, visible: Visible) -> dict[str, Any]:
+    """Return what quantities are counted in, and how long a reorder lasts."""
+    found: dict[str, Any] = {}
+    is_measured = any(METRICS[name].unit == "measure" for name in question.metrics)
+    if is_measured and not {"product", "unit"} & set(question.by):
+        found["unit"] = visible.main_unit
+    if _REORDERS & set(question.metrics):
+        found["cover_days"] = question.cover_days
+    return found
 
 
 def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:

@@ -20,6 +20,8 @@ Entry = Metric | Dimension
 _E = TypeVar("_E", Metric, Dimension)
 
 _WORD = re.compile(r"[a-z0-9]+")
+# Said in several ways, and of the words only one says something by itself.
+_STOCKOUT = re.compile(r"out of stock|stock[ -]?outs?")
 _IDLE = frozenset(
     [
         "a",
@@ -74,7 +76,8 @@ _IDLE = frozenset(
         "with",
     ]
 )
-_CLOSE = 0.8
+# A reorder is no order.
+_CLOSE = 0.84
 _SLIP = 2
 _MAX_WORDS = 12
 # Of the best one's score.
@@ -85,6 +88,7 @@ _GROUPS: Mapping[Group, str] = {
     "weekday": "weekday",
     "product": "category, type, brand, product, unit",
     "order": "hour, status, segment, new_or_returning",
+    "stock": "stock_status",
 }
 _NAME, _WORDS, _DEFINITION = 4.0, 3.0, 1.0
 
@@ -153,7 +157,8 @@ def _likeness(word: str, others: Iterable[str]) -> float:
 
 def _words_of(text: str) -> list[str]:
     """Return the words that say something, without the s of a plural."""
-    words = _WORD.findall(text.casefold().replace("_", " "))
+    plain = _STOCKOUT.sub("stockout", text.casefold().replace("_", " "))
+    words = _WORD.findall(plain)
     telling = [word for word in words if word not in _IDLE] or words
     some = telling[:_MAX_WORDS]
     return [word.removesuffix("s") if len(word) > 3 else word for word in some]

@@ -29,6 +29,7 @@ _FIXED: Mapping[str, Sequence[str]] = {
     "status": ("pending", "shipped", "completed", "cancelled", "returned"),
     "segment": ("new", "frequent", "big_spender", "lapsed", "other", "anonymous"),
     "new_or_returning": ("new", "returning", "anonymous"),
+    "stock_status": ("selling", "not_selling", "sold_out", "empty", "unknown"),
 }
 _HOURS = range(24)
 _NEAR = 5

@@ -51,6 +51,8 @@ def service() -> MetricsService:
         ({"top": 0, "by": ["store"]}, "is 1 to 1000, or negative"),
         ({"compare": "last_year"}, "must be one of previous, year_before, both"),
         ({"max_rows": 101}, "must be between 1 and 100"),
+        ({"cover_days": 0}, "cover_days: must be between 1 and 365"),
+        ({"filters": {"stock_status": "empty"}}, "revenue has no stock_status; "),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_with_what_can(
@@ -67,6 +69,18 @@ def test_names_are_taken_in_any_case_and_with_blanks(service: MetricsService) ->
     assert question.by == ("fiscal_period",)
 
 
+def test_what_a_figure_is_computed_from_stands_beside_it(
+    service: MetricsService,
+) -> None:
+    question = service.check(["units_to_reorder", "reorder_cost", "stock_value"])
+    assert question.metrics == (
+        *("units_to_reorder", "reorder_cost", "stock_value"),
+        *("stock_units", "units_sold_a_day", "stock_costed_share"),
+    )
+    for metric in METRICS.values():
+        assert set(metric.beside) <= set(METRICS) - {metric.name}
+
+
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
@@ -77,6 +91,14 @@ def test_names_are_taken_in_any_case_and_with_blanks(service: MetricsService) ->
         ("sold out", "out_of_stock_products"),
         ("run out", "days_of_cover"),
         ("dead stock", "days_since_last_sale"),
+        ("stock-out", "out_of_stock_products"),
+        ("stockouts", "out_of_stock_products"),
+        ("what runs out first", "days_of_cover"),
+        ("slow movers", "days_since_last_sale"),
+        ("reorder", "units_to_reorder"),
+        ("replenish", "units_to_reorder"),
+        ("inventory value", "stock_value"),
+        ("lost sales", "revenue_a_day"),
         ("refunds", "returned_amount"),
         ("profit", "gross_profit"),
         ("markdown", "discount"),
@@ -103,6 +125,9 @@ def test_metrics_are_found_by_the_words_of_a_manager(
         ("online", "channel"),
         ("sku", "product"),
         ("4-5-4", "fiscal_period"),
+        ("dead stock", "stock_status"),
+        ("slow movers", "stock_status"),
+        ("stock-out", "stock_status"),
     ],
 )
 def test_dimensions_are_found_too(
@@ -147,4 +172,4 @@ def test_both_tools_take_little_of_what_a_model_reads() -> None:
         if tool.name in ("list_metrics", "query_metrics")
     ]
     assert len(texts) == 2
-    assert sum(map(len, texts)) < 2500
+    assert sum(map(len, texts)) < 2560
