@@ -78,3 +78,17 @@ WHERE c.relnamespace = 'retail'::regnamespace
     AND c.relname = %(table)s
     AND has_any_column_privilege(c.oid, 'SELECT')
 GROUP BY c.oid, c.relname
+
+-- name: list_indexes
+-- The indexes of some of those tables: what they hold, in order, and of a partial one its condition.
+SELECT c.relname AS table_name, quote_ident(i.relname) AS index, m.amname::text AS method, left(pg_get_expr(x.indpred, x.indrelid), 200) AS condition,
+       ARRAY(SELECT pg_get_indexdef(x.indexrelid, n, true) FROM generate_series(1, x.indnkeyatts) AS n ORDER BY n)::text[] AS keys
+FROM pg_catalog.pg_index AS x
+JOIN pg_catalog.pg_class AS c ON c.oid = x.indrelid
+JOIN pg_catalog.pg_class AS i ON i.oid = x.indexrelid
+JOIN pg_catalog.pg_am AS m ON m.oid = i.relam
+WHERE c.relnamespace = 'retail'::regnamespace
+    AND c.relname = ANY (%(tables)s::text[])
+    AND x.indisvalid
+    AND has_any_column_privilege(c.oid, 'SELECT')
+ORDER BY c.relname, i.relname

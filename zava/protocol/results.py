@@ -55,6 +55,14 @@ class SchemasOutput(TypedDict):
     tables: list[dict[str, Any]]
 
 
+class PlanOutput(TypedDict):
+    """What a query does, each step below what uses it, and what serves it."""
+
+    steps: list[str]
+    tables: list[dict[str, Any]]
+    notes: list[str]
+
+
 class PerformanceOutput(TypedDict):
     """How a store did in a period, and what stands out."""
 

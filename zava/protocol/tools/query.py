@@ -9,10 +9,12 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from zava.protocol.results import (
+    PlanOutput,
     QueryOutput,
     SchemasOutput,
     query_result,
     schemas_result,
+    structured_result,
 )
 from zava.protocol.tools.declaration import (
     Name,
@@ -64,6 +66,27 @@ async def execute_sales_query(
     kept = executor.peek(question, user_id)
     answer = partial(executor.answer, question, user_id)
     return query_result(await kept_or_run(services.workers, kept, answer))
+
+
+@read_only_tool("Explain a query")
+async def explain_query(
+    ctx: ToolContext,
+    postgresql_query: Annotated[
+        str, Field(description="As for execute_sales_query, without EXPLAIN")
+    ],
+) -> Annotated[CallToolResult, PlanOutput]:
+    """Show what a query would do, without running it, for one that is too slow.
+
+    `steps` come each below the step that uses it. `tables` has the conditions on each
+    table, the indexes that can serve them, and `no_index_for` those that none serves;
+    an index on the person's stores is always there. There are no estimates, for they
+    would tell of other stores' rows.
+    """
+    services = services_of(ctx)
+    executor, user_id = services.query_executor, services.user_id
+    question = executor.check(postgresql_query)
+    explain = partial(executor.explain, question, user_id)
+    return structured_result(await services.workers.run(explain))
 
 
 @read_only_tool("Describe tables")

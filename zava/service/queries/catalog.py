@@ -123,6 +123,15 @@ class SchemaCatalog:
             found[names[row["table_name"]]["written"]].append(row["written"])
         return dict(found)
 
+    def indexes_of(
+        self, tables: Sequence[str], rls_user_id: str
+    ) -> list[dict[str, Any]]:
+        """Return the indexes of tables, by the tables' bare names."""
+        if not tables:
+            return []
+        identity = self._provider.resolve_identity(rls_user_id)
+        return self._rows("list_indexes", identity, {"tables": list(tables)})
+
     def _names(self, identity: Identity) -> Names:
         def read() -> Names:
             rows = self._rows("list_tables", identity)
