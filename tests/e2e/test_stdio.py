@@ -72,11 +72,16 @@ def test_tables_are_described_in_the_order_asked_for(server: StdioProcess) -> No
     orders, stores = answer.structured["tables"]
     assert (orders["table"], stores["table"]) == ("retail.orders", "retail.stores")
     assert json.loads(answer.text) == answer.structured
-    columns = {column["name"]: column for column in orders["columns"]}
-    assert columns["order_id"]["key"] == "primary key"
-    assert columns["status"]["values"]
-    assert columns["store_id"]["comment"]
-    assert [row["name"] for row in stores["sample_rows"]] == ["Zava Retail Seattle"]
+    assert orders["columns"]["order_id"] == "uuid; primary key"
+    assert "cancelled or returned" in orders["columns"]["status"]
+    assert orders["columns"]["store_id"].startswith("uuid; -> retail.stores; ")
+    assert "created_at" not in orders["columns"]
+    assert answer.structured["person"]["stores"] == "Zava Retail Seattle"
+    (seattle,) = (
+        dict(zip(stores["sample_columns"], row, strict=True))
+        for row in stores["sample_rows"]
+    )
+    assert seattle["name"] == "Zava Retail Seattle"
 
 
 PING = {"id": "after", "method": "ping", "params": {}}
