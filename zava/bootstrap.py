@@ -21,7 +21,7 @@ from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
 from zava.infra.manager import InfrastructureManager
 from zava.infra.telemetry import MetricsCollector
-from zava.models import PostureCheck
+from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
 from zava.protocol.server import RetailServer
@@ -98,7 +98,7 @@ class MCPServerManager:
             provider = self._open_database()
             # The database answers while the rest is built.
             with ThreadPoolExecutor(max_workers=1) as aside:
-                meeting = aside.submit(meet_served_user, provider, user_id)
+                meeting = aside.submit(_meet, provider, user_id)
                 self.ai_client = create_ai_client(
                     self.settings,
                     AISettings(),
@@ -108,8 +108,9 @@ class MCPServerManager:
                 if self.ai_client is not None:
                     self._started.callback(self._step, self.ai_client.close)
                 metrics = self.metrics_collector = self._start_metrics()
-                self._build(provider, metrics, user_id)
-                meeting.result()
+                server = self._build(provider, metrics, user_id)
+                server.introduce(meeting.result())
+                self._server = server
         except BaseException:
             self.shutdown()
             raise
@@ -203,7 +204,7 @@ class MCPServerManager:
 
     def _build(
         self, provider: PostgreSQLProvider, metrics: MetricsCollector, user_id: str
-    ) -> None:
+    ) -> RetailServer:
         settings = self.settings
         cache = self._cache = QueryCache(
             ttl=settings.cache_ttl,
@@ -250,7 +251,7 @@ class MCPServerManager:
             performance_summary=self.performance_summary,
         )
         infrastructure = self.infrastructure
-        self._server = RetailServer(
+        return RetailServer(
             lambda name: infrastructure.watch(name, user_id),
             services,
             backpressure,
@@ -281,3 +282,18 @@ class MCPServerManager:
         embedded.start()
         login = self.settings.db_user or SERVER_LOGIN
         return embedded.conninfo(dbname=EMBEDDED_DATABASE, user=login)
+
+
+def _meet(provider: PostgreSQLProvider, user_id: str) -> Person | None:
+    """See that the database knows `user_id`; return what they see, where it answers.
+
+    Raises:
+        ConfigurationError: As for `meet_served_user`.
+    """
+    meet_served_user(provider, user_id)
+    if provider.known_identity(user_id) is None:
+        return None
+    try:
+        return SchemaCatalog(provider, QueryCache()).person(user_id)
+    except MCPError:
+        return None  # the tools say so too

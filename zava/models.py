@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
@@ -152,14 +152,15 @@ class ColumnSchema(_Frozen):
     Attributes:
         key: `primary key`, `foreign key` or `unique`, where it is one by itself
             or as part of a composite key.
-        values: Every value, where they are few and listed by a check constraint
-            or by the type; else None.
+        values: Every value, where they are few: as a check constraint or the type
+            lists them, or as they stand in the rows that the caller sees; else None.
     """
 
     name: str
     type: str
     nullable: bool
     default: str | None
+    is_generated: bool = False
     comment: str | None
     key: str | None
     values: tuple[str, ...] | None
@@ -186,6 +187,20 @@ class TableSchema(_Frozen):
     foreign_keys: tuple[ForeignKey, ...]
     sample_rows: tuple[Mapping[str, Any], ...]
     note: str | None = None
+
+
+class Person(_Frozen):
+    """What the person served sees.
+
+    Attributes:
+        stores: How many stores.
+        names: Of the first of them, by name.
+        data_through: The last business day with orders, None for none.
+    """
+
+    stores: int
+    names: tuple[str, ...]
+    data_through: date | None
 
 
 class ServedUser(_Frozen):

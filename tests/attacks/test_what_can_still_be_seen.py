@@ -26,6 +26,7 @@ from zava.models import ProductQuestion
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import SEGMENTS, Recommendations
 from zava.service.products.search import ProductSearch
+from zava.service.queries.catalog import SchemaCatalog
 from zava.service.sales.performance import SalesAnalyticsService
 
 pytestmark = pytest.mark.thorough
@@ -165,6 +166,11 @@ def test_no_tool_answers_by_what_customers_buy_elsewhere(both: Pair) -> None:
                     METRICS, by, "2026-Q2", compare="both", max_rows=900
                 )
                 yield metrics.answer(asked, SEATTLE)
+            catalog = SchemaCatalog(provider, cache)
+            yield catalog.person(SEATTLE)
+            tables = catalog.find(None, "full", SEATTLE).described
+            # Which rows are shown follows from how they lie; see below.
+            yield [table.model_copy(update={"sample_rows": ()}) for table in tables]
             stock = ["stock_units", "sell_through", "days_since_last_sale"]
             yield metrics.answer(metrics.check(stock, ["product"]), SEATTLE)
             search = ProductSearch(provider, cache, LocalClient())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,8 @@ def test_the_handshake_names_the_server_and_what_it_is_for(
     assert result["serverInfo"]["name"] == "Zava Retail Analytics"
     assert "tools" in result["capabilities"]
     assert "execute_sales_query" in result["instructions"]
+    assert "The person sees Zava Retail Seattle." in result["instructions"]
+    assert re.search(r"reached until 20\d\d-\d\d-\d\d\.$", result["instructions"])
 
 
 def test_a_client_of_the_newest_protocol_needs_no_handshake(start: Start) -> None:
@@ -72,11 +75,45 @@ def test_tables_are_described_in_the_order_asked_for(server: StdioProcess) -> No
     orders, stores = answer.structured["tables"]
     assert (orders["table"], stores["table"]) == ("retail.orders", "retail.stores")
     assert json.loads(answer.text) == answer.structured
-    columns = {column["name"]: column for column in orders["columns"]}
-    assert columns["order_id"]["key"] == "primary key"
-    assert columns["status"]["values"]
-    assert columns["store_id"]["comment"]
-    assert [row["name"] for row in stores["sample_rows"]] == ["Zava Retail Seattle"]
+    assert orders["columns"]["order_id"] == "uuid; primary key"
+    assert "cancelled or returned" in orders["columns"]["status"]
+    assert orders["columns"]["store_id"].startswith("uuid; -> retail.stores; ")
+    assert "created_at" not in orders["columns"]
+    assert answer.structured["person"]["stores"] == "Zava Retail Seattle"
+    (seattle,) = (
+        dict(zip(stores["sample_columns"], row, strict=True))
+        for row in stores["sample_rows"]
+    )
+    assert seattle["name"] == "Zava Retail Seattle"
+
+
+def test_tables_are_found_by_words_and_a_query_is_explained(
+    server: StdioProcess,
+) -> None:
+    found = server.call("search_tables", search="stock level")
+    assert list(found.structured["tables"]) == ["retail.inventory"]
+    assert json.loads(found.text) == found.structured
+    every = server.call("search_tables", search=None, detail="names")
+    assert "retail.orders" in every.structured["tables"]
+    answer = server.call(
+        "explain_query", postgresql_query="SELECT name FROM retail.stores"
+    )
+    assert answer.structured["steps"] == ["read retail.stores"]
+    assert json.loads(answer.text) == answer.structured
+    refused = server.call(
+        "explain_query", postgresql_query="EXPLAIN ANALYZE SELECT 1; SELECT 2"
+    )
+    assert refused.error["code"] == "SYNTAX_ERROR"
+
+
+def test_a_cut_result_says_how_to_get_the_rest(server: StdioProcess) -> None:
+    cut = server.query("SELECT sku FROM retail.products", max_rows=3).structured
+    assert cut["truncated"] == "max_rows"
+    assert "raise max_rows" in cut["more"]
+    assert "SELECT count(*)" in cut["more"]
+    whole = server.query("SELECT 1").structured
+    assert whole["truncated"] is None
+    assert "more" not in whole
 
 
 PING = {"id": "after", "method": "ping", "params": {}}

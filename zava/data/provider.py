@@ -134,6 +134,32 @@ class PostgreSQLProvider:
         )
         return result
 
+    def explain(
+        self, query: str, identity: Identity, max_bytes: int | None = None
+    ) -> dict[str, Any] | None:
+        """Return the plan of one query of `identity`'s; the query does not run.
+
+        The plan shows which tables are read, under which conditions, and what is done
+        with their rows. It has no estimates and no choices that follow from what the
+        tables hold.
+
+        Args:
+            query: The SQL text.
+            identity: Who asks.
+            max_bytes: Bytes that the plan may take; None for no ceiling.
+
+        Returns:
+            The root of the plan as PostgreSQL's JSON has it, or None where it is too
+            deep to be read.
+
+        Raises:
+            MCPError: As for `fetch`.
+        """
+        asked = Query(query, is_explained=True)
+        (result,) = self.fetch_all([asked], identity, 1, max_bytes)
+        (cell,) = result.rows[0]
+        return cell[0]["Plan"] if isinstance(cell, list) else None
+
     def fetch_all(
         self,
         queries: Sequence[Query],
@@ -164,7 +190,7 @@ class PostgreSQLProvider:
         )
         text = queries[0].text
         # PostgreSQL counts an error's position from the start of the whole text.
-        offset = prefix_length() if len(queries) == 1 else 0
+        offset = prefix_length(queries[0]) if len(queries) == 1 else 0
         try:
             with self._monitor(text, operation):
                 try:

@@ -26,6 +26,10 @@ SET LOCAL ROLE {role_name}
 -- What PostgreSQL's own grammar admits behind these words is one query and nothing else.
 DECLARE {cursor} NO SCROLL CURSOR FOR
 
+-- name: explain
+-- What stands here instead of the declaration of a cursor: the same grammar, and nothing runs.
+EXPLAIN (FORMAT JSON, VERBOSE, COSTS OFF) DECLARE {cursor} NO SCROLL CURSOR FOR
+
 -- name: fetch
 -- Reads the caller's cursor; the number of rows is put in by the provider.
 FETCH FORWARD {rows} FROM {cursor}

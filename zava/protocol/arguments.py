@@ -13,6 +13,10 @@ from typing import Any
 from zava.errors import ValidationError
 
 _LONGEST_NOTE = 200
+_SAYS_NOTHING = frozenset({"$defs", "title", "maxLength"})
+_SEEN_IN_THE_ANSWER = frozenset(
+    {"$defs", "title", "description", "additionalProperties", "required"}
+)
 
 
 def plain_schema(
@@ -21,8 +25,12 @@ def plain_schema(
     """Return a schema without `$ref`, `$defs`, `anyOf`, `null` and titles.
 
     A nullable argument has the schema of its other type, because null means the
-    default. A nullable result has no `type`. A title would say the name once more.
+    default. A nullable result has no `type`. What says nothing is left out: a title,
+    which would say the name once more, a default of false, the length at which a text
+    is refused. Of a result only the names and types of its parts stay: a model reads
+    the answer itself, and few clients show it the schema.
     """
+    left_out = _SEEN_IN_THE_ANSWER if of_output else _SAYS_NOTHING
     definitions = schema.get("$defs", {})
 
     def plain(part: Any) -> Any:
@@ -30,6 +38,8 @@ def plain_schema(
             return [plain(item) for item in part]
         if not isinstance(part, Mapping):
             return part
+        if of_output and part.get("type") == "array":
+            return {"type": "array"}
         if "$ref" in part:
             name = part["$ref"].rpartition("/")[2]
             rest = {key: value for key, value in part.items() if key != "$ref"}
@@ -47,8 +57,8 @@ def plain_schema(
                 else plain(value)
             )
             for key, value in part.items()
-            if key not in ("$defs", "title")
-            and not (key == "default" and value is None)
+            if key not in left_out
+            and not (key == "default" and (value is None or value is False))
         }
 
     made: dict[str, Any] = plain(schema)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mcp_types import CallToolResult, JSONRPCError, JSONRPCMessage, TextContent
 from pydantic_core import to_json
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from zava.errors import MCPError, ValidationError
-from zava.models import TableSchema
+from zava.models import ColumnSchema, ForeignKey, Person, TableSchema, Truncation
+from zava.service.queries.catalog import SAMPLE_ROWS, Described, Detail, Found
 from zava.service.queries.executor import QueryAnswer
 
 ERROR_META = "zava/error"
@@ -20,10 +22,38 @@ MAX_BYTES = 256 * 1024
 
 _LONGEST_TEXT = 1000
 _SHORTEST_TEXT = 8
+_LONGEST_NAME = 60
 _MOST_ITEMS = 1000
 _MOST_FACTS = 20
+_MORE: Mapping[Truncation, str] = {
+    "max_rows": "there are more rows: sum up or filter in SQL, raise max_rows, or count"
+    " them with SELECT count(*) FROM (the query) AS q",
+    "max_bytes": "there are more rows than may be sent at once: select fewer columns,"
+    " shorten texts with left(), or sum up",
+}
 # What a description can do without, the least needed first.
-_DISPENSABLE = ("comment", "default", "values")
+_DISPENSABLE = ("comment", "values")
+# Of every table, and of no use in a query.
+_ALIKE = ("created_at", "updated_at")
+_SHORT_TYPES = {
+    "timestamp with time zone": "timestamptz",
+    "timestamp without time zone": "timestamp",
+    "time without time zone": "time",
+    "time with time zone": "timetz",
+    "character varying": "varchar",
+    "character": "char",
+    "double precision": "float8",
+}
+# Of a length or a precision a reader learns nothing.
+_TYPE = re.compile(r"^([a-z ]*[a-z])(?:\([\d,]+\))?")
+# What stands for "null", what retail.chain says, and what an administrator does.
+_SAID_ELSEWHERE = re.compile(
+    r"[;,] (?:empty if not known|in the chain's currency|in its currency)\b"
+    r"|\. After a change run .*$"
+)
+_OWN_KEY = re.compile(r"^(The chain's own key) of the \w+$")
+_WRITTEN = ("text", "character", "json")
+_LONGEST_CELL = 60
 
 
 class ColumnOutput(TypedDict):
@@ -36,23 +66,42 @@ class ColumnOutput(TypedDict):
 class QueryOutput(TypedDict):
     """A query's result; `rows` are positional, in the order of `columns`.
 
-    `truncated` names the ceiling that cut the rows off, or is null.
-    `as_of` is when the rows were read, `cached` whether for an earlier call.
+    `truncated` names the ceiling that cut the rows off, or is null; `more` says how to
+    get the rest. `as_of` is when the rows were read, `cached` whether for an earlier
+    call.
     """
 
     columns: list[ColumnOutput]
     rows: list[list[Any]]
     row_count: int
     truncated: str | None
+    more: NotRequired[str]
     cached: bool
     as_of: str
     elapsed_ms: float
 
 
 class SchemasOutput(TypedDict):
-    """Descriptions of tables."""
+    """Descriptions of tables, and what the person sees of them."""
 
+    person: dict[str, Any]
     tables: list[dict[str, Any]]
+
+
+class TablesOutput(TypedDict):
+    """Tables by name, or with more of each."""
+
+    person: dict[str, Any]
+    tables: Any
+    left_out: int
+
+
+class PlanOutput(TypedDict):
+    """What a query does, each step below what uses it, and what serves it."""
+
+    steps: list[str]
+    tables: list[dict[str, Any]]
+    notes: list[str]
 
 
 class PerformanceOutput(TypedDict):
@@ -92,6 +141,7 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
     tail = {
         "row_count": len(result.rows),
         "truncated": result.truncated,
+        **({"more": _MORE[result.truncated]} if result.truncated else {}),
         "cached": answer.cached,
         "as_of": result.as_of.isoformat(timespec="milliseconds"),
         "elapsed_ms": answer.elapsed_ms,
@@ -102,25 +152,29 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
     return _success(text, structured)
 
 
-def schemas_result(tables: tuple[TableSchema, ...]) -> CallToolResult:
-    """Return table descriptions; what is null or empty is left out.
+def schemas_result(described: Described) -> CallToolResult:
+    """Return table descriptions in the shortest form that says everything.
 
     Raises:
         ValidationError: They are longer than an answer may be, also without samples.
     """
-    described = [table.model_dump(mode="json") for table in tables]
-    structured = {"tables": [_without_blanks(table) for table in described]}
+    tables = described.tables
+    structured: dict[str, Any] = {
+        "person": told_person(described.person),
+        "tables": [_table(table) for table in tables],
+    }
     text = _compact(structured)
     if not _fits(text):
         for table in structured["tables"]:
+            table.pop("sample_columns", None)
             if table.pop("sample_rows", None) is not None:
                 _leave_out(table, "sample rows")
         text = _compact(structured)
     if not _fits(text) and len(tables) == 1:
         (table,) = structured["tables"]
-        for name in _DISPENSABLE:
-            for column in table["columns"]:
-                column.pop(name, None)
+        for number, name in enumerate(_DISPENSABLE, start=1):
+            without = _DISPENSABLE[:number]
+            table["columns"] = _columns(tables[0], without)
             _leave_out(table, f"each column's {name}")
             text = _compact(structured)
             if _fits(text):
@@ -130,6 +184,134 @@ def schemas_result(tables: tuple[TableSchema, ...]) -> CallToolResult:
             "table_names", len(tables), "the descriptions are too long: ask for fewer"
         )
     return _success(text, structured)
+
+
+def tables_result(found: Found, detail: Detail) -> CallToolResult:
+    """Return tables that were found, with as much of each as was asked for.
+
+    Raises:
+        ValidationError: As for `schemas_result`.
+    """
+    if detail == "full":
+        result = schemas_result(Described(found.person, found.described))
+        structured = dict(result.structured_content or {})
+    elif detail == "names":
+        structured = {"person": told_person(found.person), "tables": list(found.tables)}
+    else:
+        structured = {
+            "person": told_person(found.person),
+            "tables": {
+                name: f"{text or ''} ({', '.join(_told_columns(columns))})".lstrip()
+                for name, (text, columns) in found.tables.items()
+            },
+        }
+    structured["left_out"] = found.left_out
+    if detail == "full":
+        return _success(_compact(structured), structured)
+    return structured_result(structured)
+
+
+def _told_columns(columns: Sequence[str]) -> list[str]:
+    return [name for name in columns if name not in _ALIKE]
+
+
+def told_person(person: Person) -> dict[str, Any]:
+    """Return which stores a person sees, the first of them by name, and until when."""
+    names = ", ".join(" ".join(name.split())[:_LONGEST_NAME] for name in person.names)
+    more = person.stores - len(person.names)
+    return {
+        "stores": f"{names} and {more} more" if more else names,
+        "data_through": person.data_through and str(person.data_through),
+    }
+
+
+def _table(table: TableSchema) -> dict[str, Any]:
+    """Return a table without what is empty, and with nothing said twice."""
+    several = [
+        f"({', '.join(key.columns)}) -> {key.references}"
+        for key in table.foreign_keys
+        if len(key.columns) > 1
+    ]
+    parts: dict[str, Any] = {
+        "table": table.table,
+        "description": table.description,
+        "columns": _columns(table),
+        "foreign_keys": several,
+        **_samples(table),
+        "note": table.note,
+    }
+    return {name: part for name, part in parts.items() if part}
+
+
+def _columns(table: TableSchema, without: Sequence[str] = ()) -> dict[str, str]:
+    """Return each column's type and what else is known of it, in a line."""
+    references = {
+        key.columns[0]: _reference(key)
+        for key in table.foreign_keys
+        if len(key.columns) == 1
+    }
+    return {
+        column.name: _column(column, references.get(column.name), without)
+        for column in table.columns
+        if column.name not in _ALIKE
+    }
+
+
+def _column(column: ColumnSchema, reference: str | None, without: Sequence[str]) -> str:
+    kind = _TYPE.sub(lambda found: _SHORT_TYPES.get(found[1], found[1]), column.type)
+    parts = [f"{kind} null" if column.nullable else kind]
+    if column.key in ("primary key", "unique"):
+        parts.append(column.key)
+    if reference:
+        parts.append(reference)
+    comment = "" if "comment" in without else _comment(column)
+    values = () if "values" in without else column.values or ()
+    if not all(value in comment for value in values):
+        parts.append(f"one of {', '.join(values)}")
+    if comment:
+        parts.append(comment)
+    return "; ".join(parts)
+
+
+def _reference(key: ForeignKey) -> str:
+    if key.columns == key.referenced_columns:
+        return f"-> {key.references}"
+    return f"-> {key.references}({', '.join(key.referenced_columns)})"
+
+
+def _comment(column: ColumnSchema) -> str:
+    """Return a comment without what every table says, or the column's type and key."""
+    comment = column.comment or ""
+    if column.key == "primary key" and comment.startswith("Key of the "):
+        return ""
+    comment = _OWN_KEY.sub(r"\1", comment)
+    return _SAID_ELSEWHERE.sub("", comment)
+
+
+def _samples(table: TableSchema) -> dict[str, Any]:
+    """Return rows of a table, positional: a small table whole, without its keys.
+
+    Of a larger table only the texts of a row, which show how they are written.
+    """
+    rows = table.sample_rows
+    is_whole = len(rows) != SAMPLE_ROWS
+    if not is_whole:
+        rows = rows[:1]
+    columns = [
+        column.name
+        for column in table.columns
+        if column.type != "uuid"
+        and (is_whole or (column.type.startswith(_WRITTEN) and not column.values))
+        and any(row.get(column.name) not in (None, "", []) for row in rows)
+    ]
+    if not columns:
+        return {}
+    cells = [[_short(row.get(name)) for name in columns] for row in rows]
+    return {"sample_columns": columns, "sample_rows": cells}
+
+
+def _short(cell: Any) -> Any:
+    return _cut(cell, _LONGEST_CELL) if isinstance(cell, str) else cell
 
 
 def _leave_out(table: dict[str, Any], what: str) -> None:
@@ -220,13 +402,3 @@ def _compact(value: Any) -> str:
 def _clean(text: str) -> str:
     # A lone surrogate has no UTF-8 and would end the transport.
     return text.encode("utf-8", "replace").decode()
-
-
-def _without_blanks(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            k: _without_blanks(v) for k, v in value.items() if v not in (None, [], "")
-        }
-    if isinstance(value, list):
-        return [_without_blanks(item) for item in value]
-    return value

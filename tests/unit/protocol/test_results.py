@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from mcp_types import ErrorData, JSONRPCError
 
 from zava.errors import MCPError, QueryError
-from zava.models import ColumnSchema, TableSchema
+from zava.models import ColumnSchema, Person, TableSchema
 from zava.protocol.results import (
     MAX_BYTES,
     bounded_error,
@@ -19,7 +19,9 @@ from zava.protocol.results import (
     schemas_result,
     structured_result,
 )
+from zava.service.queries.catalog import Described
 
+PERSON = Person(stores=1, names=("Zava Retail Seattle",), data_through=None)
 CEILING_OF_ERRORS = 200_000
 # A byte, three bytes, six characters of JSON, two characters of JSON.
 CHARACTERS = st.sampled_from(["x", "大", "\x1b", '"'])
@@ -65,7 +67,7 @@ def test_an_error_of_the_sdk_is_cut_and_a_short_one_stays() -> None:
 @pytest.mark.parametrize("comment", ["x" * 1000, "大" * 1000], ids=["narrow", "wide"])
 def test_a_table_of_many_columns_is_described_with_less_of_each(comment: str) -> None:
     column = ColumnSchema(
-        name="c" * 60,
+        name="c",
         type="text",
         nullable=True,
         default="d" * 1000,
@@ -76,11 +78,13 @@ def test_a_table_of_many_columns_is_described_with_less_of_each(comment: str) ->
     table = TableSchema(
         table="retail.wide",
         description=comment,
-        columns=(column,) * 1200,
+        columns=tuple(
+            column.model_copy(update={"name": f"{n:060}"}) for n in range(1200)
+        ),
         foreign_keys=(),
-        sample_rows=({"c" * 60: "x" * 200},) * 12,
+        sample_rows=({f"{0:060}": "x" * 200},) * 12,
     )
-    result = schemas_result((table,))
+    result = schemas_result(Described(PERSON, (table,)))
     assert result.structured_content is not None
     (described,) = result.structured_content["tables"]
     assert size(described) <= MAX_BYTES

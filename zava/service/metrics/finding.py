@@ -120,7 +120,7 @@ def described(metric: Metric) -> str:
 
 
 def _found(search: str, known: Mapping[str, _E]) -> list[_E]:
-    words = _words_of(search)
+    words = words_of(search)
     scores = {name: _score(words, entry) for name, entry in known.items()}
     best = max(scores.values(), default=0)
     if not best:
@@ -131,20 +131,21 @@ def _found(search: str, known: Mapping[str, _E]) -> list[_E]:
 
 def _score(words: Iterable[str], entry: Entry) -> float:
     label = entry.label if isinstance(entry, Metric) else ""
-    named = _words_of(f"{entry.name} {label}")
+    named = words_of(f"{entry.name} {label}")
     total = 0.0
     for word in words:
         scores = (
-            _NAME * _likeness(word, named),
-            _WORDS * _likeness(word, _words_of(entry.words)),
-            _DEFINITION * (word in _words_of(entry.definition)),
+            _NAME * likeness(word, named),
+            _WORDS * likeness(word, words_of(entry.words)),
+            _DEFINITION * (word in words_of(entry.definition)),
         )
         total += max(scores)
     # Of two that have all the words the one that says little else.
     return total - 0.01 * len(named) if total else 0.0
 
 
-def _likeness(word: str, others: Iterable[str]) -> float:
+def likeness(word: str, others: Iterable[str]) -> float:
+    """Return how alike a word is to the nearest of others: 0, or 0.8 to 1."""
     # A word of another length is another word.
     alike = [one for one in others if abs(len(one) - len(word)) <= _SLIP]
     if word in alike:
@@ -155,10 +156,10 @@ def _likeness(word: str, others: Iterable[str]) -> float:
     return best if best >= _CLOSE else 0.0
 
 
-def _words_of(text: str) -> list[str]:
+def words_of(text: str, most: int | None = _MAX_WORDS) -> list[str]:
     """Return the words that say something, without the s of a plural."""
     plain = _STOCKOUT.sub("stockout", text.casefold().replace("_", " "))
     words = _WORD.findall(plain)
     telling = [word for word in words if word not in _IDLE] or words
-    some = telling[:_MAX_WORDS]
+    some = telling[:most]
     return [word.removesuffix("s") if len(word) > 3 else word for word in some]

@@ -9,13 +9,14 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity, ResultSet
 from zava.service.queries.catalog import SchemaCatalog
+from zava.service.queries.plans import explained, tables_of
 
 DEFAULT_ROWS = 20
 
@@ -39,6 +40,7 @@ _INVISIBLE = {"Cf", "Cc", "Zs", "Zl", "Zp", "Cn", "Co"}
 # Typographic quotes of every language, primes, accents, and what MySQL quotes with.
 _QUOTE_CATEGORIES = {"Pi", "Pf"}
 _QUOTES = frozenset("\u201a\u201e\u2032\u2033\u2035\u2036\u00b4`\uff02\uff07\uff40")
+_EXPLAIN = re.compile(r"\s*explain\b", re.IGNORECASE)
 _CONSTANT = re.compile(r"'(?:[^']|'')*'")
 _MISREAD = {"SYNTAX_ERROR", "UNDEFINED_FUNCTION", "INVALID_SCHEMA_NAME"} | _MISSING
 
@@ -161,6 +163,31 @@ class QueryExecutor:
             raise
         return QueryAnswer(result, cached, _milliseconds_since(started))
 
+    def explain(self, question: Question, rls_user_id: str) -> dict[str, Any]:
+        """Return how PostgreSQL understands a question, without running it.
+
+        Returns:
+            `steps`, `tables` and `notes`; see `zava.service.queries.plans.explained`.
+
+        Raises:
+            QueryError: PostgreSQL does not accept the text.
+            MCPError: As for `PostgreSQLProvider.explain`.
+        """
+        identity = self._provider.resolve_identity(rls_user_id)
+        try:
+            plan = self._provider.explain(
+                question.text, identity, self._max_result_bytes
+            )
+        except QueryError as exc:
+            self._suggest(exc, question.text, rls_user_id)
+            raise
+        if plan is None:
+            raise ValidationError(
+                "postgresql_query", question.text, "is nested too deeply to explain"
+            )
+        indexes = self._catalog.indexes_of(tables_of(plan), rls_user_id)
+        return explained(plan, indexes)
+
     def check(
         self,
         postgresql_query: str,
@@ -217,6 +244,8 @@ class QueryExecutor:
         """Add what makes the next try succeed: near names, a character's name."""
         if error.error_code in _MISREAD and (remark := _remark(query)):
             error.facts["hint"] = remark
+        elif error.error_code == "SYNTAX_ERROR" and _EXPLAIN.match(query):
+            error.facts["hint"] = "give explain_query the query without EXPLAIN"
         found = _QUOTED.search(error.message)
         if error.error_code not in _MISSING or found is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -53,6 +54,30 @@ def texts() -> Iterator[tuple[str, str]]:
         for schema in (tool.input_schema, tool.output_schema):
             for text in described(schema):
                 yield tool.name, text
+
+
+def test_a_model_reads_at_most_14_000_characters_about_the_tools() -> None:
+    tools = anyio.run(server_with().list_tools)
+    read = [(t.name, len(t.description or "") + compact(t.input_schema)) for t in tools]
+    assert sum(size for _, size in read) <= 14_000, read
+    # With titles, annotations and output schemas, which few clients show to a model.
+    listed = [
+        t.model_dump(mode="json", by_alias=True, exclude_none=True) for t in tools
+    ]
+    assert compact({"tools": listed}) <= 17_000
+
+
+def test_a_schema_says_nothing_that_goes_without_saying() -> None:
+    for tool in anyio.run(server_with().list_tools):
+        text = json.dumps(tool.input_schema)
+        for idle in ('"title"', '"default": false', '"default": null', "anyOf", "$ref"):
+            assert idle not in text, tool.name
+        assert tool.output_schema is not None
+        assert set(tool.output_schema) == {"type", "properties"}
+
+
+def compact(value: Any) -> int:
+    return len(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
 
 
 def test_a_text_says_nothing_twice() -> None:
