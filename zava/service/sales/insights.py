@@ -45,6 +45,8 @@ MIN_USUAL_DAYS = 10
 CUSTOMER_MIX_POINTS = 5.0
 MIN_CUSTOMERS = 20
 BEST_DAY_RATIO = 2.0
+# Of more days the best one is an old story, and a long list to show it.
+MAX_BEST_DAYS = 366
 # One large order makes no best day: more orders than on other days do.
 BEST_DAY_ORDERS_RATIO = 1.5
 _DAY = timedelta(days=1)
@@ -399,6 +401,7 @@ def best_day(metrics: StoreMetrics) -> Insight | None:
     if (
         best is None
         or days < MIN_AVERAGED_DAYS
+        or metrics.period.days > MAX_BEST_DAYS
         or not _is_enough(figures["orders"].value, figures["customers"].value)
         or best.orders < max(MIN_BUYERS, BEST_DAY_ORDERS_RATIO * orders / days)
         or average <= 0
@@ -415,6 +418,7 @@ def best_day(metrics: StoreMetrics) -> Insight | None:
         "orders",
         by=["day"],
         order_by=["-revenue"],
+        max_rows=metrics.period.days,
     )
 
 

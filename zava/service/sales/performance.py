@@ -379,7 +379,7 @@ class SalesAnalyticsService:
     def _others_through(
         self, asked: _Asked, history: History, identity: Identity
     ) -> date | None:
-        """Return until when others have orders, where these stores ended much earlier."""
+        """Return until when others have orders, where these ended much earlier."""
         through, stores = history.through, asked.visible.stores
         until = min(asked.period.end, asked.today) - _DAY
         if through is None or (until - through).days < SILENT_DAYS:

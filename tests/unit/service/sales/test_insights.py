@@ -246,8 +246,8 @@ def test_of_a_store_that_sells_on_some_days_all_days_count() -> None:
     # 14 of 28 days against 31 of 31: by the day with sales nothing fell.
     (insight,) = generate_insights(metrics("2026-02", closed=14))
     assert insight.text.startswith(
-        "Revenue of $14,000 from 280 orders is down 50.0% a day on 2026-01 ($31,000 from"
-        " 620 orders in 31 days, against 28) and down 50.0% on 2025-02 "
+        "Revenue of $14,000 from 280 orders is down 50.0% a day on 2026-01 ($31,000"
+        " from 620 orders in 31 days, against 28) and down 50.0% on 2025-02 "
     )
 
 
