@@ -158,25 +158,25 @@ FROM sold AS s
 -- name: product_sales_of_stores
 -- What some stores sold in a span, by product. Whole months are read as months, the days before and after them as
 -- days, both as they are kept. The corrections make up for the days that were written since.
-        SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
-        FROM (
-            SELECT m.product_id, m.units, m.revenue, m.discount
-            FROM retail.kept_monthly_product_sales AS m
-            WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= s.first_month AND m.month < s.end_month
-            UNION ALL
-            SELECT d.product_id, d.units, d.revenue, d.discount
-            FROM retail.kept_daily_product_sales AS d
-            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.first_day AND d.day < s.first_month
-            UNION ALL
-            SELECT d.product_id, d.units, d.revenue, d.discount
-            FROM retail.kept_daily_product_sales AS d
-            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.end_month AND d.day < s.end_day
-            UNION ALL
-            SELECT c.product_id, c.units, c.revenue, c.discount
-            FROM corrections AS c
-            WHERE c.day >= s.first_day AND c.day < s.end_day
-        ) AS t
-        GROUP BY t.product_id
+SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
+FROM (
+    SELECT m.product_id, m.units, m.revenue, m.discount
+    FROM retail.kept_monthly_product_sales AS m
+    WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= s.first_month AND m.month < s.end_month
+    UNION ALL
+    SELECT d.product_id, d.units, d.revenue, d.discount
+    FROM retail.kept_daily_product_sales AS d
+    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.first_day AND d.day < s.first_month
+    UNION ALL
+    SELECT d.product_id, d.units, d.revenue, d.discount
+    FROM retail.kept_daily_product_sales AS d
+    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.end_month AND d.day < s.end_day
+    UNION ALL
+    SELECT c.product_id, c.units, c.revenue, c.discount
+    FROM corrections AS c
+    WHERE c.day >= s.first_day AND c.day < s.end_day
+) AS t
+GROUP BY t.product_id
 
 -- name: stock_of_stores
 -- Known stock next to what sold in a span of days: what runs out within low_days at that pace, and what did not sell
@@ -262,16 +262,16 @@ LEFT JOIN LATERAL (
 
 -- name: sold_on_days
 -- The days of stores on which the product sold. As subqueries these look up one row each, whatever the planner thinks.
-        SELECT
-        FROM unnest(%(store_ids)s::uuid[]) AS s (store_id)
-        CROSS JOIN generate_series(%(first_day)s::date, %(end_day)s::date - 1, interval '1 day') AS g (day)
-        WHERE (SELECT k.units FROM retail.kept_daily_product_sales AS k
-               WHERE k.store_id = s.store_id AND k.day = g.day::date AND k.product_id = p.product_id) > 0
+SELECT
+FROM unnest(%(store_ids)s::uuid[]) AS s (store_id)
+CROSS JOIN generate_series(%(first_day)s::date, %(end_day)s::date - 1, interval '1 day') AS g (day)
+WHERE (SELECT k.units FROM retail.kept_daily_product_sales AS k
+       WHERE k.store_id = s.store_id AND k.day = g.day::date AND k.product_id = p.product_id) > 0
 
 -- name: sold_in_months
 -- The months of stores in which the product sold, where there are many stores.
-        SELECT
-        FROM generate_series(date_trunc('month', %(first_day)s::timestamp), %(end_day)s::date - 1, interval '1 month') AS g (month)
-        CROSS JOIN unnest(%(store_ids)s::uuid[]) AS s (store_id)
-        WHERE (SELECT k.units FROM retail.kept_monthly_product_sales AS k
-               WHERE k.store_id = s.store_id AND k.month = g.month::date AND k.product_id = p.product_id) > 0
+SELECT
+FROM generate_series(date_trunc('month', %(first_day)s::timestamp), %(end_day)s::date - 1, interval '1 month') AS g (month)
+CROSS JOIN unnest(%(store_ids)s::uuid[]) AS s (store_id)
+WHERE (SELECT k.units FROM retail.kept_monthly_product_sales AS k
+       WHERE k.store_id = s.store_id AND k.month = g.month::date AND k.product_id = p.product_id) > 0
