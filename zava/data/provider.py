@@ -228,13 +228,10 @@ class PostgreSQLProvider:
         store_ids: Sequence[UUID],
         time_period: ComparedSpan,
         identity: Identity,
-        *,
-        are_all: bool = False,
+        **scope: bool,
     ) -> SalesData:
         """Return what stores sold; see `zava.data.sales_data.get_sales_data`."""
-        return get_sales_data(
-            self.fetch_all, store_ids, time_period, identity, are_all=are_all
-        )
+        return get_sales_data(self.fetch_all, store_ids, time_period, identity, **scope)
 
     def ping(self) -> str:
         """Probe the database, also while every pooled connection is in use.

@@ -21,6 +21,8 @@ TOP_PRODUCTS = 10
 MIN_FADING_UNITS = 10
 # What is left of the revenue of a product that fades, at most.
 FADING_SHARE = Decimal("0.7")
+# Of a longer period of the whole chain nobody asks which products fell.
+_LONG_DAYS = 100
 # What sold so often, by days or months of stores, was not bought by one customer.
 _OFTEN = 60
 # Of more stores months are looked at, not days.
@@ -218,7 +220,8 @@ class SalesData(_Frozen):
         categories: By revenue, highest first.
         best_products: At most `TOP_PRODUCTS`, by revenue, highest first.
         fading_products: At most `TOP_PRODUCTS` of those that sold at least
-            `MIN_FADING_UNITS` before, by lost revenue, highest first.
+            `MIN_FADING_UNITS` before, by lost revenue, highest first; none of a long
+            period of the whole chain.
     """
 
     current: SpanSales
@@ -238,6 +241,7 @@ def get_sales_data(
     identity: Identity,
     *,
     are_all: bool = False,
+    is_chain: bool = False,
 ) -> SalesData:
     """Return what stores sold, read in one round trip from one state of the data.
 
@@ -247,6 +251,7 @@ def get_sales_data(
         period: The period asked for.
         identity: Who asks; row level security applies.
         are_all: Whether these are all stores that `identity` sees.
+        is_chain: Whether these are several, all of the chain, and it is head office.
 
     Raises:
         AuthorizationError: `identity` may not see a store, or there is none.
@@ -258,12 +263,13 @@ def get_sales_data(
         "year_before": period.year_before(),
     }
     is_one = len(store_ids) == 1
+    is_long = _days(period) > _LONG_DAYS
     parameters: dict[str, Any] = {
         "store_ids": list(store_ids),
         "store_id": store_ids[0] if is_one else None,
         "counted_stores": None if are_all else list(store_ids),
         "products": TOP_PRODUCTS,
-        "fading_products": TOP_PRODUCTS,
+        "by_product": ["current"] if is_long else ["current", "previous"],
         "fading_units": MIN_FADING_UNITS,
         "fading_share": FADING_SHARE,
         "length": _days(period) / Decimal(_days(spans["previous"])),
@@ -275,7 +281,7 @@ def get_sales_data(
     texts = (
         statement("seen_stores"),
         _filled("span_customers", counted=counted),
-        _filled("span_items", sales="product_sales_of_stores"),
+        _filled("span_items", sold="sold_in_chain" if is_chain else "sold_in_stores"),
         statement("daily_sales"),
     )
     queries = [Query(text, parameters) for text in texts]

@@ -71,8 +71,65 @@ WITH RECURSIVE spans (name, first_day, end_day, first_month, end_month) AS (
     VALUES ('current', %(first_day)s, %(end_day)s, %(first_month)s, %(end_month)s),
            ('previous', %(previous_first_day)s, %(previous_end_day)s, %(previous_first_month)s, %(previous_end_month)s),
            ('year_before', %(year_before_first_day)s, %(year_before_end_day)s, %(year_before_first_month)s, %(year_before_end_month)s)
-), corrections AS MATERIALIZED (
-    SELECT c.store_id, c.day, c.product_id, c.units, c.revenue, c.discount
+), {sold}, departments (category_id, department_id, name) AS (
+    SELECT k.category_id, k.category_id, k.name FROM retail.categories AS k WHERE k.parent_category_id IS NULL
+    UNION ALL
+    SELECT k.category_id, d.department_id, d.name
+    FROM departments AS d JOIN retail.categories AS k ON k.parent_category_id = d.category_id
+), categories AS (
+    SELECT d.name, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue,
+           sum(s.year_before_revenue) AS year_before_revenue
+    FROM sold AS s
+    LEFT JOIN departments AS d ON d.category_id = s.category_id
+    GROUP BY d.department_id, d.name
+    HAVING (sum(s.revenue), sum(s.previous_revenue), sum(s.year_before_revenue)) <> (0, 0, 0)
+), measures AS (
+    SELECT s.unit, sum(s.units) AS units, sum(s.previous_units) AS previous_units, sum(s.year_before_units) AS year_before_units,
+           sum(s.revenue) AS revenue
+    FROM sold AS s
+    GROUP BY s.unit
+), types AS (
+    SELECT s.type_id, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue
+    FROM sold AS s
+    WHERE s.type_id IS NOT NULL
+    GROUP BY s.type_id
+), best_products AS (
+    SELECT p.sku, p.name, p.unit, s.units, s.revenue, v.stock_level
+    FROM (SELECT * FROM products_sold WHERE units > 0 ORDER BY revenue DESC, product_id LIMIT %(products)s) AS s
+    JOIN retail.products AS p ON p.product_id = s.product_id
+    LEFT JOIN retail.inventory AS v ON v.product_id = s.product_id AND v.store_id = %(store_id)s
+), fading_products AS (
+    SELECT p.product_id, p.sku, p.name, s.units, s.revenue, s.previous_units, s.previous_revenue, y.name AS type_name,
+           t.revenue AS type_revenue, t.previous_revenue AS type_previous_revenue
+    FROM products_sold AS s
+    JOIN retail.products AS p ON p.product_id = s.product_id
+    LEFT JOIN types AS t ON t.type_id = p.type_id
+    LEFT JOIN retail.product_types AS y ON y.type_id = p.type_id
+    WHERE s.previous_units >= %(fading_units)s AND s.revenue <= s.previous_revenue * %(length)s * %(fading_share)s
+        AND coalesce(2 * (t.previous_revenue * %(length)s - t.revenue) >= s.previous_revenue * %(length)s - s.revenue, true)
+    ORDER BY s.previous_revenue - s.revenue DESC, p.name, s.product_id
+    LIMIT %(products)s
+)
+SELECT json_build_object(
+           'discount', coalesce(sum(s.discount), 0), 'item_revenue', coalesce(sum(s.revenue), 0),
+           'costed_revenue', coalesce(sum(s.costed_revenue), 0), 'cost', coalesce(sum(s.cost), 0)) AS current,
+       json_build_object(
+           'discount', coalesce(sum(s.previous_discount), 0), 'item_revenue', coalesce(sum(s.previous_revenue), 0),
+           'costed_revenue', coalesce(sum(s.previous_costed_revenue), 0), 'cost', coalesce(sum(s.previous_cost), 0)) AS previous,
+       json_build_object(
+           'discount', coalesce(sum(s.year_before_discount), 0), 'item_revenue', coalesce(sum(s.year_before_revenue), 0),
+           'costed_revenue', coalesce(sum(s.year_before_costed_revenue), 0), 'cost', coalesce(sum(s.year_before_cost), 0)) AS year_before,
+       coalesce((SELECT json_agg(m ORDER BY m.unit <> 'piece', m.revenue DESC, m.unit) FROM measures AS m), '[]') AS measures,
+       coalesce((SELECT json_agg(c ORDER BY c.revenue DESC, c.name) FROM categories AS c), '[]') AS categories,
+       coalesce((SELECT json_agg(b ORDER BY b.revenue DESC, b.name) FROM best_products AS b), '[]') AS best_products,
+       coalesce((SELECT json_agg(f ORDER BY f.previous_revenue - f.revenue DESC, f.name) FROM fading_products AS f), '[]') AS fading_products
+FROM sold AS s
+
+-- name: sold_in_stores
+-- What some stores sold, by product. Whole months are read as months, the days before and after them as days, both as
+-- they are kept. The corrections make up for the days that were written since.
+corrections AS MATERIALIZED (
+    SELECT c.day, c.product_id, c.units, c.revenue, c.discount
     FROM retail.product_sales_corrections AS c
     WHERE c.store_id = ANY (%(store_ids)s)
         AND c.day >= least(%(first_day)s::date, %(previous_first_day)s::date, %(year_before_first_day)s::date)
@@ -81,7 +138,25 @@ WITH RECURSIVE spans (name, first_day, end_day, first_month, end_month) AS (
     SELECT s.name, t.*
     FROM spans AS s
     CROSS JOIN LATERAL (
-{sales}
+        SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
+        FROM (
+            SELECT m.product_id, m.units, m.revenue, m.discount
+            FROM retail.kept_monthly_product_sales AS m
+            WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= s.first_month AND m.month < s.end_month
+            UNION ALL
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.kept_daily_product_sales AS d
+            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.first_day AND d.day < s.first_month
+            UNION ALL
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.kept_daily_product_sales AS d
+            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.end_month AND d.day < s.end_day
+            UNION ALL
+            SELECT c.product_id, c.units, c.revenue, c.discount
+            FROM corrections AS c
+            WHERE c.day >= s.first_day AND c.day < s.end_day
+        ) AS t
+        GROUP BY t.product_id
     ) AS t
 ), sums AS MATERIALIZED (
     SELECT p.product_id,
@@ -97,86 +172,90 @@ WITH RECURSIVE spans (name, first_day, end_day, first_month, end_month) AS (
     FROM parts AS p
     GROUP BY p.product_id
 ), sold AS MATERIALIZED (
-    SELECT s.*, p.sku, p.name, p.cost, p.category_id, p.type_id, p.unit
+    SELECT s.*, p.category_id, p.type_id, p.unit,
+           CASE WHEN p.cost IS NOT NULL THEN s.revenue END AS costed_revenue, s.units * p.cost AS cost,
+           CASE WHEN p.cost IS NOT NULL THEN s.previous_revenue END AS previous_costed_revenue, s.previous_units * p.cost AS previous_cost,
+           CASE WHEN p.cost IS NOT NULL THEN s.year_before_revenue END AS year_before_costed_revenue,
+           s.year_before_units * p.cost AS year_before_cost
     FROM sums AS s
     JOIN retail.products AS p ON p.product_id = s.product_id
     WHERE (s.units, s.previous_units, s.year_before_units, s.revenue, s.previous_revenue, s.year_before_revenue) <> (0, 0, 0, 0, 0, 0)
-), departments (category_id, department_id, name) AS (
-    SELECT k.category_id, k.category_id, k.name FROM retail.categories AS k WHERE k.parent_category_id IS NULL
-    UNION ALL
-    SELECT k.category_id, d.department_id, d.name
-    FROM departments AS d JOIN retail.categories AS k ON k.parent_category_id = d.category_id
-), categories AS (
-    SELECT d.name, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue,
-           sum(s.year_before_revenue) AS year_before_revenue
-    FROM sold AS s
-    LEFT JOIN departments AS d ON d.category_id = s.category_id
-    GROUP BY d.department_id, d.name
-), measures AS (
-    SELECT s.unit, sum(s.units) AS units, sum(s.previous_units) AS previous_units, sum(s.year_before_units) AS year_before_units,
-           sum(s.revenue) AS revenue
-    FROM sold AS s
-    GROUP BY s.unit
-), types AS (
-    SELECT s.type_id, sum(s.revenue) AS revenue, sum(s.previous_revenue) AS previous_revenue
-    FROM sold AS s
-    WHERE s.type_id IS NOT NULL
-    GROUP BY s.type_id
-), best_products AS (
-    SELECT s.sku, s.name, s.unit, s.units, s.revenue, v.stock_level
-    FROM (SELECT * FROM sold WHERE units > 0 ORDER BY revenue DESC, name, product_id LIMIT %(products)s) AS s
-    LEFT JOIN retail.inventory AS v ON v.product_id = s.product_id AND v.store_id = %(store_id)s
-), fading_products AS (
-    SELECT s.product_id, s.sku, s.name, s.units, s.revenue, s.previous_units, s.previous_revenue, y.name AS type_name,
-           t.revenue AS type_revenue, t.previous_revenue AS type_previous_revenue
-    FROM sold AS s
-    LEFT JOIN types AS t ON t.type_id = s.type_id
-    LEFT JOIN retail.product_types AS y ON y.type_id = s.type_id
-    WHERE s.previous_units >= %(fading_units)s AND s.revenue <= s.previous_revenue * %(length)s * %(fading_share)s
-        AND coalesce(2 * (t.previous_revenue * %(length)s - t.revenue) >= s.previous_revenue * %(length)s - s.revenue, true)
-    ORDER BY s.previous_revenue - s.revenue DESC, s.name, s.product_id
-    LIMIT %(fading_products)s
+), products_sold AS (
+    SELECT s.product_id, s.units, s.revenue, s.previous_units, s.previous_revenue FROM sold AS s
 )
-SELECT json_build_object(
-           'discount', coalesce(sum(s.discount), 0), 'item_revenue', coalesce(sum(s.revenue), 0),
-           'costed_revenue', coalesce(sum(s.revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
-           'cost', coalesce(sum(s.units * s.cost), 0)) AS current,
-       json_build_object(
-           'discount', coalesce(sum(s.previous_discount), 0), 'item_revenue', coalesce(sum(s.previous_revenue), 0),
-           'costed_revenue', coalesce(sum(s.previous_revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
-           'cost', coalesce(sum(s.previous_units * s.cost), 0)) AS previous,
-       json_build_object(
-           'discount', coalesce(sum(s.year_before_discount), 0), 'item_revenue', coalesce(sum(s.year_before_revenue), 0),
-           'costed_revenue', coalesce(sum(s.year_before_revenue) FILTER (WHERE s.cost IS NOT NULL), 0),
-           'cost', coalesce(sum(s.year_before_units * s.cost), 0)) AS year_before,
-       coalesce((SELECT json_agg(m ORDER BY m.unit <> 'piece', m.revenue DESC, m.unit) FROM measures AS m), '[]') AS measures,
-       coalesce((SELECT json_agg(c ORDER BY c.revenue DESC, c.name) FROM categories AS c), '[]') AS categories,
-       coalesce((SELECT json_agg(b ORDER BY b.revenue DESC, b.name) FROM best_products AS b), '[]') AS best_products,
-       coalesce((SELECT json_agg(f ORDER BY f.previous_revenue - f.revenue DESC, f.name) FROM fading_products AS f), '[]') AS fading_products
-FROM sold AS s
 
--- name: product_sales_of_stores
--- What some stores sold in a span, by product. Whole months are read as months, the days before and after them as
--- days, both as they are kept. The corrections make up for the days that were written since.
-SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
-FROM (
-    SELECT m.product_id, m.units, m.revenue, m.discount
-    FROM retail.kept_monthly_product_sales AS m
-    WHERE m.store_id = ANY (%(store_ids)s) AND m.month >= s.first_month AND m.month < s.end_month
+-- name: sold_in_chain
+-- What all stores of the chain sold, for head office: by what the products are, and by product only of the spans that
+-- by_product names. Whole months are kept as sums over the stores.
+days AS MATERIALIZED (
+    SELECT s.name AS span, t.*
+    FROM spans AS s
+    CROSS JOIN LATERAL (
+        SELECT t.product_id, sum(t.units) AS units, sum(t.revenue) AS revenue, sum(t.discount) AS discount
+        FROM (
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.kept_daily_product_sales AS d
+            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.first_day AND d.day < s.first_month
+            UNION ALL
+            SELECT d.product_id, d.units, d.revenue, d.discount
+            FROM retail.kept_daily_product_sales AS d
+            WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.end_month AND d.day < s.end_day
+            UNION ALL
+            SELECT c.product_id, c.units, c.revenue, c.discount
+            FROM retail.product_sales_corrections AS c
+            WHERE (c.day >= s.first_day AND c.day < s.first_month) OR (c.day >= s.end_month AND c.day < s.end_day)
+        ) AS t
+        GROUP BY t.product_id
+    ) AS t
+), groups AS MATERIALIZED (
+    SELECT s.name AS span, g.*
+    FROM spans AS s
+    CROSS JOIN LATERAL (
+        SELECT c.category_id, c.type_id, c.unit, c.units, c.revenue, c.discount, c.costed_revenue, c.cost
+        FROM retail.chain_sales(s.first_month, s.end_month) AS c
+    ) AS g
     UNION ALL
-    SELECT d.product_id, d.units, d.revenue, d.discount
-    FROM retail.kept_daily_product_sales AS d
-    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.first_day AND d.day < s.first_month
-    UNION ALL
-    SELECT d.product_id, d.units, d.revenue, d.discount
-    FROM retail.kept_daily_product_sales AS d
-    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= s.end_month AND d.day < s.end_day
-    UNION ALL
-    SELECT c.product_id, c.units, c.revenue, c.discount
-    FROM corrections AS c
-    WHERE c.day >= s.first_day AND c.day < s.end_day
-) AS t
-GROUP BY t.product_id
+    SELECT d.span, p.category_id, p.type_id, p.unit, d.units, d.revenue, d.discount,
+           CASE WHEN p.cost IS NOT NULL THEN d.revenue END, d.units * p.cost
+    FROM days AS d
+    JOIN retail.products AS p ON p.product_id = d.product_id
+), sold AS MATERIALIZED (
+    SELECT g.category_id, g.type_id, g.unit,
+           coalesce(sum(g.units) FILTER (WHERE g.span = 'current'), 0) AS units,
+           coalesce(sum(g.revenue) FILTER (WHERE g.span = 'current'), 0) AS revenue,
+           sum(g.discount) FILTER (WHERE g.span = 'current') AS discount,
+           sum(g.costed_revenue) FILTER (WHERE g.span = 'current') AS costed_revenue,
+           sum(g.cost) FILTER (WHERE g.span = 'current') AS cost,
+           coalesce(sum(g.units) FILTER (WHERE g.span = 'previous'), 0) AS previous_units,
+           coalesce(sum(g.revenue) FILTER (WHERE g.span = 'previous'), 0) AS previous_revenue,
+           sum(g.discount) FILTER (WHERE g.span = 'previous') AS previous_discount,
+           sum(g.costed_revenue) FILTER (WHERE g.span = 'previous') AS previous_costed_revenue,
+           sum(g.cost) FILTER (WHERE g.span = 'previous') AS previous_cost,
+           coalesce(sum(g.units) FILTER (WHERE g.span = 'year_before'), 0) AS year_before_units,
+           coalesce(sum(g.revenue) FILTER (WHERE g.span = 'year_before'), 0) AS year_before_revenue,
+           sum(g.discount) FILTER (WHERE g.span = 'year_before') AS year_before_discount,
+           sum(g.costed_revenue) FILTER (WHERE g.span = 'year_before') AS year_before_costed_revenue,
+           sum(g.cost) FILTER (WHERE g.span = 'year_before') AS year_before_cost
+    FROM groups AS g
+    GROUP BY g.category_id, g.type_id, g.unit
+), products_sold AS MATERIALIZED (
+    SELECT t.product_id,
+           coalesce(sum(t.units) FILTER (WHERE t.span = 'current'), 0) AS units,
+           coalesce(sum(t.revenue) FILTER (WHERE t.span = 'current'), 0) AS revenue,
+           coalesce(sum(t.units) FILTER (WHERE t.span = 'previous'), 0) AS previous_units,
+           coalesce(sum(t.revenue) FILTER (WHERE t.span = 'previous'), 0) AS previous_revenue
+    FROM (
+        SELECT s.name AS span, m.product_id, m.units, m.revenue
+        FROM spans AS s
+        CROSS JOIN LATERAL retail.chain_product_sales(s.first_month, s.end_month) AS m
+        WHERE s.name = ANY (%(by_product)s)
+        UNION ALL
+        SELECT d.span, d.product_id, d.units, d.revenue
+        FROM days AS d
+        WHERE d.span = ANY (%(by_product)s)
+    ) AS t
+    GROUP BY t.product_id
+)
 
 -- name: stock_of_stores
 -- Known stock next to what sold in a span of days: what runs out within low_days at that pace, and what did not sell

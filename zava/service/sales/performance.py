@@ -269,7 +269,11 @@ class SalesAnalyticsService:
     ) -> StoreMetrics:
         scope = asked.scope
         data = self.db_provider.get_sales_data(
-            _ids(scope.stores), period, identity, are_all=scope.are_all
+            _ids(scope.stores),
+            period,
+            identity,
+            are_all=scope.are_all,
+            is_chain=scope.is_chain and not scope.is_one,
         )
         first = past.first or period.start
         metrics = self._calculate_metrics(
