@@ -205,7 +205,7 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
             console.print(Text(note, style="dim"))
     elif "insights" in structured:
         for insight in structured["insights"]:
-            console.print(Text(f"- {insight}"))
+            console.print(Text(f"- {insight['text']}"))
     else:
         console.print(Text(json.dumps(structured)))
 

@@ -250,10 +250,14 @@ class PostgreSQLProvider:
         return result.dicts()
 
     def get_sales_data(
-        self, store_id: UUID, time_period: ComparedSpan, identity: Identity
+        self,
+        store_ids: Sequence[UUID],
+        time_period: ComparedSpan,
+        identity: Identity,
+        **scope: bool,
     ) -> SalesData:
-        """Return what a store sold; see `zava.data.sales_data.get_sales_data`."""
-        return get_sales_data(self.fetch_all, store_id, time_period, identity)
+        """Return what stores sold; see `zava.data.sales_data.get_sales_data`."""
+        return get_sales_data(self.fetch_all, store_ids, time_period, identity, **scope)
 
     def ping(self) -> str:
         """Probe the database, also while every pooled connection is in use.

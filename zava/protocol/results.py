@@ -105,12 +105,12 @@ class PlanOutput(TypedDict):
 
 
 class PerformanceOutput(TypedDict):
-    """How a store did in a period, and what stands out."""
+    """How stores did in a period, and what stands out."""
 
     store_id: str
     period: dict[str, Any]
     metrics: dict[str, Any]
-    insights: list[str]
+    insights: list[dict[str, Any]]
 
 
 class DateOutput(TypedDict):

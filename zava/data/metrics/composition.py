@@ -666,6 +666,8 @@ class _Composer:
         how = "sum_of"
         if measure.folds == "min":
             how = "least_of"
+        elif measure.is_distinct:
+            how = "count_once"
         elif measure.is_count and source in ("orders", "lines"):
             how = "count_of" if source == "orders" else "count_once"
         found = _part(how, measure=sql.Identifier(name))
@@ -975,7 +977,7 @@ def _rounded(figure: sql.Composable, metric: Metric) -> sql.Composable:
         return _part("quantity", figure=figure)
     digits = (
         None
-        if metric.is_state and metric.whole is None and metric.unit == "days"
+        if metric.whole is None and metric.unit == "days"
         else _DIGITS.get(metric.unit)
     )
     return figure if digits is None else _round(figure, digits)

@@ -13,7 +13,8 @@
 
 -- name: facts_totals
 -- Orders by store and day.
-SELECT t.store_id, t.day, t.revenue, t.orders, t.cancelled_orders, t.returned_orders, t.returns, t.returned_amount
+SELECT t.store_id, t.day, t.revenue, t.orders, t.cancelled_orders, t.returned_orders, t.returns, t.returned_amount,
+       CASE WHEN t.orders > 0 THEN t.day END AS open_days
 FROM retail.daily_sales AS t
 WHERE t.store_id = ANY (%(store_ids)s) AND t.day >= {first_day} AND t.day < {end_day}
 
@@ -70,7 +71,8 @@ SELECT o.store_id, o.business_day AS day, o.order_date, o.status, o.customer_id,
        CASE WHEN o.status = 'cancelled' THEN o.order_id END AS cancelled_orders,
        CASE WHEN o.status = 'returned' THEN o.order_id END AS returned_orders,
        CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN o.order_id END AS returns,
-       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -o.total_amount END AS returned_amount
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -o.total_amount END AS returned_amount,
+       CASE WHEN o.sold_on IS NOT NULL AND NOT o.is_return THEN o.business_day END AS open_days
 FROM retail.orders AS o
 WHERE o.store_id = ANY (%(store_ids)s) AND o.business_day >= {first_day} AND o.business_day < {end_day}
 
@@ -88,7 +90,8 @@ SELECT o.store_id, o.business_day AS day, o.order_date, o.status, o.customer_id,
        CASE WHEN o.status = 'cancelled' THEN o.order_id END AS cancelled_orders,
        CASE WHEN o.status = 'returned' THEN o.order_id END AS returned_orders,
        CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN o.order_id END AS returns,
-       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -i.total_amount END AS returned_amount
+       CASE WHEN o.sold_on IS NOT NULL AND o.is_return THEN -i.total_amount END AS returned_amount,
+       CASE WHEN o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale' THEN o.business_day END AS open_days
 FROM retail.orders AS o
 JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
 JOIN retail.products AS p ON p.product_id = i.product_id
@@ -519,7 +522,7 @@ min(f.{measure})
 count(f.{measure})
 
 -- name: count_once
--- An order has several lines.
+-- An order has several lines, a day several orders.
 count(DISTINCT f.{measure})
 
 -- name: of_one_unit

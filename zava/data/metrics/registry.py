@@ -59,11 +59,13 @@ class Measure:
         folds: How the figure of several groups comes from theirs; None where it does
             not, since a customer or an order may be in several groups.
         is_count: Whether rows of orders are counted, each order once.
+        is_distinct: Whether different values are counted, whatever the source.
     """
 
     sources: tuple[Source, ...]
     folds: Literal["sum", "min"] | None = "sum"
     is_count: bool = False
+    is_distinct: bool = False
 
     @property
     def is_of_stock(self) -> bool:
@@ -86,6 +88,7 @@ MEASURES: Mapping[str, Measure] = {
     "returned_orders": Measure(_ORDERS, is_count=True),
     "returns": Measure(_ORDERS, is_count=True),
     "returned_amount": Measure(_ORDERS),
+    "open_days": Measure(_ORDERS, folds=None, is_distinct=True),
     "customers": Measure(("counts", "buyers"), folds=None),
     "new_customers": Measure(("counts", "buyers"), folds=None),
     "new_to_chain": Measure(("counts",), folds=None),
@@ -222,6 +225,28 @@ _ALL_METRICS = (
         whole="orders",
         adds="ratio of sums",
         words="aov basket size value average ticket spend transaction",
+    ),
+    Metric(
+        "open_days",
+        label="Days with sales",
+        unit="days",
+        definition=(
+            "Days with an order that counts, in any of the stores of a figure; by"
+            " product, with one that holds it."
+        ),
+        part="open_days",
+        adds="distinct count",
+        words="open trading business days closed",
+    ),
+    Metric(
+        "revenue_per_open_day",
+        label="Revenue per day with sales",
+        unit="money",
+        definition="Revenue per day with sales; compares months of unequal length.",
+        part="revenue",
+        whole="open_days",
+        adds="ratio of sums",
+        words="daily average sales per day trading open",
     ),
     Metric(
         "units",

@@ -21,7 +21,7 @@ from zava.service.metrics.answers import (
     DEFAULT_PERIOD,
     DEFAULT_ROWS,
 )
-from zava.service.metrics.spans import Compare
+from zava.service.sales.history import Compare
 
 
 class MetricsList(TypedDict):

@@ -17,44 +17,39 @@ from zava.protocol.tools.declaration import (
     services_of,
 )
 from zava.service.sales import periods
+from zava.service.sales.presentation import Detail
 
 
-@read_only_tool("Performance of a store")
+@read_only_tool("Performance of stores")
 async def get_store_performance(
     ctx: ToolContext,
     store_id: Annotated[
         Name,
-        Field(
-            description="The store's id or name, for example Zava Retail Seattle;"
-            " a part of the name will do"
-        ),
+        Field(description="A store's id, name or part of it; a region; or all"),
     ],
     time_period: Annotated[
         Name,
-        Field(
-            description=f"One of {periods.FORMS}. Days are business days of the"
-            " store. A period that is"
-            " not over ends with the last whole day that has orders"
-        ),
+        Field(description=f"One of {periods.FORMS}"),
     ],
+    detail: Annotated[
+        Detail,
+        Field(description="full adds series, all metrics, more products, stock"),
+    ] = "short",
     fresh: Annotated[
         bool,
         Field(description="Read again, even if the same was just answered"),
     ] = False,
 ) -> Annotated[CallToolResult, PerformanceOutput]:
-    """Return a store's figures for a period, and what stands out.
+    """Return how a store, a region or all stores did in a period, and what stands out.
 
-    Metrics come with unit and definition, compared with the period before and
-    with the same period a year ago; null where there is nothing to compare, and
-    the second where both are the same. `new_customers` are new to the store;
-    `new_to_chain`, for head office only, says how many of them are new to the chain.
-    A period that is not over is compared with as many days; `period` and
-    `compared_with` hold the days, `end` not included.
-    Insights are sentences computed from the metrics, the most important first.
+    `metrics` are those of list_metrics, against the period before and a year before,
+    changes in percent; both sides end at `last_day`, the last whole day with data.
+    Each insight comes with the query_metrics arguments that show its numbers.
+    For other groupings use query_metrics.
     """
     services = services_of(ctx)
     analytics, user_id = services.analytics, services.user_id
-    question = analytics.check(store_id, time_period, fresh=fresh)
+    question = analytics.check(store_id, time_period, detail=detail, fresh=fresh)
     kept = analytics.peek(question, user_id)
     answer = partial(analytics.answer, question, user_id)
     return structured_result(await kept_or_run(services.workers, kept, answer))

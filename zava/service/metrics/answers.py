@@ -31,18 +31,32 @@ from zava.data.metrics.registry import (
     source_of,
 )
 from zava.data.provider import PostgreSQLProvider
-from zava.data.statements import statement
-from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.metrics.finding import described, find_dimensions, find_metrics, near
-from zava.service.metrics.spans import Compare, compared, days_of
+from zava.service.metrics.spans import days_of
 from zava.service.metrics.values import MAX_VALUES, FilterValues, Value
 from zava.service.sales.calendars import Unit
+from zava.service.sales.history import (
+    Compare,
+    History,
+    a_few,
+    fair_sides,
+    is_without_data,
+    part_with_data,
+    read_history,
+    refuse_before_first_day,
+)
 from zava.service.sales.performance_models import Store
 from zava.service.sales.periods import Period, parse_period
-from zava.service.sales.stores import Visible, VisibleStores, matching
+from zava.service.sales.stores import (
+    LISTED,
+    Visible,
+    VisibleStores,
+    means_all,
+    stores_called,
+)
 
 MAX_METRICS = 12
 MAX_BY = 3
@@ -57,11 +71,8 @@ MAX_TEXT = 200
 
 _KIND = "metrics"
 _MAX_FILTERS = 10
-_LISTED = 10
-_FEW = 3
 _NOT = "not "
 _DAY = timedelta(days=1)
-_ALL = frozenset({"all", "all stores", "every store", "*"})
 _PLACES = ("store", "region", "channel")
 _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
@@ -119,24 +130,6 @@ class _Asked(NamedTuple):
     visible: Visible
     today: date
     period: Period
-
-
-class _History(NamedTuple):
-    """Since when and until when there is data, and of which stores the stock is known.
-
-    Attributes:
-        first: The first day with orders.
-        through: The last one.
-        behind: The last day of stores whose orders end before.
-        closed: The last day of business of stores that are closed.
-        stocked: Open stores of which some stock is known.
-    """
-
-    first: date | None
-    through: date | None
-    behind: Mapping[str, date]
-    closed: Mapping[str, date]
-    stocked: int
 
 
 class MetricsService:
@@ -354,7 +347,7 @@ class MetricsService:
     def _compute(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
         question, visible = asked.question, asked.visible
         history = self._history(asked, identity)
-        period = _part_with_data(asked, history)
+        period = part_with_data(asked.period, asked.today, history)
         notes: list[str] = []
         head: dict[str, Any] = {
             "period": _bounds(period),
@@ -364,12 +357,12 @@ class MetricsService:
         }
         is_empty = not all(METRICS[name].is_state for name in question.metrics)
         if is_empty:
-            _refuse_before_first_day(asked.period, history)
-            is_empty = history.through is None or history.through < period.start
+            refuse_before_first_day(asked.period, history)
+            is_empty = is_without_data(period, history)
         if is_empty or _ends_before(history, period):
             notes.append("the data ends before the period")
         if _has_stock(question):
-            notes += _stock_notes(question, history, len(asked.stores))
+            notes += _stock_notes(question, history, asked.stores)
         sides = [] if is_empty else self._sides(asked, period, history, notes)
         days = days_of(
             period,
@@ -418,8 +411,9 @@ class MetricsService:
         *unknown, total = result.rows[0][len(names) :] if result.rows else [0]
         if any(unknown):
             notes.append(_unknown_stock(*unknown))
-        if history.behind:
-            head["data_through_of_stores"] = _few(history.behind)
+        behind = history.behind(asked.stores, asked.period)
+        if behind:
+            head["data_through_of_stores"] = a_few(behind)
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
         return {
@@ -434,66 +428,24 @@ class MetricsService:
             "sql": written_out(composed),
         }
 
-    def _history(self, asked: _Asked, identity: Identity) -> _History:
+    def _history(self, asked: _Asked, identity: Identity) -> History:
         """Return since when and until when the stores have orders."""
-        values = {
-            "store_ids": [store.store_id for store in asked.stores],
-            "today": asked.today,
-        }
-        (result,) = self._provider.fetch_all(
-            [Query(statement("history"), values)],
+        return read_history(
+            self._provider,
+            asked.stores,
+            asked.period,
+            asked.today,
             identity,
-            len(asked.stores),
             operation=_KIND,
         )
-        which = "last_day" if asked.period.start >= asked.today else "last_whole_day"
-        rows = result.dicts()
-        firsts = [
-            date.fromisoformat(row["first_day"]) for row in rows if row["first_day"]
-        ]
-        lasts = {
-            UUID(row["store_id"]): date.fromisoformat(row[which])
-            for row in rows
-            if row[which]
-        }
-        through = max(lasts.values(), default=None)
-        behind = {
-            store.name: lasts[store.store_id]
-            for store in asked.stores
-            if through is not None
-            and store.store_id in lasts
-            and asked.period.year_before().start
-            <= lasts[store.store_id]
-            < min(through, asked.period.end - _DAY)
-        }
-        closed = {
-            store.name: date.fromisoformat(row["closed_on"])
-            for store in asked.stores
-            for row in rows
-            if row["closed_on"] and UUID(row["store_id"]) == store.store_id
-        }
-        stocked = sum(row["knows_stock"] and not row["closed_on"] for row in rows)
-        return _History(min(firsts, default=None), through, behind, closed, stocked)
 
     def _sides(
-        self, asked: _Asked, period: Period, history: _History, notes: list[str]
+        self, asked: _Asked, period: Period, history: History, notes: list[str]
     ) -> list[tuple[str, Period]]:
         """Return what the period is fairly compared with."""
         question = asked.question
-        if question.compare is None:
-            return []
-        if period.end > asked.today:
-            notes.append("today is not over, so it is not compared")
-            return []
-        sides = []
-        for name, side in compared(period, question.compare):
-            if history.first is None or side.end <= history.first:
-                notes.append(f"no data before {history.first}: {name} left out")
-                continue
-            if side.start < history.first:
-                notes.append(f"the data begins on {history.first}: {name} is not whole")
-            sides.append((name, side))
-        if all(METRICS[name].is_state for name in question.metrics):
+        sides = fair_sides(period, question.compare, asked.today, history, notes)
+        if sides and all(METRICS[name].is_state for name in question.metrics):
             notes.append("stock and last days have no earlier figures to compare with")
             return []
         return sides
@@ -553,7 +505,7 @@ def _has_stock(question: MetricsQuestion) -> bool:
     return any(MEASURES[each].is_of_stock for each in _measures_of(question))
 
 
-def _ends_before(history: _History, period: Period) -> bool:
+def _ends_before(history: History, period: Period) -> bool:
     return history.through is not None and history.through < period.start
 
 
@@ -566,16 +518,21 @@ def _measures_of(question: MetricsQuestion) -> list[str]:
 
 
 def _stock_notes(
-    question: MetricsQuestion, history: _History, stores: int
+    question: MetricsQuestion, history: History, stores: Sequence[Store]
 ) -> list[str]:
     """Return what is to be said of stores whose stock does not count."""
     notes = []
     if not history.stocked:
         notes.append("stock is not known: these stores have no inventory")
-    elif history.stocked < stores - len(history.closed):
-        notes.append(f"of {stores} stores the stock of {history.stocked} is known")
-    if history.closed:
-        listed = ", ".join(f"{n} ({day})" for n, day in _few(history.closed).items())
+    elif history.stocked < len(stores) - len(history.closed):
+        notes.append(f"of {len(stores)} stores the stock of {history.stocked} is known")
+    closed = {
+        store.name: history.closed[store.store_id]
+        for store in stores
+        if store.store_id in history.closed
+    }
+    if closed:
+        listed = ", ".join(f"{name} ({day})" for name, day in a_few(closed).items())
         notes.append(f"stock of closed stores is left out: {listed}")
     if "stock_status" in {*question.by, *(name for name, _, _ in question.filters)}:
         notes.append(
@@ -715,7 +672,7 @@ def _stores_meant(
 ) -> list[Store]:
     if not visible.stores:
         raise AuthorizationError("you see no store", str(identity.user_id))
-    if not named or any(name.strip().casefold() in _ALL for name in named):
+    if not named or any(map(means_all, named)):
         return list(visible.stores)
     found: dict[UUID, Store] = {}
     for name in named:
@@ -725,19 +682,9 @@ def _stores_meant(
 
 
 def _stores_called(name: str, visible: Visible, identity: Identity) -> list[Store]:
-    region = [
-        store
-        for store in visible.stores
-        if store.region is not None and store.region.casefold() == name.casefold()
-    ]
-    matches = matching(name, visible.stores) if name else []
-    if len(matches) == 1:
-        return matches
-    if region:
-        return region
-    if matches:
-        names = ", ".join(store.name for store in matches[:_LISTED])
-        raise ValidationError("stores", name, f"several stores match: {names}")
+    found = stores_called("stores", name, visible.stores)
+    if found:
+        return found
     own = {one.casefold(): one for store in visible.stores for one in _names_of(store)}
     close = difflib.get_close_matches(name.casefold(), own, 3, 0.4)
     listed = [own[one] for one in close] or list(own.values())[:3]
@@ -776,30 +723,13 @@ def _filtered(
             raise ValidationError(
                 "filters",
                 value,
-                f"there is no region {value[:80]}; near: {', '.join(known[:_LISTED])}",
+                f"there is no region {value[:80]}; near: {', '.join(known[:LISTED])}",
             )
         kept = {s.store_id for s in stores if (s.region or "").casefold() in wanted}
     else:
         named = [str(value) for value in values]
         kept = {store.store_id for store in _stores_meant(named, visible, identity)}
     return [store for store in stores if (store.store_id in kept) is not is_negated]
-
-
-def _part_with_data(asked: _Asked, history: _History) -> Period:
-    """Return the days of the period that are loaded, up to now if none is."""
-    through = history.through
-    if through is None or through < asked.period.start:
-        through = asked.today
-    return asked.period.until(through + _DAY)
-
-
-def _refuse_before_first_day(period: Period, history: _History) -> None:
-    if history.first is not None and period.end <= history.first:
-        raise ValidationError(
-            "time_period",
-            period.name,
-            f"lies before the first order, which was on {history.first}",
-        )
 
 
 def _is_span(each: tuple[str, tuple[Value, ...], bool]) -> bool:
@@ -859,14 +789,6 @@ def _named(stores: Sequence[Store], visible: Visible) -> str:
     if len(stores) <= 3:
         return ", ".join(store.name for store in stores)
     return f"{len(stores)} of the {len(visible.stores)} you see"
-
-
-def _few(behind: Mapping[str, date]) -> dict[str, str]:
-    first = sorted(behind.items(), key=lambda item: item[1])[:_FEW]
-    listed = {name: str(day) for name, day in first}
-    if len(behind) > _FEW:
-        listed[f"and {len(behind) - _FEW} more"] = ""
-    return listed
 
 
 def _shown(

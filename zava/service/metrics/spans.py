@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, timedelta
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from zava.data.metrics.composition import Side
 from zava.errors import ValidationError
 from zava.service.sales.calendars import Calendar, Unit, UnitGrain
 from zava.service.sales.periods import NO_FISCAL_WEEKS, Period
-
-Compare = Literal["previous", "year_before", "both"]
 
 _DAY = timedelta(days=1)
 _GRAINS: dict[str, UnitGrain] = {
@@ -46,22 +44,6 @@ class _Piece(NamedTuple):
     number: int | None
 
 
-def compared(period: Period, compare: Compare | None) -> list[tuple[str, Period]]:
-    """Return the spans that a period is compared with, by the names of their columns.
-
-    One where both are the same days.
-    """
-    previous, year_before = period.previous(), period.year_before()
-    found = []
-    if compare in ("previous", "both"):
-        found.append(("previous", previous))
-    if compare in ("year_before", "both"):
-        found.append(("year_before", year_before))
-    if compare == "both" and previous.start == year_before.start:
-        return found[1:] if previous.end == year_before.end else found
-    return found
-
-
 def days_of(
     period: Period,
     compare: Sequence[tuple[str, Period]],
@@ -72,7 +54,7 @@ def days_of(
 
     Args:
         period: The period, cut where the data ends.
-        compare: As from `compared`.
+        compare: As from `fair_sides`.
         by: The dimension of spans to tell apart, if any.
         wanted: Which spans of a dimension count; a day counts if all say so.
 

@@ -1,197 +1,131 @@
-"""From what a store sold to its figures."""
+"""From what stores sold to their figures, each as the registry defines it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import Literal
 
 from zava.data.metrics.registry import METRICS, Metric, Number
-from zava.data.sales_data import MeasureSales, SalesData, SpanSales
-from zava.service.sales import breakdowns
+from zava.data.sales_data import DaySales, MeasureSales, SalesData, SpanSales
 from zava.service.sales.arithmetic import (
     change,
+    money,
     percent,
     quantity,
+    ratio,
     rounded,
+    shown,
 )
 from zava.service.sales.performance_models import (
-    Bounds,
-    ComparedMetric,
-    ComparedWith,
-    Comparison,
-    MeasureRow,
-    Now,
-    PlainMetric,
+    CategoryRow,
+    Compared,
+    DayRow,
+    Past,
+    ProductRow,
+    Scope,
+    Side,
+    SideName,
+    Span,
     StoreMetrics,
-    Unit,
 )
+
+MAX_DAILY_SERIES = 92
+
+_DAY = timedelta(days=1)
 
 Sums = Mapping[str, Number]
 """The measures of one span, by their names in the registry."""
 
-_NO_UNITS = MeasureSales(
-    unit="piece",
-    units=Decimal(0),
-    previous_units=Decimal(0),
-    year_before_units=Decimal(0),
-)
-# The answer's name of a figure, and the metric that it is.
-_COMPARED: Mapping[str, Metric] = {
-    **{
-        name: METRICS[name]
-        for name in (
-            "revenue",
-            "orders",
-            "average_order_value",
-            "units",
-            "units_per_order",
-            "discount_rate",
-            "gross_margin",
-            "new_customers",
-            "new_to_chain",
-        )
-    },
-    "unique_customers": METRICS["customers"],
-}
-_PLAIN: Mapping[str, Metric] = {
-    name: METRICS[name]
-    for name in (
-        "cancelled_orders",
-        "cancelled_share",
-        "returned_orders",
-        "returned_share",
-        "returns",
-        "returned_amount",
-        "costed_share",
-    )
-}
 
-
-@dataclass(frozen=True, slots=True)
-class _Figure:
-    """A metric, and the unit that the answer gives it in."""
-
-    metric: Metric
-    unit: Unit
-
-    def exact(self, sums: Sums | None) -> Number | None:
-        return None if sums is None else self.metric.value(sums)
-
-    def value(self, sums: Sums | None) -> int | float | None:
-        exact = self.exact(sums)
-        if self.metric.unit == "measure" and exact is not None:
-            return quantity(Decimal(exact))
-        return rounded(exact, self.unit)
-
-    def compare(self, now: Sums | None, then: Sums | None) -> Comparison | None:
-        if then is None:
-            return None
-        return Comparison(
-            value=self.value(then),
-            change_percent=change(self.exact(now), self.exact(then)),
-        )
-
-
-def calculate_metrics(data: SalesData, now: Now, currency: Unit) -> StoreMetrics:
-    """Return the figures of a store.
-
-    What there is nothing to take from is None or empty: every figure of a
-    period that lies before the store's first order or in the future, a ratio to
-    zero, a comparison with a time before the first order or of a day that is
-    not over, and that with a year before where it is the period before.
-    `new_to_chain` is None where the caller does not see the whole chain.
+def calculate_metrics(
+    data: SalesData,
+    scope: Scope,
+    period_name: str,
+    sides: Sequence[Side],
+    past: Past,
+    *,
+    currency: str,
+    unit: str,
+) -> StoreMetrics:
+    """Return the figures of some stores.
 
     Args:
-        data: What the store sold.
-        now: Of a period that is not over, only a part has elapsed.
+        data: What the stores sold.
+        scope: The stores.
+        period_name: How the period was asked for.
+        sides: The spans that the period is fairly compared with.
+        past: Until when there is data.
         currency: The code of the chain's currency.
+        unit: The unit of measure that units are counted in.
     """
-    measure = data.measures[0] if data.measures else _NO_UNITS
-    current = _sums(data, data.current, now, measure.units)
-    previous = _sums(data, data.previous, now, measure.previous_units)
-    year_before = _sums(data, data.year_before, now, measure.year_before_units)
-    if data.current.start == now.today:
-        previous = year_before = None  # hours do not compare with days
-    # Two comparisons with the same days are one.
-    is_same = _bounds(data.previous) == _bounds(data.year_before)
-    if is_same:
-        year_before = None
-    if current is None:
-        data = _without_products(data)
-    units = {"money": currency, "measure": measure.unit}
-
-    def figures(of: Mapping[str, Metric]) -> Iterator[tuple[str, _Figure]]:
-        for name, metric in of.items():
-            if name != "new_to_chain" or data.current.new_to_chain is not None:
-                yield name, _Figure(metric, units.get(metric.unit, metric.unit))
-
-    has_previous, has_year_before = previous is not None, year_before is not None
-    return StoreMetrics.model_validate(
-        {
-            "period": _bounds(data.current),
-            "now": now,
-            "store_name": data.store_name,
-            "first_order": data.first_order_on,
-            "compared_with": ComparedWith(
-                previous=_bounds(data.previous),
-                year_before=None if is_same else _bounds(data.year_before),
-            ),
-            "elapsed": _elapsed(data.current, now),
-            **{
-                name: ComparedMetric(
-                    value=figure.value(current),
-                    unit=figure.unit,
-                    definition=figure.metric.definition,
-                    previous=figure.compare(current, previous),
-                    year_before=figure.compare(current, year_before),
-                )
-                for name, figure in figures(_COMPARED)
-            },
-            **{
-                name: PlainMetric(
-                    value=figure.value(current),
-                    unit=figure.unit,
-                    definition=figure.metric.definition,
-                )
-                for name, figure in figures(_PLAIN)
-            },
-            "other_units": [
-                MeasureRow(
-                    unit=other.unit,
-                    value=quantity(other.units),
-                    previous=quantity(other.previous_units) if has_previous else None,
-                    year_before=(
-                        quantity(other.year_before_units) if has_year_before else None
-                    ),
-                )
-                for other in data.measures[1:]
-            ],
-            "categories": breakdowns.categories(
-                data,
-                currency,
-                has_previous=has_previous,
-                has_year_before=has_year_before,
-            ),
-            "best_products": breakdowns.best_products(data, currency),
-            "fading_products": breakdowns.fading_products(data, currency),
-            "stock_cover": breakdowns.stock_cover(data, now.today),
-            "best_day": breakdowns.best_day(data, currency),
-            "series": breakdowns.series(data, now.today, currency),
-        }
+    measures = {each.unit: each for each in data.measures}
+    names = tuple(side.name for side in sides)
+    now = _sums(data, data.current, _units(measures.get(unit), ""))
+    then = {
+        name: _sums(data, getattr(data, name), _units(measures.get(unit), name))
+        for name in names
+    }
+    period = Span(start=data.current.start, end=data.current.end)
+    days = _days_of(data, data.current)
+    best = max(
+        (day for day in days if day.orders), key=lambda day: day.revenue, default=None
+    )
+    bucket: Literal["day", "month"] = "day"
+    if period.days > MAX_DAILY_SERIES:
+        bucket = "month"
+    return StoreMetrics(
+        scope=scope,
+        period_name=period_name,
+        period=period,
+        past=past,
+        currency=currency,
+        unit=unit,
+        sides=tuple(sides),
+        figures={
+            metric.name: _compared(metric, now, then) for metric in _metrics_of(now)
+        },
+        other_units={
+            each.unit: _compared(
+                METRICS["units"],
+                {"units": each.units},
+                {name: {"units": _units(each, name)} for name in names},
+            )
+            for each in data.measures
+            if each.unit != unit
+        },
+        categories=_categories(data, names),
+        best_products=_best_products(data, period.days),
+        bucket=bucket,
+        series=tuple(_series(days, period, past, bucket)),
+        best_day=None if best is None else _day_row(best.day, [best]),
     )
 
 
-def _sums(data: SalesData, span: SpanSales, now: Now, units: Decimal) -> Sums | None:
-    """Return the measures of a span; None before the first order and in the future."""
-    if data.first_order_on is None or data.first_order_on >= span.end:
-        return None
-    days = [day for day in data.days if span.start <= day.day < span.end]
-    if span.start > now.today and not days:
-        return None
-    return {
+def _metrics_of(sums: Sums) -> Iterator[Metric]:
+    """Yield every metric that some sums are enough for."""
+    for metric in METRICS.values():
+        if all(measure in sums for measure in metric.measures):
+            yield metric
+
+
+def _compared(metric: Metric, now: Sums, then: Mapping[SideName, Sums]) -> Compared:
+    value = metric.value(now)
+    cells: dict[str, int | float | None] = {}
+    for name, sums in then.items():
+        before = metric.value(sums)
+        cells[name] = shown(before, metric)
+        cells[f"{name}_change"] = change(value, before)
+    return Compared(value=shown(value, metric), **cells)
+
+
+def _sums(data: SalesData, span: SpanSales, units: Decimal) -> Sums:
+    days = _days_of(data, span)
+    sums: dict[str, Number] = {
         "revenue": sum((day.revenue for day in days), Decimal(0)),
         "orders": sum(day.orders for day in days),
+        "open_days": sum(day.orders > 0 for day in days),
         "cancelled_orders": sum(day.cancelled_orders for day in days),
         "returned_orders": sum(day.returned_orders for day in days),
         "returns": sum(day.returns for day in days),
@@ -203,29 +137,84 @@ def _sums(data: SalesData, span: SpanSales, now: Now, units: Decimal) -> Sums | 
         "cost": span.cost,
         "customers": span.customers,
         "new_customers": span.new_customers,
-        "new_to_chain": span.new_to_chain or 0,
     }
+    if span.new_to_chain is not None:
+        sums["new_to_chain"] = span.new_to_chain
+    return sums
 
 
-def _without_products(data: SalesData) -> SalesData:
-    """Drop what would say that everything fell to nothing."""
-    nothing: dict[str, tuple[()]] = {
-        "categories": (),
-        "fading_products": (),
-        "measures": (),
-    }
-    return data.model_copy(update=nothing)
+def _units(measure: MeasureSales | None, side: str) -> Decimal:
+    if measure is None:
+        return Decimal(0)
+    units: Decimal = getattr(measure, f"{side}_units" if side else "units")
+    return units
 
 
-def _elapsed(span: SpanSales, now: Now) -> PlainMetric:
-    days = (span.end - span.start).days
-    begun = min(max((now.today - span.start).days + now.day_share, 0), days)
-    return PlainMetric(
-        value=rounded(percent(Decimal(begun), days), "percent"),
-        unit="percent",
-        definition="Part of the period that is over; others are whole.",
+def _categories(data: SalesData, names: Sequence[SideName]) -> tuple[CategoryRow, ...]:
+    total = sum(category.revenue for category in data.categories)
+    revenue = METRICS["revenue"]
+    return tuple(
+        CategoryRow(
+            name=category.name,
+            revenue=_compared(
+                revenue,
+                {"revenue": category.revenue},
+                {
+                    name: {"revenue": getattr(category, f"{name}_revenue")}
+                    for name in names
+                },
+            ),
+            share=percent(category.revenue, total),
+        )
+        for category in data.categories
     )
 
 
-def _bounds(span: SpanSales) -> Bounds:
-    return Bounds(start=span.start, end=span.end)
+def _best_products(data: SalesData, days: int) -> tuple[ProductRow, ...]:
+    rows = []
+    for product in data.best_products:
+        stock = product.stock_level
+        if stock is not None:
+            stock = max(stock, Decimal(0))  # more was sold than counted
+        cover = None if stock is None else ratio(stock * days, product.units)
+        rows.append(
+            ProductRow(
+                sku=product.sku,
+                name=product.name,
+                units=quantity(product.units),
+                revenue=money(product.revenue),
+                stock=None if stock is None else quantity(stock),
+                days_of_cover=None if cover is None else rounded(cover, 1),
+            )
+        )
+    return tuple(rows)
+
+
+def _series(
+    days: Sequence[DaySales], period: Span, past: Past, bucket: Literal["day", "month"]
+) -> Iterator[DayRow]:
+    """Yield revenue and orders without gaps, from the first order on."""
+    found: dict[date, list[DaySales]] = {}
+    first = max(period.start, past.first or period.end)
+    for offset in range((period.end - first).days):
+        found.setdefault(_bucket_of(first + offset * _DAY, bucket), [])
+    for day in days:
+        found.setdefault(_bucket_of(day.day, bucket), []).append(day)
+    for start, members in found.items():
+        yield _day_row(start, members)
+
+
+def _bucket_of(day: date, bucket: Literal["day", "month"]) -> date:
+    return day.replace(day=1) if bucket == "month" else day
+
+
+def _day_row(start: date, days: Sequence[DaySales]) -> DayRow:
+    return DayRow(
+        start=start,
+        revenue=money(sum((day.revenue for day in days), Decimal(0))),
+        orders=sum(day.orders for day in days),
+    )
+
+
+def _days_of(data: SalesData, span: SpanSales) -> list[DaySales]:
+    return [day for day in data.days if span.start <= day.day < span.end]

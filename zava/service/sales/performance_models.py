@@ -1,16 +1,20 @@
-"""What is said about a store's performance; each figure says what it means."""
+"""What is known about how stores perform, before it becomes an answer."""
 
 from __future__ import annotations
 
-from datetime import date, datetime
-from typing import Literal, TypeAlias
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
 
-Unit: TypeAlias = str
-"""What a figure counts: orders, returns, customers, percent, ratio, days, a unit of
-measure of products such as piece, or the code of a currency."""
+from zava.data.sales_data import FadingProduct, StockRow
+from zava.service.sales.calendars import days_named, months_before
+
+SideName = Literal["previous", "year_before"]
+
+_DAY = timedelta(days=1)
 
 
 class _Frozen(BaseModel):
@@ -38,219 +42,197 @@ class Store(_Frozen):
     day_ends_at: datetime
 
 
-class Now(_Frozen):
-    """The moment of which figures are.
+class Scope(_Frozen):
+    """The stores that an answer is about.
 
     Attributes:
-        as_of: The moment, UTC.
-        today: The business day that it is in the store.
-        day_share: The part of that day that is over, 0 to 1.
+        key: The store's id, the region, or all.
+        name: What they are called.
+        stores: The stores.
+        asked: How `query_metrics` names them; nothing for all.
+        are_all: Whether these are all that the caller sees.
+        is_chain: Whether these are all of the chain, and the caller is head office.
     """
 
-    as_of: datetime
-    today: date
-    day_share: float
+    key: str
+    name: str
+    stores: tuple[Store, ...]
+    asked: tuple[str, ...] = ()
+    are_all: bool = False
+    is_chain: bool = False
+
+    @property
+    def is_one(self) -> bool:
+        """Whether it is a single store."""
+        return len(self.stores) == 1
 
 
-class Bounds(_Frozen):
-    """The first business day of a span and the day after its last one."""
+class Span(_Frozen):
+    """The first day of a span and the day after its last one."""
 
     start: date
     end: date
 
+    @property
+    def days(self) -> int:
+        """How many days it has."""
+        return (self.end - self.start).days
 
-class ComparedWith(_Frozen):
-    """The spans that figures are compared with; None where both are the same."""
+    @property
+    def form(self) -> str:
+        """The form of a period that stands for these days."""
+        return days_named(self.start, self.end)
 
-    previous: Bounds
-    year_before: Bounds | None
+    @property
+    def label(self) -> str:
+        """The days for people: a day, a month, a year, or the first and the last."""
+        last = self.end - _DAY
+        if self.start == last:
+            return str(self.start)
+        if self.start.day == self.end.day == 1:
+            if self.end == months_before(self.start, -1):
+                return f"{self.start:%Y-%m}"
+            if self.start.month == 1 and self.end == months_before(self.start, -12):
+                return f"{self.start:%Y}"
+        return f"{self.start} to {last}"
 
 
-class Comparison(_Frozen):
-    """The figure of another span.
+class Side(Span):
+    """A span that the period is compared with.
 
     Attributes:
-        value: In the figure's unit; None where it has none.
-        change_percent: From there to now; None where either is missing or this
-            one is zero.
+        name: Which one it is.
+        is_whole: Whether there is data from its first day on.
+        has_past: Whether there is data of a year before it.
     """
 
+    name: SideName
+    is_whole: bool = True
+    has_past: bool = True
+
+
+class Compared(_Frozen):
+    """A figure next to those of other spans; changes are in percent."""
+
     value: int | float | None
-    change_percent: float | None
+    previous: int | float | None = None
+    previous_change: float | None = None
+    year_before: int | float | None = None
+    year_before_change: float | None = None
 
+    def of(self, side: SideName) -> int | float | None:
+        """Return the figure of another span."""
+        return self.previous if side == "previous" else self.year_before
 
-class PlainMetric(_Frozen):
-    """A figure; None where there is nothing to take it from."""
-
-    value: int | float | None
-    unit: Unit
-    definition: str
-
-
-class ComparedMetric(PlainMetric):
-    """A figure with those of two other spans; None before the store's first order."""
-
-    previous: Comparison | None
-    year_before: Comparison | None
-
-
-class MeasureRow(_Frozen):
-    """Units sold of what is counted in one unit of measure."""
-
-    unit: Unit
-    value: int | float
-    previous: int | float | None
-    year_before: int | float | None
+    def change(self, side: SideName) -> float | None:
+        """Return how far the figure is from that of another span, in percent."""
+        if side == "previous":
+            return self.previous_change
+        return self.year_before_change
 
 
 class CategoryRow(_Frozen):
-    """A department; growth is the change of revenue in percent. None: no category."""
+    """The revenue of a category; None has no category."""
 
     name: str | None
-    revenue: float
-    share_percent: float | None
-    previous_revenue: float | None
-    growth_percent: float | None
-    year_before_revenue: float | None
-    year_growth_percent: float | None
+    revenue: Compared
+    share: float | None
 
 
-class Categories(_Frozen):
-    """Every category that sold in the period or in one it is compared with."""
-
-    unit: Unit
-    definition: str
-    rows: tuple[CategoryRow, ...]
-
-
-class BestProductRow(_Frozen):
-    """A best seller."""
+class ProductRow(_Frozen):
+    """A best seller, with its stock in the only store and how long that lasts."""
 
     sku: str
     name: str
     units: int | float
     revenue: float
+    stock: int | float | None
+    days_of_cover: float | None
 
 
-class BestProducts(_Frozen):
-    """The best sellers, highest revenue first."""
+class DayRow(_Frozen):
+    """Revenue and orders of a day or a month."""
 
-    unit: Unit
-    definition: str
-    rows: tuple[BestProductRow, ...]
-
-
-class FadingProductRow(_Frozen):
-    """A product that sold less than before."""
-
-    sku: str
-    name: str
-    units: int | float
+    start: date
     revenue: float
-    previous_units: int | float
-    previous_revenue: float
-    change_percent: float | None
+    orders: int
 
 
-class FadingProducts(_Frozen):
-    """The products that fell the most, largest loss first."""
+class SilentStore(_Frozen):
+    """A store that used to sell and has stopped."""
 
-    unit: Unit
-    definition: str
-    rows: tuple[FadingProductRow, ...]
-
-
-class StockCoverRow(_Frozen):
-    """How long the stock of a best seller lasts; None if its stock is not known."""
-
-    sku: str
     name: str
-    stock_level: int | float | None
-    daily_units: float
-    days: float | None
+    last: date
 
 
-class StockCover(_Frozen):
-    """The best sellers again, with their stock."""
-
-    unit: Unit
-    definition: str
-    rows: tuple[StockCoverRow, ...]
-
-
-class BestDay(_Frozen):
-    """The day with the highest revenue; None throughout where nothing sold."""
-
-    day: date | None
-    value: float | None
-    orders: int | None
-    unit: Unit
-    definition: str
-
-
-class Series(_Frozen):
-    """Revenue and orders over time.
+class Past(_Frozen):
+    """Until when there is data, and who has stopped selling.
 
     Attributes:
-        bucket: What one row stands for.
-        columns: The names of a row's cells.
-        rows: First day of the bucket, revenue, orders; without gaps.
+        first: The first day with orders; None for none at all.
+        through: The last one.
+        today: The day that it is in the stores.
+        others_through: Until when other stores of the caller have orders, where
+            these ended much earlier.
+        behind: Stores whose data ends before that of others.
+        silent: Stores of several that have stopped selling.
+        has_stopped: Whether all of these stores have.
+        notes: What to know about the comparisons.
     """
 
-    unit: Unit
-    definition: str
-    bucket: Literal["day", "month"]
-    columns: tuple[str, ...] = ("start", "revenue", "orders")
-    rows: tuple[tuple[date, float, int], ...]
+    first: date | None
+    through: date | None
+    today: date
+    others_through: date | None = None
+    behind: Mapping[str, date] = {}
+    silent: tuple[SilentStore, ...] = ()
+    has_stopped: bool = False
+    notes: tuple[str, ...] = ()
+
+
+class Stock(_Frozen):
+    """What runs out and what does not sell, by the sales of some days."""
+
+    span: Span
+    rows: tuple[StockRow, ...]
 
 
 class StoreMetrics(_Frozen):
-    """Every figure of one store in one period."""
-
-    # For the rules of insight; the caller finds these in the answer's period.
-    period: Bounds = Field(exclude=True)
-    now: Now = Field(exclude=True)
-
-    store_name: str
-    first_order: date | None
-    compared_with: ComparedWith
-    elapsed: PlainMetric
-    revenue: ComparedMetric
-    orders: ComparedMetric
-    average_order_value: ComparedMetric
-    units: ComparedMetric
-    other_units: tuple[MeasureRow, ...]
-    units_per_order: ComparedMetric
-    discount_rate: ComparedMetric
-    gross_margin: ComparedMetric
-    costed_share: PlainMetric
-    unique_customers: ComparedMetric
-    new_customers: ComparedMetric
-    # None where the caller does not see every store; then the answer has no such key.
-    new_to_chain: ComparedMetric | None = None
-    cancelled_orders: PlainMetric
-    cancelled_share: PlainMetric
-    returned_orders: PlainMetric
-    returned_share: PlainMetric
-    returns: PlainMetric
-    returned_amount: PlainMetric
-    categories: Categories
-    best_products: BestProducts
-    fading_products: FadingProducts
-    stock_cover: StockCover
-    best_day: BestDay
-    series: Series
-
-
-class StorePerformance(_Frozen):
-    """An answer as it is kept: nothing in it says when it was asked for.
+    """Every figure of some stores in one period.
 
     Attributes:
-        as_of: When the data was read, UTC.
-        metrics: The figures.
-        insights: What stands out, as sentences, the most important first.
+        period_name: The form by which the period was asked for.
+        period: Its days, cut where the data ends.
+        sides: What it is compared with.
+        unit: The unit of measure that units are counted in.
+        figures: By the names of metrics; nothing where the data ends before.
+        other_units: Units of what is counted in other measures.
+        fading: Products that fell as their type did, and not by one customer.
+        series: By day, of a long period by month.
+        best_day: The day with the highest revenue.
+        stock: None where it says nothing about the period.
     """
 
-    as_of: datetime
-    metrics: StoreMetrics
-    insights: tuple[str, ...]
+    scope: Scope
+    period_name: str
+    period: Span
+    past: Past
+    currency: str
+    unit: str
+    sides: tuple[Side, ...] = ()
+    figures: Mapping[str, Compared] = {}
+    other_units: Mapping[str, Compared] = {}
+    categories: tuple[CategoryRow, ...] = ()
+    best_products: tuple[ProductRow, ...] = ()
+    fading: tuple[FadingProduct, ...] = ()
+    bucket: Literal["day", "month"] = "day"
+    series: tuple[DayRow, ...] = ()
+    best_day: DayRow | None = None
+    stock: Stock | None = None
+
+
+class Insight(_Frozen):
+    """What stands out, and the arguments with which `query_metrics` shows it."""
+
+    text: str
+    query_metrics: dict[str, Any]

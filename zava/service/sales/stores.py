@@ -12,12 +12,17 @@ from pydantic import BaseModel
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
+from zava.errors import ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
 from zava.service.sales.performance_models import Store
 
+LISTED = 10
+"""How many names an error lists."""
+
 _MAX_STORES = 100_000
+_ALL = frozenset({"all", "all stores", "every store", "*"})
 
 
 class Visible(NamedTuple):
@@ -134,8 +139,27 @@ class VisibleStores:
         return self._cache.key("visible_stores", identity)
 
 
-def matching(wanted: str, stores: Sequence[Store]) -> list[Store]:
-    """Return the stores of that id or exact name, else those whose name holds it."""
+def means_all(name: str) -> bool:
+    """Tell whether a name stands for all stores that a person sees."""
+    return name.strip().casefold() in _ALL
+
+
+def stores_called(field: str, name: str, stores: Sequence[Store]) -> list[Store]:
+    """Return the store of a name or id, or the stores of a region; none if none is.
+
+    A whole name comes before a part of one: the region East is not the store Eastgate.
+
+    Args:
+        field: The argument that the name comes from.
+        name: A store's id, name or part of its name, or a region; in any case.
+        stores: The stores that the caller sees.
+
+    Raises:
+        ValidationError: Several stores match; names the first ones.
+    """
+    wanted = name.strip()
+    if not wanted:
+        return []
     try:
         # UUID() would also take digits of other scripts, and 1_2 as 12.
         store_id = UUID(wanted if wanted.isascii() and "_" not in wanted else "")
@@ -143,6 +167,15 @@ def matching(wanted: str, stores: Sequence[Store]) -> list[Store]:
         pass
     else:
         return [store for store in stores if store.store_id == store_id]
-    name = wanted.casefold()
-    exact = [store for store in stores if store.name.casefold() == name]
-    return exact or [store for store in stores if name in store.name.casefold()]
+    wanted = wanted.casefold()
+    region = wanted.removesuffix(" region")
+    of_region = [store for store in stores if (store.region or "").casefold() == region]
+    matches = [store for store in stores if store.name.casefold() == wanted]
+    if not matches and of_region:
+        return of_region
+    matches = matches or [store for store in stores if wanted in store.name.casefold()]
+    if len(matches) > 1:
+        names = ", ".join(store.name for store in matches[:LISTED])
+        more = f" and {len(matches) - LISTED} more" if len(matches) > LISTED else ""
+        raise ValidationError(field, name, f"several stores match: {names}{more}")
+    return matches

@@ -67,6 +67,8 @@ BY_ORDERS = {
     "revenue": "coalesce(sum(x.total_amount) FILTER (WHERE x.counts), 0)",
     "orders": "count(*) FILTER (WHERE x.bought)",
     "average_order_value": "round(sum(x.total_amount) FILTER (WHERE x.counts) / nullif(count(*) FILTER (WHERE x.bought), 0), 2)",
+    "open_days": "count(DISTINCT x.day) FILTER (WHERE x.bought)",
+    "revenue_per_open_day": "round(sum(x.total_amount) FILTER (WHERE x.counts) / nullif(count(DISTINCT x.day) FILTER (WHERE x.bought), 0), 2)",
     "placed_orders": "count(*) FILTER (WHERE x.bought OR x.status IN ('cancelled', 'returned'))",
     "cancelled_orders": "count(*) FILTER (WHERE x.status = 'cancelled')",
     "cancelled_share": "round(100.0 * count(*) FILTER (WHERE x.status = 'cancelled') / nullif(count(*) FILTER (WHERE x.bought OR NOT x.counts), 0), 2)",
@@ -80,10 +82,13 @@ HOLDS = ONCE.format("x.bought AND x.line_kind = 'sale'")
 GONE = ONCE.format("x.status = 'cancelled'")
 BACK = ONCE.format("x.status = 'returned'")
 RETURNS = ONCE.format("x.brought_back")
+SOLD_DAYS = "count(DISTINCT x.day) FILTER (WHERE x.bought AND x.line_kind = 'sale')"
 BY_PRODUCT = {
     "revenue": "coalesce(sum(x.amount) FILTER (WHERE x.counts), 0)",
     "orders": HOLDS,
     "average_order_value": f"round(sum(x.amount) FILTER (WHERE x.counts) / nullif({HOLDS}, 0), 2)",
+    "open_days": SOLD_DAYS,
+    "revenue_per_open_day": f"round(sum(x.amount) FILTER (WHERE x.counts) / nullif({SOLD_DAYS}, 0), 2)",
     "placed_orders": f"{HOLDS} + {GONE} + {BACK}",
     "cancelled_orders": GONE,
     "cancelled_share": f"round(100.0 * {GONE} / nullif({HOLDS} + {GONE} + {BACK}, 0), 2)",
