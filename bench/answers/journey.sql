@@ -194,3 +194,33 @@ JOIN retail.product_types AS t USING (type_id)
 WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND t.name = 'Fluid Milk White Only'
     AND o.business_day BETWEEN '2017-01-01' AND '2017-12-31'
 GROUP BY p.sku ORDER BY 2 DESC LIMIT 3;
+
+-- name: search_bananas
+SELECT DISTINCT p.sku
+FROM retail.products AS p
+JOIN retail.product_types AS t USING (type_id)
+JOIN retail.order_items AS i USING (product_id)
+JOIN retail.stores AS s USING (store_id)
+WHERE t.name = 'Bananas' AND s.name IN ('Store 367', 'Store 406', 'Store 429');
+
+-- name: search_toilet_paper
+SELECT DISTINCT p.sku
+FROM retail.products AS p
+JOIN retail.product_types AS t USING (type_id)
+JOIN retail.order_items AS i USING (product_id)
+JOIN retail.stores AS s USING (store_id)
+WHERE t.name = 'Toilet Tissue' AND s.name IN ('Store 367', 'Store 406', 'Store 429');
+
+-- name: search_laptop
+SELECT count(*) FROM retail.products AS p WHERE p.name ~* 'laptop|notebook comp';
+
+-- name: bought_with_milk
+SELECT p.sku, count(DISTINCT i.order_id)
+FROM retail.orders AS o
+JOIN retail.stores AS s USING (store_id)
+JOIN retail.order_items AS i USING (order_id)
+JOIN retail.products AS p USING (product_id)
+WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND p.sku <> '1029743'
+    AND o.order_id IN (
+        SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id) WHERE q.sku = '1029743')
+GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 10;
