@@ -224,3 +224,21 @@ WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND p.sku <> '1029743'
     AND o.order_id IN (
         SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id) WHERE q.sku = '1029743')
 GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 10;
+
+-- name: november_of_the_chain
+SELECT sum(o.total_amount)
+FROM retail.orders AS o
+WHERE o.business_day BETWEEN '2017-11-01' AND '2017-11-30';
+
+-- name: november_against_october
+SELECT 100 * (a.november - a.october) / a.october
+FROM (
+    SELECT sum(o.total_amount) FILTER (WHERE o.business_day BETWEEN '2017-11-01' AND '2017-11-30') AS november,
+        sum(o.total_amount) FILTER (WHERE o.business_day BETWEEN '2017-10-01' AND '2017-10-31') AS october
+    FROM retail.orders AS o
+) AS a;
+
+-- name: november_basket
+SELECT sum(o.total_amount) / count(*)
+FROM retail.orders AS o
+WHERE o.business_day BETWEEN '2017-11-01' AND '2017-11-30';

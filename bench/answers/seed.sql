@@ -590,3 +590,100 @@ WHERE o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return AND i.line_k
         FROM retail.order_items AS h JOIN retail.products AS q USING (product_id) JOIN retail.product_types AS t USING (type_id)
         WHERE t.name = 'Drills' AND h.line_kind = 'sale')
 GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 5;
+
+-- name: bought_with_list
+SELECT p.sku, count(DISTINCT i.order_id)
+FROM retail.orders AS o
+JOIN retail.stores AS s USING (store_id)
+JOIN retail.order_items AS i USING (order_id)
+JOIN retail.products AS p USING (product_id)
+WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return AND i.line_kind = 'sale'
+    AND o.order_id IN (
+        SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id)
+        WHERE q.sku IN ('HTHM001010', 'HWNL030010', 'HTHS005040') AND h.line_kind = 'sale')
+GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 5;
+
+-- name: seattle_hammer
+SELECT p.sku, count(DISTINCT i.order_id)
+FROM retail.orders AS o
+JOIN retail.stores AS s USING (store_id)
+JOIN retail.order_items AS i USING (order_id)
+JOIN retail.products AS p USING (product_id)
+WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return AND i.line_kind = 'sale'
+    AND o.order_id IN (
+        SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id)
+        WHERE q.sku = 'HTHM001010' AND h.line_kind = 'sale')
+GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 5;
+
+-- name: region_june_revenue
+SELECT sum(o.total_amount)
+FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+WHERE s.region = 'Puget Sound' AND o.status NOT IN ('cancelled', 'returned')
+    AND o.business_day BETWEEN '2026-06-01' AND '2026-06-30';
+
+-- name: region_june_growth
+SELECT 100 * (a.now - a.before) / a.before
+FROM (
+    SELECT sum(o.total_amount) FILTER (WHERE o.business_day BETWEEN '2026-06-01' AND '2026-06-30') AS now,
+        sum(o.total_amount) FILTER (WHERE o.business_day BETWEEN '2025-06-01' AND '2025-06-30') AS before
+    FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+    WHERE s.region = 'Puget Sound' AND o.status NOT IN ('cancelled', 'returned')
+) AS a;
+
+-- name: region_june_silent_store
+SELECT s.name, max(o.business_day)::text
+FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+WHERE s.region = 'Puget Sound'
+GROUP BY s.name HAVING max(o.business_day) < '2026-06-24';
+
+-- name: region_june_returned
+SELECT -sum(o.total_amount)
+FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+WHERE s.region = 'Puget Sound' AND o.is_return AND o.status NOT IN ('cancelled', 'returned')
+    AND o.business_day BETWEEN '2026-06-01' AND '2026-06-30';
+
+-- name: region_june_new_customers
+SELECT count(*)
+FROM (
+    SELECT o.customer_id
+    FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+    WHERE s.region = 'Puget Sound' AND o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return
+        AND o.customer_id IS NOT NULL
+    GROUP BY o.customer_id
+    HAVING min(o.business_day) BETWEEN '2026-06-01' AND '2026-06-30'
+) AS first_orders;
+
+-- name: chain_quarter_revenue
+SELECT sum(o.total_amount)
+FROM retail.orders AS o
+WHERE o.status NOT IN ('cancelled', 'returned') AND o.business_day BETWEEN '2026-04-01' AND '2026-06-30';
+
+-- name: chain_quarter_customers
+SELECT count(*), count(*) FILTER (WHERE first_day >= '2026-04-01')
+FROM (
+    SELECT min(o.business_day) AS first_day, max(o.business_day) AS last_day
+    FROM retail.orders AS o
+    WHERE o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return AND o.customer_id IS NOT NULL
+    GROUP BY o.customer_id
+) AS c
+WHERE last_day >= '2026-04-01';
+
+-- name: chain_quarter_category
+SELECT c.name
+FROM retail.orders AS o
+JOIN retail.order_items AS i USING (order_id)
+JOIN retail.products AS p USING (product_id)
+JOIN retail.categories AS c ON c.category_id = p.category_id
+WHERE o.status NOT IN ('cancelled', 'returned') AND o.business_day BETWEEN '2026-01-01' AND '2026-06-30'
+GROUP BY c.name
+HAVING sum(i.total_amount) FILTER (WHERE o.business_day >= '2026-04-01')
+    < sum(i.total_amount) FILTER (WHERE o.business_day < '2026-04-01')
+ORDER BY c.name;
+
+-- name: chain_quarter_product
+SELECT p.sku, sum(i.total_amount)
+FROM retail.orders AS o
+JOIN retail.order_items AS i USING (order_id)
+JOIN retail.products AS p USING (product_id)
+WHERE o.status NOT IN ('cancelled', 'returned') AND o.business_day BETWEEN '2026-04-01' AND '2026-06-30'
+GROUP BY p.sku ORDER BY 2 DESC LIMIT 1;
