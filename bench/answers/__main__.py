@@ -16,7 +16,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from decimal import Decimal
 from pathlib import Path
 from statistics import fmean
@@ -70,7 +69,7 @@ def main() -> None:
             asked = list(ask(questions, server, truth))
             report(database, asked)
             outcomes += asked
-            with AskingClient(server.command, server.environment) as client:
+            with client_of(server, questions.people["head office"]) as client:
                 tools = client.tools()
     if options.record:
         write_values(values)
@@ -99,11 +98,13 @@ def make_database(cluster: EmbeddedServer, database: str, files: Path | None) ->
     say(f"making the database: {database}")
     if database == JOURNEY:
         admin = databases.admin_conninfo(cluster, JOURNEY)
-        with databases_connection(cluster) as conn:
+        maintenance = databases.admin_conninfo(cluster, "postgres")
+        with psycopg.connect(maintenance, autocommit=True) as conn:
             conn.execute(f"CREATE DATABASE {JOURNEY} TEMPLATE template0".encode())
         zava("init", "--no-seed", admin)
         options = ("--mapping", str(MAPPING), "--unknown", "placeholder")
         zava("import", str(files), *options, admin)
+        zava("embed", admin)
         return JOURNEY
     databases.seed_database(cluster, SCALE)
     name = databases.database_name(SCALE)
@@ -113,13 +114,6 @@ def make_database(cluster: EmbeddedServer, database: str, files: Path | None) ->
     zava("refresh", admin)
     databases.embed_products(cluster, SCALE)
     return name
-
-
-@contextmanager
-def databases_connection(cluster: EmbeddedServer) -> Iterator[psycopg.Connection]:
-    admin = databases.admin_conninfo(cluster, "postgres")
-    with psycopg.connect(admin, autocommit=True) as conn:
-        yield conn
 
 
 def zava(*arguments: str) -> None:
@@ -150,10 +144,13 @@ def ask(
 ) -> Iterator[Outcome]:
     """Hold every conversation, each with a process of its own."""
     for conversation in questions.conversation:
-        person = questions.people[conversation.person]
-        environment = {**server.environment, "ZAVA_RLS_USER_ID": person}
-        with AskingClient(server.command, environment) as client:
+        with client_of(server, questions.people[conversation.person]) as client:
             yield from hold(client, conversation, truth)
+
+
+def client_of(server: Server, user_id: str) -> AskingClient:
+    environment = {**server.environment, "ZAVA_RLS_USER_ID": user_id}
+    return AskingClient(server.command, environment)
 
 
 def report(database: str, outcomes: Iterable[Outcome]) -> None:

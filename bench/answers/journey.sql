@@ -223,7 +223,7 @@ JOIN retail.products AS p USING (product_id)
 WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND p.sku <> '1029743'
     AND o.order_id IN (
         SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id) WHERE q.sku = '1029743')
-GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 10;
+GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 5;
 
 -- name: november_of_the_chain
 SELECT sum(o.total_amount)
