@@ -264,17 +264,18 @@ HAVING sum(i.quantity) > 0
 ORDER BY 2 DESC, p.sku;
 
 -- name: tacoma_does_not_sell
-SELECT p.sku, v.stock_level * p.cost, date '2026-06-30' - last_sale.day
+SELECT p.sku, v.stock_level * p.cost, date '2026-06-30' - l.day
 FROM retail.inventory AS v
 JOIN retail.stores AS s USING (store_id)
 JOIN retail.products AS p USING (product_id)
-CROSS JOIN LATERAL (
-    SELECT max(o.business_day) AS day
+JOIN (
+    SELECT o.store_id, i.product_id, max(o.business_day) AS day
     FROM retail.orders AS o JOIN retail.order_items AS i USING (order_id)
-    WHERE o.store_id = v.store_id AND i.product_id = v.product_id AND i.line_kind = 'sale' AND NOT o.is_return
-        AND o.status NOT IN ('cancelled', 'returned') AND o.business_day <= '2026-06-30'
-) AS last_sale
-WHERE s.name = 'Zava Retail Tacoma' AND v.stock_level > 0 AND date '2026-06-30' - last_sale.day > 180
+    WHERE i.line_kind = 'sale' AND NOT o.is_return AND o.status NOT IN ('cancelled', 'returned')
+        AND o.business_day <= '2026-06-30'
+    GROUP BY o.store_id, i.product_id
+) AS l ON l.store_id = v.store_id AND l.product_id = v.product_id
+WHERE s.name = 'Zava Retail Tacoma' AND v.stock_level > 0 AND date '2026-06-30' - l.day > 180
 ORDER BY 2 DESC;
 
 -- name: tacoma_category_stock
@@ -535,15 +536,54 @@ FROM (
     HAVING count(DISTINCT t.name) = 2
 ) AS both_types;
 
--- name: bellevue_stock_columns
-SELECT a.attname
-FROM pg_attribute AS a
-WHERE a.attrelid = 'retail.inventory'::regclass AND a.attnum > 0 AND NOT a.attisdropped
-    AND a.attname IN ('stock_level', 'counted_at')
-ORDER BY a.attname DESC;
+-- name: tacoma_reorder
+SELECT p.sku, ceil(sum(i.quantity) * 30 / 90 - greatest(v.stock_level, 0))
+FROM retail.inventory AS v
+JOIN retail.stores AS s USING (store_id)
+JOIN retail.products AS p USING (product_id)
+JOIN retail.orders AS o ON o.store_id = v.store_id AND o.business_day BETWEEN '2026-04-02' AND '2026-06-30'
+    AND o.status NOT IN ('cancelled', 'returned')
+JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.product_id = v.product_id AND i.line_kind IN ('sale', 'return')
+WHERE s.name = 'Zava Retail Tacoma'
+GROUP BY p.sku, v.stock_level
+HAVING sum(i.quantity) * 30 / 90 > greatest(v.stock_level, 0)
+ORDER BY 2 DESC, p.sku;
 
--- name: bellevue_order_states
-SELECT DISTINCT o.status FROM retail.orders AS o ORDER BY o.status;
+-- name: tacoma_reorder_units
+SELECT sum(ceil(lacking))
+FROM (
+    SELECT sum(i.quantity) * 30 / 90 - greatest(v.stock_level, 0) AS lacking
+    FROM retail.inventory AS v
+    JOIN retail.stores AS s USING (store_id)
+    JOIN retail.orders AS o ON o.store_id = v.store_id AND o.business_day BETWEEN '2026-04-02' AND '2026-06-30'
+        AND o.status NOT IN ('cancelled', 'returned')
+    JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.product_id = v.product_id AND i.line_kind IN ('sale', 'return')
+    WHERE s.name = 'Zava Retail Tacoma'
+    GROUP BY v.product_id, v.stock_level
+) AS r
+WHERE lacking > 0;
+
+-- name: bellevue_stock_table
+SELECT 'retail.' || c.table_name
+FROM information_schema.columns AS c
+WHERE c.table_schema = 'retail' AND c.column_name = 'stock_level';
+
+-- name: bellevue_stock_counted
+SELECT count(*) = 1
+FROM information_schema.columns AS c
+WHERE c.table_schema = 'retail' AND c.table_name = 'inventory' AND c.column_name = 'counted_at';
+
+-- name: bellevue_index
+SELECT x.indexname
+FROM pg_indexes AS x
+WHERE x.schemaname = 'retail' AND x.tablename = 'orders' AND x.indexdef LIKE '%customer_id%';
+
+-- name: bellevue_open_orders
+SELECT o.status, count(*)
+FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+WHERE s.name = 'Zava Retail Bellevue' AND o.status IN ('pending', 'shipped') AND NOT o.is_return
+    AND o.business_day BETWEEN '2026-06-01' AND '2026-06-30'
+GROUP BY o.status ORDER BY o.status;
 
 -- name: search_rain
 SELECT p.name FROM retail.products AS p
