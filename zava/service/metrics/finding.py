@@ -157,9 +157,15 @@ def likeness(word: str, others: Iterable[str]) -> float:
 
 
 def words_of(text: str, most: int | None = _MAX_WORDS) -> list[str]:
-    """Return the words that say something, without the s of a plural."""
+    """Return the words that say something, in the singular."""
     plain = _STOCKOUT.sub("stockout", text.casefold().replace("_", " "))
     words = _WORD.findall(plain)
     telling = [word for word in words if word not in _IDLE] or words
     some = telling[:most]
-    return [word.removesuffix("s") if len(word) > 3 else word for word in some]
+    return [_singular(word) for word in some]
+
+
+def _singular(word: str) -> str:
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return word.removesuffix("s") if len(word) > 3 else word
