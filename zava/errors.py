@@ -76,6 +76,13 @@ class BusyError(MCPError):
         super().__init__(message, "BUSY")
 
 
+class ChartError(MCPError):
+    """A picture of an answer could not be drawn; the figures are there without it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "CHART_ERROR")
+
+
 class ConfigurationError(MCPError):
     """A setting, an identity or the database's own set-up has to be mended."""
 
