@@ -9,14 +9,15 @@ bytes on stdout.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import subprocess
 import sys
+import threading
+from functools import cache
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from zava.errors import ChartError, ConfigurationError
+from zava.errors import BusyError, ChartError, ConfigurationError
 
 Format = Literal["png", "svg", "library"]
 
@@ -27,12 +28,13 @@ TIMEOUT = 20.0
 """Seconds that a picture may take."""
 
 _MEMORY = 1 << 30
-_SCALE = 2
+_SCALE = 1.5
+_TURNS = threading.BoundedSemaphore(2)
 _LIBRARY = "vl_convert"
-_PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ", "HOME", "SYSTEMROOT")
 _REMEDY = 'charts need a package: pip install "zava[charts]"'
 
 
+@cache
 def can_draw() -> bool:
     """Return whether the library that draws is installed."""
     return find_spec(_LIBRARY) is not None
@@ -43,10 +45,11 @@ def draw(spec: dict[str, Any], form: Format) -> bytes:
 
     Args:
         spec: Vega-Lite, with its data.
-        form: png, at two pixels for one, or svg.
+        form: png, at three pixels for two, or svg.
 
     Raises:
         ConfigurationError: The library is not installed.
+        BusyError: Other pictures are being drawn.
         ChartError: It takes more time or memory than a picture may, or the library
             cannot draw it.
     """
@@ -65,20 +68,23 @@ def javascript() -> str:
 def _run(request: dict[str, Any]) -> bytes:
     if not can_draw():
         raise ConfigurationError(_REMEDY)
-    environment = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    if not _TURNS.acquire(timeout=TIMEOUT):
+        raise BusyError("other charts are being drawn: call again later")
     try:
         done = subprocess.run(  # noqa: S603 - this very module
             [sys.executable, "-I", "-m", __name__],
             input=json.dumps(request).encode(),
             capture_output=True,
             timeout=TIMEOUT,
-            env=environment,
+            env={},
             check=False,
         )
     except subprocess.TimeoutExpired as exc:
         raise ChartError(
             f"the chart took longer than {TIMEOUT:g} s: ask for fewer rows"
         ) from exc
+    finally:
+        _TURNS.release()
     if done.returncode == 0:
         return done.stdout
     if done.returncode < 0:
@@ -96,18 +102,19 @@ def main() -> None:
     ):
         resource.setrlimit(which, (limit, limit))
     request = json.load(sys.stdin)
-    import vl_convert  # noqa: PLC0415 - here alone, after the limits
+    import vl_convert
 
+    drawn: str | bytes
     if request["form"] == "library":
-        drawn = vl_convert.javascript_bundle().encode()
+        drawn = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
     elif request["form"] == "svg":
         drawn = vl_convert.vegalite_to_svg(request["spec"], allowed_base_urls=[])
-        drawn = drawn.encode()
     else:
         drawn = vl_convert.vegalite_to_png(
             request["spec"], scale=_SCALE, allowed_base_urls=[]
         )
-    sys.stdout.buffer.write(drawn)
+    with open(1, "wb", closefd=False) as out:
+        out.write(drawn if isinstance(drawn, bytes) else drawn.encode())
 
 
 if __name__ == "__main__":

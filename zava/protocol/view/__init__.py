@@ -6,6 +6,7 @@ import json
 import os
 import re
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from importlib.metadata import version
 from importlib.resources import files
@@ -13,15 +14,32 @@ from pathlib import Path
 from typing import Any
 
 import platformdirs
+from mcp.server.apps import APP_MIME_TYPE, Apps
+from mcp.server.mcpserver.resources import FunctionResource
 
 from zava.infra.drawing import DISTRIBUTION, javascript
 
 URI = "ui://zava/answer.html"
 
-MAX_BYTES = 1_000_000
-"""Hosts refuse larger documents."""
+VIEW_META: Mapping[str, Any] = {"ui": {"resourceUri": URI}, "ui/resourceUri": URI}
+"""What a tool with a view says of it, in today's spelling and the older one."""
 
 _SCRIPT_END = re.compile("</(?=script)", re.IGNORECASE)
+
+
+def view_extension() -> Apps:
+    """Return the extension that offers the view."""
+    apps = Apps()
+    apps.add_resource(
+        FunctionResource(
+            uri=URI,
+            name="answer",
+            title="Chart and table of an answer",
+            mime_type=APP_MIME_TYPE,
+            fn=page,
+        )
+    )
+    return apps
 
 
 def page(chart: dict[str, Any] | None = None) -> str:
@@ -49,7 +67,7 @@ def page(chart: dict[str, Any] | None = None) -> str:
 
 
 def _library() -> str:
-    """The script that draws; making it takes seconds, so it is kept for the next one."""
+    """The script that draws; making it takes seconds, so it is kept."""
     folder = platformdirs.user_cache_path("zava")
     kept = folder / f"view-{version(DISTRIBUTION)}.js"
     with suppress(OSError):

@@ -107,13 +107,20 @@ def check_form(form: str, chart: Chart) -> Form:
         ValidationError: It does not fit the columns; names those that do.
     """
     fitting = forms_of(chart)
+    if fitting == ("table",):
+        raise ValidationError(
+            "chart",
+            form,
+            "nothing of this answer can be drawn: it needs rows, figures"
+            " and at most two dimensions",
+        )
     if form == "auto":
         return fitting[0]
     for each in fitting:
         if each == form:
             return each
     raise ValidationError(
-        "chart", form, f"does not fit this answer; auto, {', '.join(fitting)} do"
+        "chart", form, f"does not fit this answer; auto, {', '.join(fitting[:-1])} do"
     )
 
 

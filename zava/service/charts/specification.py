@@ -31,7 +31,7 @@ def values(chart: Chart) -> list[dict[str, Any]]:
 
 
 def specifications(chart: Chart) -> list[dict[str, Any]]:
-    """Return every form that can be drawn, the best first, for each unit of the figures.
+    """Return every form that can be drawn, the best first, for each unit of figures.
 
     Returns:
         JSON values, each with `form`, `measure` and the `spec`, which is interactive.
@@ -85,6 +85,8 @@ def specification(
         "width": "container" if is_interactive else 760,
         **build(chart, list(places)),
     }
+    if is_interactive:
+        spec["autosize"] = {"type": "fit-x", "contains": "padding"}
     if is_interactive and "color" in spec["encoding"] and form != "heat_map":
         field = spec["encoding"]["color"]["field"]
         select = {"type": "point", "fields": [field], "toggle": "true"}
@@ -158,8 +160,7 @@ def _scatter(chart: Chart, places: list[int]) -> dict[str, Any]:
 
 
 def _heat_map(chart: Chart, places: list[int]) -> dict[str, Any]:
-    across, down = axis_and_series(chart)
-    assert down is not None
+    across, down = chart.dimensions
     # The longer one lies across.
     if chart.values(down) > chart.values(across):
         across, down = down, across
