@@ -49,6 +49,7 @@ def server(
 ) -> Iterator[StdioProcess]:
     """A server for the Seattle manager whose client shows views."""
     variables = {"ZAVA_DATABASE_URL": server_conninfo, "ZAVA_MAX_ROWS": "20000"}
+    variables["ZAVA_MAX_RESULT_BYTES"] = "4000000"
     capabilities = {
         "extensions": {APPS: {"mimeTypes": ["text/html;profile=mcp-app"]}},
     }
@@ -94,10 +95,8 @@ def show(browser: Browser, server: StdioProcess, document: str) -> Iterator[Show
             "call_tool", lambda name, given: server.call(name, **given).result
         )
         page.goto(HOST.as_uri())
-        page.evaluate(
-            "([html, theme, tool, input, result]) => open_view(html, theme, tool, input, result)",
-            [document, theme, tool, arguments, answer.result],
-        )
+        given = [document, theme, tool, arguments, answer.result]
+        page.evaluate("given => open_view(...given)", given)
         view = View(page, troubles)
         view.frame.locator("#title").filter(has_text=" ").wait_for()
         return view

@@ -396,12 +396,15 @@
   $("save-png").addEventListener("click", attempt(() => saveDrawing("png")));
   $("save-svg").addEventListener("click", attempt(() => saveDrawing("svg")));
   $("measure").addEventListener("change", () => { state.measure = $("measure").value; draw(); });
-  $("period").addEventListener("submit", attempt(async () => {
+  // No form: a host's sandbox lets none be sent.
+  const ask = attempt(async () => {
     const args = { ...state.input, time_period: $("time-period").value.trim() };
     const result = await call(state.chart.tool, args);
     state.input = args;
     show(result);
-  }));
+  });
+  $("ask").addEventListener("click", ask);
+  $("time-period").addEventListener("keydown", (event) => { if (event.key === "Enter") ask(event); });
   $("more").addEventListener("click", attempt(async () => {
     const result = await call("get_more_rows", { handle: state.chart.handle });
     state.chart.rows = [...state.chart.rows, ...(result.structuredContent?.rows ?? [])];

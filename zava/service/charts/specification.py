@@ -127,7 +127,7 @@ def _bar(chart: Chart, places: list[int]) -> dict[str, Any]:
     longest = max((len(str(row[axis])) for row in chart.rows), default=0)
     if column.kind != "name" or (len(chart.rows) <= _UPRIGHT and longest <= _LONG_NAME):
         return {**body, "mark": {"type": "bar"}, "height": _HEIGHT}
-    return {**_lying(body), "mark": {"type": "bar"}, "height": {"step": _BAR_HEIGHT}}
+    return {**_lying(body), "mark": {"type": "bar"}, "height": _lines(chart, axis)}
 
 
 def _stacked_bar(chart: Chart, places: list[int]) -> dict[str, Any]:
@@ -136,11 +136,7 @@ def _stacked_bar(chart: Chart, places: list[int]) -> dict[str, Any]:
     body["encoding"]["y"]["stack"] = "zero"
     _as_whole_days(chart, axis, body)
     if chart.columns[axis].kind == "name" and chart.values(axis) > _UPRIGHT:
-        return {
-            **_lying(body),
-            "mark": {"type": "bar"},
-            "height": {"step": _BAR_HEIGHT},
-        }
+        return {**_lying(body), "mark": {"type": "bar"}, "height": _lines(chart, axis)}
     return {**body, "mark": {"type": "bar"}, "height": _HEIGHT}
 
 
@@ -178,7 +174,7 @@ def _heat_map(chart: Chart, places: list[int]) -> dict[str, Any]:
             },
             "tooltip": _tooltip(chart),
         },
-        "height": {"step": _BAR_HEIGHT},
+        "height": _lines(chart, down),
     }
 
 
@@ -268,6 +264,11 @@ def _tooltip(chart: Chart) -> list[dict[str, Any]]:
             each |= {"type": "nominal"}
         found.append(each)
     return found
+
+
+def _lines(chart: Chart, place: int) -> int:
+    """The height of a line for each value; Vega-Lite warns of its own steps."""
+    return _BAR_HEIGHT * max(chart.values(place), 1)
 
 
 def _as_whole_days(chart: Chart, axis: int, body: dict[str, Any]) -> None:
