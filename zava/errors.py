@@ -4,6 +4,7 @@
     ├── AuditError                AUDIT_FAILED          the call could not be recorded
     ├── AuthorizationError        AUTHORIZATION_ERROR   the caller may not see that
     ├── BusyError                 BUSY                  nothing came free in time
+    ├── ChartError                CHART_ERROR           a picture cannot be drawn
     ├── ConfigurationError        CONFIGURATION_ERROR   for the operator to mend
     │   └── ConnectionSettingsError    (the same)         the database lets nobody in
     ├── DatabaseError             DATABASE_ERROR        PostgreSQL refused or failed
@@ -74,6 +75,13 @@ class BusyError(MCPError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "BUSY")
+
+
+class ChartError(MCPError):
+    """A picture of an answer could not be drawn; the figures are there without it."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "CHART_ERROR")
 
 
 class ConfigurationError(MCPError):

@@ -12,6 +12,7 @@ from zava.errors import (
     AuditError,
     AuthorizationError,
     BusyError,
+    ChartError,
     ConfigurationError,
     ConnectionSettingsError,
     DatabaseError,
@@ -32,6 +33,7 @@ EXAMPLES = [
     pytest.param(AuditError(), "AUDIT_FAILED", id="audit"),
     pytest.param(AuthorizationError("m"), "AUTHORIZATION_ERROR", id="authorization"),
     pytest.param(BusyError("m"), "BUSY", id="busy"),
+    pytest.param(ChartError("m"), "CHART_ERROR", id="chart"),
     pytest.param(ConfigurationError("m"), "CONFIGURATION_ERROR", id="configuration"),
     pytest.param(
         ConnectionSettingsError("m"), "CONFIGURATION_ERROR", id="connection-settings"

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from tests.conftest import LOWEST_IS_REQUIRED, ROOT
 
-TESTED_EXTRAS = ("embedded", "test")
+TESTED_EXTRAS = ("charts", "embedded", "test")
 
 
 def floors() -> dict[str, str]:

@@ -17,6 +17,7 @@ from mcp_types import ToolAnnotations
 
 import zava
 from zava.errors import MCPError, ValidationError
+from zava.infra.drawing import can_draw
 from zava.infra.telemetry import query_hash
 from zava.models import Person
 from zava.protocol.arguments import meant_arguments, plain_schema
@@ -26,6 +27,7 @@ from zava.protocol.results import error_result, told_person
 from zava.protocol.session import serve_session
 from zava.protocol.stdio import serve_stdio
 from zava.protocol.tools import DECLARED, Services
+from zava.protocol.view import VIEW_META, view_extension
 
 Watch = Callable[[str], AbstractContextManager[dict[str, Any]]]
 
@@ -76,18 +78,20 @@ class RetailServer(MCPServer[Any]):
             version=zava.__version__,
             description="Sales, customers, stock and products of a retail chain",
             instructions=INSTRUCTIONS,
+            extensions=[view_extension()] if can_draw() else (),
         )
         self.services = services
         self._watch = watch
         self._backpressure = backpressure or Backpressure()
         self._auditor = auditor
         self._input_schemas: dict[str, Mapping[str, Any]] = {}
-        for function, title, description in DECLARED:
+        for function, title, description, has_view in DECLARED:
             self.add_tool(
                 function,
                 title=title,
                 description=description,
                 annotations=_READ_ONLY,
+                meta=dict(VIEW_META) if has_view and can_draw() else None,
             )
 
     def introduce(self, person: Person | None) -> None:

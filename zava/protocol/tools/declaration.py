@@ -52,23 +52,28 @@ class Services:
 
 
 class Declaration(NamedTuple):
-    """A tool as the server is told of it."""
+    """A tool as the server is told of it.
+
+    Attributes:
+        has_view: Whether its answers can be shown as a chart.
+    """
 
     function: Callable[..., Any]
     title: str
     description: str
+    has_view: bool
 
 
 DECLARED: list[Declaration] = []
 """Every tool of the modules that were imported."""
 
 
-def read_only_tool(title: str) -> Callable[[Tool], Tool]:
+def read_only_tool(title: str, *, has_view: bool = False) -> Callable[[Tool], Tool]:
     """Return the decorator that declares a tool, described by its docstring."""
 
     def declare(function: Tool) -> Tool:
         description = inspect.getdoc(function) or ""
-        DECLARED.append(Declaration(function, title, description))
+        DECLARED.append(Declaration(function, title, description, has_view))
         return function
 
     return declare

@@ -10,12 +10,14 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 from zava.protocol.results import metrics_result, structured_result
+from zava.protocol.tools.charting import ChartForm, charted
 from zava.protocol.tools.declaration import (
     ToolContext,
     kept_or_run,
     read_only_tool,
     services_of,
 )
+from zava.service.charts.drawn_answers import chart_of_metrics, definitions
 from zava.service.metrics.answers import (
     DEFAULT_COVER_DAYS,
     DEFAULT_PERIOD,
@@ -51,7 +53,7 @@ async def list_metrics(
     return structured_result(services_of(ctx).metrics.find(search))
 
 
-@read_only_tool("Query metrics")
+@read_only_tool("Query metrics", has_view=True)
 async def query_metrics(
     ctx: ToolContext,
     metrics: Annotated[
@@ -90,6 +92,7 @@ async def query_metrics(
     cover_days: int = DEFAULT_COVER_DAYS,
     max_rows: int = DEFAULT_ROWS,
     show_sql: bool = False,
+    chart: Annotated[ChartForm | None, Field(description="With a picture")] = None,
     fresh: bool = False,
 ) -> Annotated[CallToolResult, MetricsOutput]:
     """Return governed figures; prefer it to SQL. list_metrics has the names.
@@ -117,4 +120,12 @@ async def query_metrics(
     )
     kept = service.peek(question, user_id)
     answer = partial(service.answer, question, user_id)
-    return metrics_result(await kept_or_run(services.workers, kept, answer))
+    figures = await kept_or_run(services.workers, kept, answer)
+    return await charted(
+        ctx,
+        metrics_result(figures),
+        partial(chart_of_metrics, figures, question.metrics, question.by),
+        tool="query_metrics",
+        form=chart,
+        definitions=definitions(question.metrics),
+    )

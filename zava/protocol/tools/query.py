@@ -18,6 +18,7 @@ from zava.protocol.results import (
     structured_result,
     tables_result,
 )
+from zava.protocol.tools.charting import ChartForm, charted
 from zava.protocol.tools.declaration import (
     Name,
     ToolContext,
@@ -25,11 +26,12 @@ from zava.protocol.tools.declaration import (
     read_only_tool,
     services_of,
 )
+from zava.service.charts.drawn_answers import chart_of_rows
 from zava.service.queries.catalog import MAX_TABLES, Detail
 from zava.service.queries.executor import DEFAULT_ROWS
 
 
-@read_only_tool("Query the retail database")
+@read_only_tool("Query the retail database", has_view=True)
 async def execute_sales_query(
     ctx: ToolContext,
     postgresql_query: Annotated[
@@ -43,6 +45,7 @@ async def execute_sales_query(
         int,
         Field(description="Most rows to return; prefer aggregates"),
     ] = DEFAULT_ROWS,
+    chart: Annotated[ChartForm | None, Field(description="With a picture")] = None,
     fresh: Annotated[
         bool,
         Field(description="Read again what was just answered"),
@@ -66,7 +69,14 @@ async def execute_sales_query(
     question = executor.check(postgresql_query, max_rows=max_rows, fresh=fresh)
     kept = executor.peek(question, user_id)
     answer = partial(executor.answer, question, user_id)
-    return query_result(await kept_or_run(services.workers, kept, answer))
+    found = await kept_or_run(services.workers, kept, answer)
+    return await charted(
+        ctx,
+        query_result(found),
+        partial(chart_of_rows, found.result),
+        tool="execute_sales_query",
+        form=chart,
+    )
 
 
 @read_only_tool("Explain a query")

@@ -9,6 +9,7 @@ from mcp_types import CallToolResult
 from pydantic import Field
 
 from zava.protocol.results import PerformanceOutput, structured_result
+from zava.protocol.tools.charting import ChartForm, charted
 from zava.protocol.tools.declaration import (
     Name,
     ToolContext,
@@ -16,11 +17,12 @@ from zava.protocol.tools.declaration import (
     read_only_tool,
     services_of,
 )
+from zava.service.charts.drawn_answers import chart_of_performance
 from zava.service.sales import periods
 from zava.service.sales.presentation import Detail
 
 
-@read_only_tool("Performance of stores")
+@read_only_tool("Performance of stores", has_view=True)
 async def get_store_performance(
     ctx: ToolContext,
     store_id: Annotated[
@@ -35,6 +37,7 @@ async def get_store_performance(
         Detail,
         Field(description="full adds series, all metrics, more products, stock"),
     ] = "short",
+    chart: Annotated[ChartForm | None, Field(description="With a picture")] = None,
     fresh: Annotated[
         bool,
         Field(description="Read again, even if the same was just answered"),
@@ -52,4 +55,11 @@ async def get_store_performance(
     question = analytics.check(store_id, time_period, detail=detail, fresh=fresh)
     kept = analytics.peek(question, user_id)
     answer = partial(analytics.answer, question, user_id)
-    return structured_result(await kept_or_run(services.workers, kept, answer))
+    figures = await kept_or_run(services.workers, kept, answer)
+    return await charted(
+        ctx,
+        structured_result(figures),
+        partial(chart_of_performance, figures),
+        tool="get_store_performance",
+        form=chart,
+    )

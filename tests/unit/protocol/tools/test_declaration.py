@@ -17,6 +17,7 @@ from zava.errors import BusyError
 from zava.models import Column, ResultSet
 from zava.protocol import tools
 from zava.protocol.server import RetailServer
+from zava.protocol.tools import charting
 from zava.service.queries.executor import QueryAnswer, Question
 
 RESULT = ResultSet(
@@ -63,6 +64,12 @@ def call(server: RetailServer, name: str, **arguments: Any) -> Any:
     return anyio.run(ask)
 
 
+@pytest.fixture(autouse=True)
+def without_views(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Say that no client shows views: these calls come from none."""
+    monkeypatch.setattr(charting, "client_supports_apps", lambda _: False)
+
+
 @pytest.fixture(scope="module")
 def listed() -> dict[str, Any]:
     """Every tool as a client sees it, by its name."""
@@ -97,6 +104,7 @@ def test_every_module_of_tools_is_imported(listed: dict[str, Any]) -> None:
     declaring = {one.function.__module__ for one in tools.DECLARED}
     assert {name.rpartition(".")[2] for name in declaring} == found - {
         "__init__",
+        "charting",
         "declaration",
     }
 

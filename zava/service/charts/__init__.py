@@ -1,0 +1,1 @@
+"""What a chart shows, and how: from columns and rows to Vega-Lite."""

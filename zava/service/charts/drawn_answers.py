@@ -1,0 +1,128 @@
+"""From an answer to what its chart shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from zava.data.metrics.registry import DIMENSIONS, METRICS
+from zava.models import ResultSet
+from zava.service.charts.forms import Chart, Column, Kind
+
+_NUMBERS = frozenset(
+    {"int2", "int4", "int8", "float4", "float8", "numeric", "money", "oid"}
+)
+_KINDS: Mapping[str, Kind] = {
+    **dict.fromkeys(_NUMBERS, "number"),
+    "date": "date",
+    "timestamptz": "date",
+    "timestamp": "moment",
+    **dict.fromkeys(("uuid", "json", "jsonb", "bytea", "interval"), "text"),
+}
+_ORDERED_TEXT = frozenset({"time", "timetz"})
+# What a figure is followed by, and is not of its unit.
+_IN_PERCENT = ("_change", "_share")
+_MORE_OF_A_PRODUCT = frozenset({"sku", "unit"})
+
+
+def chart_of_metrics(
+    answer: Mapping[str, Any], metrics: Sequence[str], by: Sequence[str]
+) -> Chart:
+    """Return the chart of an answer of `MetricsService`.
+
+    Args:
+        answer: As the service gives it.
+        metrics: Names of metrics.
+        by: Names of dimensions.
+    """
+    labels = [METRICS[name].label for name in metrics]
+    title = ", ".join([labels[0], *(label.lower() for label in labels[1:])])
+    if by:
+        title += f" by {' and '.join(name.replace('_', ' ') for name in by)}"
+    days = answer["period"]
+    period = f"{days['first_day']} to {days['last_day']}"
+    if answer.get("data_through"):
+        period += f" · data through {answer['data_through']}"
+    return Chart(
+        title=title,
+        columns=tuple(_metric_column(name, answer, by) for name in answer["columns"]),
+        rows=answer["rows"],
+        notes=(str(answer["stores"]), period),
+    )
+
+
+def chart_of_performance(answer: Mapping[str, Any]) -> Chart:
+    """Return the chart of an answer of `SalesAnalyticsService`: what has changed.
+
+    Figures of several units are not drawn next to each other; the table has them.
+    """
+    metrics, period = answer["metrics"], answer["period"]
+    columns = [
+        Column(name, "number", "%")
+        if name.endswith("_change")
+        else Column(name, "text")
+        for name in metrics["columns"][1:]
+    ]
+    days = f"{period['first_day']} to {period['last_day']}"
+    if period.get("data_through"):
+        days += f" · data through {period['data_through']}"
+    return Chart(
+        title=f"Performance in {period['name']}",
+        columns=(Column(metrics["columns"][0], "name"), *columns),
+        rows=metrics["rows"],
+        notes=(str(metrics["stores"]), days),
+    )
+
+
+def definitions(metrics: Sequence[str]) -> dict[str, str]:
+    """Return what metrics mean, by their labels."""
+    return {METRICS[name].label: METRICS[name].definition for name in metrics}
+
+
+def chart_of_rows(result: ResultSet, title: str = "Result of a query") -> Chart:
+    """Return the chart of the rows of an SQL query."""
+    columns = [
+        Column(name, _kind(name, kind, [row[place] for row in result.rows]))
+        for place, (name, kind) in enumerate(result.columns)
+    ]
+    read = f"read {result.as_of:%Y-%m-%d %H:%M} UTC"
+    if result.truncated:
+        read += f", the first {len(result.rows)} rows"
+    return Chart(title, tuple(columns), result.rows, (read,))
+
+
+def _metric_column(name: str, answer: Mapping[str, Any], by: Sequence[str]) -> Column:
+    if name in by:
+        return Column(name, _kind_of_dimension(name))
+    if name in _MORE_OF_A_PRODUCT:
+        return Column(name, "text")
+    if name.endswith(_IN_PERCENT):
+        return Column(name, "number", "%")
+    # revenue_previous counts what revenue counts.
+    known = [each for each in METRICS if name == each or name.startswith(f"{each}_")]
+    unit = METRICS[max(known, key=len)].unit if known else ""
+    shown = {
+        "money": str(answer.get("currency", "")),
+        "percent": "%",
+        "measure": str(answer.get("unit", "units")),
+        "ratio": "",
+    }
+    return Column(name, "number", shown.get(unit, unit))
+
+
+def _kind_of_dimension(name: str) -> Kind:
+    if name == "day":
+        return "date"
+    is_ordered = DIMENSIONS[name].is_span or DIMENSIONS[name].is_ordered
+    return "ordered" if is_ordered else "name"
+
+
+def _kind(name: str, postgresql_type: str, values: Sequence[Any]) -> Kind:
+    kind = _KINDS.get(postgresql_type)
+    if kind == "number" and any(isinstance(value, str) for value in values):
+        return "text"  # figures that no number holds
+    if kind == "number" and name.lower() in ("year", "month", "hour", "weekday", "dow"):
+        return "ordered"
+    if kind is not None:
+        return kind
+    return "ordered" if postgresql_type in _ORDERED_TEXT else "name"
