@@ -171,6 +171,29 @@ async def test_a_client_s_configuration_starts_a_server_on_it(
     assert answer.structured_content["rows"] == [["Zava Retail Seattle"]]
 
 
+@pytest.mark.anyio
+async def test_the_demonstration_leaves_an_assistant_that_answers(
+    embedded: dict[str, str], tmp_path: Path
+) -> None:
+    home = {**embedded, "HOME": str(tmp_path)}
+    ran = zava(tmp_path, "demo", *SCALE, "--write", "claude-code", **home)
+    assert ran.returncode == 0, ran.stderr
+    undo = "zava client-config --remove claude-code --name zava-demo"
+    assert ran.stdout.splitlines()[-1] == f"undo: {undo}"
+    written = json.loads((tmp_path / ".claude.json").read_text("utf-8"))
+    server = written["mcpServers"]["zava-demo"]
+    assert server.pop("type") == "stdio"
+    async with Client(StdioServerParameters(**server, cwd=tmp_path)) as session:
+        arguments = {"postgresql_query": "SELECT count(*) FROM retail.stores"}
+        answer = await session.call_tool("execute_sales_query", arguments)
+    assert answer.structured_content is not None
+    assert answer.structured_content["rows"] == [[8]]
+    removed = zava(tmp_path, *undo.split()[1:], **home)
+    assert removed.returncode == 0, removed.stderr
+    left = (tmp_path / ".claude.json").read_text("utf-8")
+    assert json.loads(left) == {"mcpServers": {}}
+
+
 def test_a_login_of_one_s_own_works_on_it_and_is_said_to_keep_nobody_out(
     embedded: dict[str, str], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import sys
@@ -11,10 +12,17 @@ from typing import Any
 import pytest
 from mcp import Client, StdioServerParameters
 
+from tests.conftest import ROOT
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import INITIALIZE, StdioProcess, environment
 from tests.people import SEATTLE
 
+PICTURE = base64.b64encode((ROOT / "zava" / "icon.png").read_bytes()).decode()
+ICON = {
+    "src": f"data:image/png;base64,{PICTURE}",
+    "mimeType": "image/png",
+    "sizes": ["512x512"],
+}
 TOOLS = {"execute_sales_query", "get_multiple_table_schemas", "get_current_utc_date"}
 
 
@@ -28,6 +36,8 @@ def test_the_handshake_names_the_server_and_what_it_is_for(
     result = process.request("initialize", params)
     assert result["protocolVersion"] == version
     assert result["serverInfo"]["name"] == "Zava Retail Analytics"
+    (icon,) = result["serverInfo"].get("icons", [ICON])
+    assert icon == ICON
     assert "tools" in result["capabilities"]
     assert "execute_sales_query" in result["instructions"]
     assert "The person sees Zava Retail Seattle." in result["instructions"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 import click
 
 import zava
+from zava.cli.bundle import bundle
 from zava.cli.command import Commands, prepare_streams
+from zava.cli.connect import connect
 from zava.cli.doctor import doctor
 from zava.cli.embed import embed
 from zava.cli.forget import forget_customer
@@ -14,7 +16,7 @@ from zava.cli.init import init, users
 from zava.cli.login import login
 from zava.cli.refresh import refresh
 from zava.cli.serve import serve
-from zava.cli.show import demo, print_client_config, settings
+from zava.cli.show import demo, settings
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -28,7 +30,7 @@ def main(context: click.Context) -> None:
       zava demo                          see it work
       zava users                         who can be served
       zava doctor --user ID              whether the database keeps stores apart
-      zava client-config vscode --user ID    connect your assistant
+      zava client-config --write vscode --user ID    connect your assistant
     """
     prepare_streams(is_serving=context.invoked_subcommand == "serve")
 
@@ -45,6 +47,7 @@ for command in (
     login,
     demo,
     settings,
-    print_client_config,
+    connect,
+    bundle,
 ):
     main.add_command(command)

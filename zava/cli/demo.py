@@ -37,7 +37,8 @@ DELETION = "DELETE FROM retail.orders"
 TYPO = "SELECT name FROM retail.product LIMIT 1"
 WISHES = ("something to keep rain out of an outdoor outlet", "a laptop")
 
-_CAST = ("Zava Retail Seattle manager", "Zava Retail Redmond manager", "Head Office")
+HEAD_OFFICE = "Head Office"
+_CAST = ("Zava Retail Seattle manager", "Zava Retail Redmond manager", HEAD_OFFICE)
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,6 @@ def run_demo(
     anyio.run(_play, console, settings, cast)
     _show_own_login(console, settings, cast[0], cast[1], logins)
     console.print()
-    console.print("Next: zava users, then zava client-config vscode --user ID")
 
 
 def _show_own_login(

@@ -1,17 +1,17 @@
-"""`zava demo`, `zava settings` and `zava client-config`: what there is to see."""
+"""`zava demo` and `zava settings`: what there is to see."""
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from zava.cli.client_config import CONFIG_FILES, client_config
 from zava.cli.command import explain_errors
+from zava.cli.connect import ClientName, enter
 from zava.cli.embed import embed_locally
 from zava.cli.init import Scale, load_seed
-from zava.errors import ConfigurationError
 from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
+
+DEMO_NAME = "zava-demo"
+"""What a client calls the server on the demonstration's data."""
 
 
 @click.command()
@@ -22,19 +22,28 @@ from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
     show_default=True,
     help="Size of the seed, if it is not loaded yet.",
 )
+@click.option(
+    "--write",
+    "client",
+    type=ClientName(),
+    metavar="CLIENT",
+    help="Also enter the demonstration in this MCP client, as head office.",
+)
 @explain_errors
-def demo(scale: float) -> None:
+def demo(scale: float, client: str | None) -> None:
     """Show it all at work on the embedded PostgreSQL.
 
     \b
-    Example:
+    Examples:
       zava demo
+      zava demo --write claude-desktop
     """
     from zava.admin.database import open_loader
     from zava.admin.logins import BoundLogins
     from zava.admin.totals import refresh_totals
     from zava.ai.client import with_local_embedding
-    from zava.cli.demo import run_demo
+    from zava.cli.client_config import server_config
+    from zava.cli.demo import HEAD_OFFICE, run_demo
 
     # The demonstration is the same for everyone, whatever is configured.
     nothing = dict.fromkeys((*CONNECTION_SETTINGS, "admin_url"), "")
@@ -46,7 +55,16 @@ def demo(scale: float) -> None:
                 load_seed(loader, scale, None)
             embed_locally(settings, loader)
             refresh_totals(loader, lambda _step, _steps, _name: None)
-        run_demo(settings, loader.list_users(), BoundLogins(loader))
+        users = loader.list_users()
+        run_demo(settings, users, BoundLogins(loader))
+    if client is None:
+        click.echo("Next: zava demo --write CLIENT, for an assistant on this data")
+        return
+    (head_office,) = (user for user in users if user.name == HEAD_OFFICE)
+    served = settings.model_copy(update={"rls_user_id": str(head_office.user_id)})
+    click.echo()
+    enter(client, DEMO_NAME, server_config(served))
+    click.echo(f"undo: zava client-config --remove {client} --name {DEMO_NAME}")
 
 
 @click.command()
@@ -71,31 +89,3 @@ def settings() -> None:
     print_table(
         ("setting", "value", "from", "meaning"), map(row, Settings.model_fields)
     )
-
-
-@click.command("client-config")
-@click.argument("client", type=click.Choice(list(CONFIG_FILES)))
-@click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
-@explain_errors
-def print_client_config(client: str, user: str | None) -> None:
-    """Print the JSON that makes an MCP client start the server.
-
-    \b
-    Example:
-      zava client-config vscode --user f47ac10b-58cc-4372-a567-0e02b2c3d479
-    """
-    from zava.admin.logins import may_act_as_anyone
-    from zava.data.identity import parse_user_id
-
-    settings = Settings.load(rls_user_id=user)
-    if not settings.rls_user_id:
-        raise ConfigurationError("give --user ID; `zava users` lists the ids")
-    parse_user_id(settings.rls_user_id)
-    if may_act_as_anyone(settings.database_url.get_secret_value(), settings.db_user):
-        click.echo(
-            "this connects as a login that may act as anyone: for a person's own"
-            " machine give it a login of its own, `zava login add --help`",
-            err=True,
-        )
-    click.echo(f"paste into {CONFIG_FILES[client]}:", err=True)
-    click.echo(json.dumps(client_config(client, settings), indent=2))

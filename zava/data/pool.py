@@ -352,3 +352,16 @@ def complete_conninfo(conninfo: str, **parts: Any) -> str:
             "ZAVA_DATABASE_URL or ZAVA_ADMIN_URL is not a connection string that"
             " libpq understands, such as postgresql://user:password@host/database"
         ) from None
+
+
+def without_password(conninfo: str) -> tuple[str, str]:
+    """Return a connection string without its password, and the password.
+
+    The string comes back as it is where there is none.
+
+    Raises:
+        ConfigurationError: libpq does not understand it.
+    """
+    parts = dict(_parts(conninfo))
+    password = parts.pop("password", None)
+    return (make_conninfo("", **parts), str(password)) if password else (conninfo, "")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from importlib import resources
 from typing import Any
 
 import anyio
 from loguru import logger
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, Icon, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.shared.exceptions import MCPError as SdkError
 from mcp_types import Tool as ToolDeclaration
@@ -79,6 +81,7 @@ class RetailServer(MCPServer[Any]):
             description="Sales, customers, stock and products of a retail chain",
             instructions=INSTRUCTIONS,
             extensions=[view_extension()] if can_draw() else (),
+            icons=_icons(),
         )
         self.services = services
         self._watch = watch
@@ -195,6 +198,13 @@ class RetailServer(MCPServer[Any]):
         """Serve this process's stdin and stdout; return the exit status."""
         session = functools.partial(serve_session, self._lowlevel_server)
         return anyio.run(serve_stdio, session, self._backpressure)
+
+
+def _icons() -> list[Icon]:
+    """Return the picture that a client may show, inside the message itself."""
+    picture = resources.files(zava).joinpath("icon.png").read_bytes()
+    source = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+    return [Icon(src=source, mime_type="image/png", sizes=["512x512"])]
 
 
 def _check_cursor(params: Any) -> None:

@@ -1,0 +1,260 @@
+"""`zava bundle`: an installer for people who never see a configuration file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+
+import click
+
+import zava
+from zava.cli.command import explain_errors
+from zava.errors import ConfigurationError
+
+DESCRIPTION = "Sales, customers, stock and products of a retail chain, from PostgreSQL"
+"""At most 100 characters: the registry's limit."""
+
+_PYTHON = ">=3.10 <3.14"
+_SOURCES = "src"
+_TAKEN = (".py", ".sql", ".png", ".svg", ".typed")
+# Every build of one version has the same bytes.
+_DATE = (1980, 1, 1, 0, 0, 0)
+_GITHUB = re.compile(
+    r"https://github\.com/([A-Za-z0-9-]+)/([A-Za-z0-9._-]+?)(?:\.git)?/?"
+)
+
+_START = """\
+from zava.cli import main
+
+main(["serve"])
+"""
+
+_PROJECT = """\
+[project]
+name = "zava-bundle"
+version = {version}
+requires-python = {python}
+dependencies = {dependencies}
+
+[tool.uv]
+package = false
+"""
+
+
+def _check_repository(
+    _context: click.Context, _parameter: click.Parameter, url: str | None
+) -> str | None:
+    if url is not None and not _GITHUB.fullmatch(url):
+        raise click.BadParameter("not the address of a repository on github.com")
+    return url
+
+
+@click.command()
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--host", default="", help="Host that the form proposes.")
+@click.option("--port", type=click.IntRange(1, 65535), default=5432, show_default=True)
+@click.option("--database", default="", help="Database that the form proposes.")
+@click.option(
+    "--sslmode",
+    type=click.Choice(
+        ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]
+    ),
+    default="prefer",
+    show_default=True,
+    help="How the connection is encrypted.",
+)
+@click.option(
+    "--repository",
+    metavar="URL",
+    callback=_check_repository,
+    help="GitHub repository whose release will hold FILE: also writes server.json.",
+)
+@explain_errors
+def bundle(
+    file: Path,
+    host: str,
+    port: int,
+    database: str,
+    sslmode: str,
+    repository: str | None,
+) -> None:
+    """Write an MCP bundle (.mcpb) that installs zava with a double click.
+
+    It holds this zava, no password and no data. The client shows a form for the
+    connection and the person, keeps the password safe, and installs what zava needs.
+
+    \b
+    Example:
+      zava bundle zava.mcpb --host db.example --database retail
+    """
+    proposed = {"host": host, "port": str(port), "database": database}
+    try:
+        file.write_bytes(b"")  # says early that it cannot
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in sorted(_contents(proposed, sslmode)):
+                entry = zipfile.ZipInfo(name, _DATE)
+                entry.compress_type = zipfile.ZIP_DEFLATED
+                entry.external_attr = 0o644 << 16
+                archive.writestr(entry, content)
+        click.echo(f"wrote {file}, {file.stat().st_size:,} bytes")
+        if repository is not None:
+            registered = file.with_name("server.json")
+            described = json.dumps(server_json(file, repository), indent=2)
+            registered.write_text(f"{described}\n", encoding="utf-8")
+            click.echo(f"wrote {registered}")
+    except OSError as exc:
+        raise ConfigurationError(f"{file} cannot be written: {exc.strerror}") from None
+
+
+def _contents(proposed: dict[str, str], sslmode: str) -> Iterator[tuple[str, bytes]]:
+    """Yield the files of the bundle: name and content."""
+    from zava.data.statements import database_file
+
+    yield (
+        "manifest.json",
+        f"{json.dumps(manifest(proposed, sslmode), indent=2)}\n".encode(),
+    )
+    yield "pyproject.toml", _project().encode()
+    yield "icon.png", icon()
+    yield f"{_SOURCES}/server.py", _START.encode()
+    package = Path(str(resources.files(zava)))
+    database = package / "database"
+    for path in package.rglob("*"):
+        if path.suffix in _TAKEN and not path.is_relative_to(database):
+            name = path.relative_to(package).as_posix()
+            yield f"{_SOURCES}/zava/{name}", path.read_bytes()
+    # What `zava serve` compares a database with.
+    schema = database_file("schema.sql").read_bytes()
+    yield f"{_SOURCES}/zava/database/schema.sql", schema
+
+
+def icon() -> bytes:
+    """Return zava's picture, a PNG of 512 by 512 points."""
+    return resources.files(zava).joinpath("icon.png").read_bytes()
+
+
+def _project() -> str:
+    """Return the pyproject.toml from which uv installs what zava needs."""
+    required = metadata.requires("zava") or []
+    needed = [one for one in required if "extra ==" not in one]
+    # Products are found by meaning with the model that `zava init` uses, too.
+    needed += [one.split(";")[0] for one in required if one.startswith("wordllama")]
+    return _PROJECT.format(
+        version=json.dumps(zava.__version__),
+        python=json.dumps(_PYTHON.replace(" ", ", ")),
+        dependencies=json.dumps(needed, indent=2),
+    )
+
+
+def manifest(proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
+    """Return the bundle's manifest, of version 0.4.
+
+    Args:
+        proposed: Values that the form begins with, by field.
+        sslmode: libpq's word for how the connection is encrypted.
+    """
+    from zava.protocol.tools import DECLARED
+
+    def field(title: str, description: str, **more: Any) -> dict[str, Any]:
+        return {
+            "type": "string",
+            "title": title,
+            "description": description,
+            "required": True,
+            **more,
+        }
+
+    fields = {
+        "host": field("Database server", "Its name or address, such as db.example"),
+        "port": field("Port", "5432 unless your administrator says otherwise"),
+        "database": field("Database", "The name of the database, such as retail"),
+        "login": field(
+            "Login", "The database login that `zava login add` made for you"
+        ),
+        "password": field("Password", "The password of this login", sensitive=True),
+        "person": field("User id", "Who you are, as `zava users` lists it"),
+    }
+    for name, value in proposed.items():
+        if value:
+            fields[name]["default"] = value
+    variables = {
+        "ZAVA_DB_HOST": "host",
+        "ZAVA_DB_PORT": "port",
+        "ZAVA_DB_NAME": "database",
+        "ZAVA_DB_USER": "login",
+        "ZAVA_DB_PASSWORD": "password",
+        "ZAVA_RLS_USER_ID": "person",
+    }
+    taken = {name: f"${{user_config.{of}}}" for name, of in variables.items()}
+    entry_point = f"{_SOURCES}/server.py"
+    return {
+        "manifest_version": "0.4",
+        "name": "zava",
+        "display_name": "Zava Retail Analytics",
+        "version": zava.__version__,
+        "description": DESCRIPTION,
+        "author": {"name": "The zava developers"},
+        "license": "MIT",
+        "icon": "icon.png",
+        "icons": [{"src": "icon.png", "size": "512x512"}],
+        "keywords": ["retail", "postgresql", "analytics", "sales"],
+        "server": {
+            "type": "uv",
+            "entry_point": entry_point,
+            "mcp_config": {
+                "command": "uv",
+                "args": ["run", "--directory", "${__dirname}", entry_point],
+                "env": {**taken, "PGSSLMODE": sslmode},
+            },
+        },
+        "tools": [
+            {"name": function.__name__, "description": title}
+            for function, title, _ in DECLARED
+        ],
+        "user_config": fields,
+        "compatibility": {
+            "platforms": ["darwin", "win32", "linux"],
+            "runtimes": {"python": _PYTHON},
+        },
+    }
+
+
+def server_json(file: Path, repository: str) -> dict[str, Any]:
+    """Return what the MCP registry is told of a release that holds the bundle.
+
+    Args:
+        file: The bundle.
+        repository: Address of the repository on GitHub.
+    """
+    found = _GITHUB.fullmatch(repository)
+    owner, project = found.groups() if found else ("", "")
+    home = f"https://github.com/{owner}/{project}"
+    tag = f"v{zava.__version__}"
+    raw = f"https://raw.githubusercontent.com/{owner}/{project}/{tag}/zava"
+    return {
+        "$schema": "https://static.modelcontextprotocol.io/schemas/2025-12-11/server.schema.json",
+        "name": f"io.github.{owner}/{project}",
+        "title": "Zava Retail Analytics",
+        "description": DESCRIPTION,
+        "version": zava.__version__,
+        "repository": {"url": home, "source": "github"},
+        "icons": [
+            {"src": f"{raw}/icon.png", "mimeType": "image/png", "sizes": ["512x512"]},
+            {"src": f"{raw}/icon.svg", "mimeType": "image/svg+xml", "sizes": ["any"]},
+        ],
+        "packages": [
+            {
+                "registryType": "mcpb",
+                "identifier": f"{home}/releases/download/{tag}/{file.name}",
+                "version": zava.__version__,
+                "fileSha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+                "transport": {"type": "stdio"},
+            }
+        ],
+    }
