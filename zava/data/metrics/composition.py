@@ -487,21 +487,6 @@ class _Composer:
         stock = set(self.sources().get("stock", ()))
         return "stock" in self.query.groups or not stock <= _UNSOLD
 
-    def _first_sales(self) -> sql.Composable:
-        """Since when what is new sells, by store and product."""
-        side = self.query.sides[0]
-        first_month, end_month = side.whole_months()
-        day: sql.Composable = sql.SQL("n.first_part")
-        if first_month < end_month:
-            day = _part("first_day_of_part")
-        conditions: sql.Composable = _NOTHING
-        if side.first_day.day > 1:
-            first_day, _ = self._bounds(0)
-            conditions = sql.SQL("\n") + _part(
-                "not_earlier_in_month", first_day=first_day
-            )
-        return _part("first_sales", day=day, conditions=conditions)
-
     def _stock_tables(self) -> list[sql.Composable]:
         """What the facts of stock are made of, and what says whose stock is unknown."""
         month = self.query.sides[0].first_day.replace(day=1)
@@ -509,7 +494,7 @@ class _Composer:
         for _ in range(_MONTHS_BEFORE):
             month = (month - timedelta(days=1)).replace(day=1)
         self.parameters["months_before"] = month
-        _, end_day = self._bounds(0)
+        first_day, end_day = self._bounds(0)
         tables: list[sql.Composable] = [
             _part("stock_stores", end_day=end_day),
             _part("known_stock"),
@@ -517,7 +502,8 @@ class _Composer:
         if self._has_sales():
             tables.append(_part("sold", parts=self._product_parts(0)))
         if _RATES & set(self.measures):
-            tables += [_part("perhaps_new"), self._first_sales()]
+            tables.append(_part("perhaps_new"))
+            tables.append(_part("first_sales", first_day=first_day))
         return tables
 
     def _unknown_stock(self) -> sql.Composable:

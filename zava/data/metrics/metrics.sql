@@ -173,23 +173,19 @@ perhaps_new AS MATERIALIZED (
 )
 
 -- name: first_sales
--- When what is new sold for the first time. These are few, so each is looked up by itself.
+-- Their first day in the part, which may be a month that is read whole, or before the period in the month in which that
+-- begins. These products are few, so each is looked up by itself.
 first_sales AS MATERIALIZED (
-    SELECT n.store_id, n.product_id, {day} AS day FROM perhaps_new AS n{conditions}
+    SELECT n.store_id, n.product_id, (
+               SELECT min(x.day)
+               FROM (VALUES (%(month_of_start)s::date, {first_day}::date),
+                            (n.first_part, (n.first_part + interval '1 month')::date)) AS r (first_day, end_day)
+               CROSS JOIN LATERAL (
+                   SELECT min(d.day) AS day FROM retail.daily_product_sales AS d
+                   WHERE d.store_id = n.store_id AND d.product_id = n.product_id AND d.units > 0
+                       AND d.day >= r.first_day AND d.day < r.end_day) AS x) AS day
+    FROM perhaps_new AS n
 )
-
--- name: first_day_of_part
--- Of a month that is read whole.
-(SELECT min(d.day) FROM retail.daily_product_sales AS d
- WHERE d.store_id = n.store_id AND d.product_id = n.product_id AND d.units > 0
-     AND d.day >= n.first_part AND d.day < (n.first_part + interval '1 month')::date)
-
--- name: not_earlier_in_month
--- What sold in the month before the period began is not new.
-WHERE NOT EXISTS (
-    SELECT FROM retail.daily_product_sales AS d
-    WHERE d.store_id = n.store_id AND d.product_id = n.product_id AND d.units > 0
-        AND d.day >= %(month_of_start)s AND d.day < {first_day} OFFSET 0)
 
 -- name: last_sales
 -- The last day on which more of a product was sold than came back.
