@@ -7,8 +7,10 @@ dependency of zava.
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import date, datetime, timedelta, timezone
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,11 @@ from zava.admin.importing.mapping import make_plan, read_mapping
 from zava.admin.importing.report import ImportReport
 from zava.admin.loading import DatabaseLoader
 from zava.admin.totals import refresh_totals
+from zava.data.provider import PostgreSQLProvider
+from zava.infra.cache import QueryCache
+from zava.service.metrics.answers import MetricsService
+from zava.service.sales.performance import SalesAnalyticsService
+from zava.service.sales.presentation import MAX_CHARACTERS
 
 pd = pytest.importorskip("pandas")
 # Not imported: the package itself needs a module that setuptools no longer has.
@@ -325,6 +332,199 @@ def test_the_answers_that_were_wrong_are_right(loaded: Any, sales: Any) -> None:
         ("busiest hour of store 367",): "17",
     }
     compare(found, expected, 6)
+
+
+HEAD_OFFICE = "6f1d3c5e-0457-4000-8000-000000000457"
+AFTERWARDS = datetime(2018, 1, 3, 17, tzinfo=timezone.utc)
+"""Three days after the data's last one."""
+
+Performance = Callable[..., dict[str, Any]]
+"""From a store, a period and other arguments to the answer for head office."""
+
+
+@pytest.fixture(scope="session")
+def provider(loaded: Any, cluster: EmbeddedServer) -> Iterator[PostgreSQLProvider]:
+    conninfo = cluster.conninfo(dbname=DATABASE, user="zava_server")
+    provider = PostgreSQLProvider({"conninfo": conninfo})
+    provider.open()
+    yield provider
+    provider.close()
+
+
+@pytest.fixture(scope="session")
+def performance(provider: PostgreSQLProvider) -> Performance:
+    service = SalesAnalyticsService(provider, QueryCache(), clock=lambda: AFTERWARDS)
+
+    def ask(store: str, period: str, **how: Any) -> dict[str, Any]:
+        return service.get_store_performance(store, period, HEAD_OFFICE, **how)
+
+    return ask
+
+
+def told(answer: dict[str, Any]) -> dict[str, list[Any]]:
+    """The cells of each figure."""
+    return {row[0]: row[1:] for row in answer["metrics"]["rows"]}
+
+
+def texts(answer: dict[str, Any]) -> list[str]:
+    return [insight["text"] for insight in answer["insights"]]
+
+
+def test_the_figures_of_days_and_of_the_chain_are_right(
+    performance: Performance, sales: Any
+) -> None:
+    day = told(performance("367", "2017-03-05"))
+    assert (day["revenue"][0], day["orders"][0]) == (460.35, 11)
+    assert texts(performance("367", "2017-12-25")) == [
+        "There are no sales in 2017-12-25."
+    ]
+    year = told(performance("all stores", "2017", detail="full"))
+    assert year["revenue"] == [int(sales.cents.sum()) / 100]
+    assert year["customers"] == [2469]
+    assert round(year["orders"][0] / 2469, 2) == 63.12
+    assert told(performance("all", "2017-12"))["new_customers"][0] == 6
+
+
+@pytest.mark.parametrize(
+    "period", ["yesterday", "today", "mtd", "2018-01-01..2018-01-02"]
+)
+def test_what_is_not_loaded_is_not_said_to_have_no_sales(
+    performance: Performance, period: str
+) -> None:
+    for store in ("367", "all"):
+        answer = performance(store, period)
+        assert answer["metrics"]["rows"] == []
+        (text,) = texts(answer)
+        assert text.startswith("The data ends 2017-12-31: ")
+        assert text.endswith(" is not loaded.")
+
+
+def test_a_period_that_the_data_ends_in_is_compared_like_for_like(
+    performance: Performance, sales: Any
+) -> None:
+    answer = performance("367", "last_30_days")
+    period = answer["period"]
+    assert (period["first_day"], period["last_day"]) == ("2017-12-05", "2017-12-31")
+    assert period["compared_with"] == {"previous": "2017-11-05..2017-12-01"}
+    own = sales[sales.store_id == 367].groupby("day").cents.sum()
+    now = own[own.index >= date(2017, 12, 5)].sum()
+    then = own[(own.index >= date(2017, 11, 5)) & (own.index < date(2017, 12, 2))].sum()
+    change = round(100 * (int(now) - int(then)) / int(then), 2)
+    assert told(answer)["revenue"] == [now / 100, then / 100, change]
+
+
+def test_in_the_first_months_nobody_is_told_that_few_customers_are_new(
+    performance: Performance,
+) -> None:
+    for store in ("367", "all"):
+        for month in ("2017-02", "2017-03", "2017-06"):
+            assert not [t for t in texts(performance(store, month)) if "were new" in t]
+
+
+def test_february_is_compared_with_january_by_the_day(
+    performance: Performance, sales: Any
+) -> None:
+    sums = sales.groupby(["store_id", "month"]).cents.sum().unstack()
+    largest = sales.groupby("store_id").cents.sum().sort_values().index[-30:]
+    january, february = (sums.loc[largest, f"2017-0{n}"] for n in (1, 2))
+    fell = {int(s) for s in largest if february[s] <= 0.95 * january[s]}
+    by_day = {s for s in fell if february[s] / 28 > january[s] / 31}
+    assert (len(fell), len(by_day)) == (16, 5)
+    for store in map(int, largest):
+        found = [
+            text
+            for text in texts(performance(f"Store {store}", "2017-02"))
+            if text.startswith("Revenue")
+        ]
+        assert all("day" in text for text in found)
+        if store in by_day:
+            assert not [text for text in found if " down " in text]
+
+
+def test_a_store_that_hardly_sold_has_no_best_day(
+    performance: Performance, sales: Any
+) -> None:
+    sums = sales.groupby("store_id").cents.sum().sort_values()
+    assert sums.iloc[0] == 50
+    for store in sums.index[:20]:
+        found = texts(performance(f"Store {store}", "2017"))
+        assert not [text for text in found if "best day" in text]
+
+
+def test_a_store_that_fell_silent_says_since_when(
+    performance: Performance, sales: Any
+) -> None:
+    last = sales[sales.store_id == 3316].day.max()
+    assert last == date(2017, 6, 5)
+    june = performance("Store 3316", "2017-06")
+    assert june["period"]["data_through"] == june["period"]["last_day"] == str(last)
+    for answer in (june, performance("Store 3316", "2017-08")):
+        assert texts(answer)[0] == (
+            "No sales since 2017-06-06: the last day with sales is 2017-06-05; other"
+            " stores have sales until 2017-12-31."
+        )
+    assert texts(performance("all", "2017-06"))[0] == (
+        "No sales any more: Store 3316 since 2017-06-06."
+    )
+
+
+@pytest.mark.parametrize("month", ["2017-03", "2017-06", "2017-10"])
+def test_what_fades_fell_with_its_type_and_for_several_customers(
+    performance: Performance, sales: Any, largest: list[int], month: str
+) -> None:
+    before = (date.fromisoformat(f"{month}-01") - timedelta(1)).isoformat()[:7]
+    days = {m: pd.Period(m).days_in_month for m in (month, before)}
+    count = 0
+    for store in largest:
+        own = sales[sales.store_id == store]
+        rows = performance(f"Store {store}", month, detail="full")["metrics"]
+        for sku, _, _, _, _, of_type, of_type_before in rows["fading_products"]["rows"]:
+            product = own[own.product_id == int(sku)]
+            now, then = (
+                int(product[product.month == m].cents.sum()) / days[m]
+                for m in (month, before)
+            )
+            loss_of_type = of_type_before / days[before] - of_type / days[month]
+            assert now <= 0.7 * then
+            assert 200 * loss_of_type >= 0.999 * (then - now)
+            bought = product[(product.month == before) & (product.cents > 0)]
+            by_household = bought.groupby("household_id").cents.sum()
+            assert len(by_household) >= 5
+            assert by_household.max() < by_household.sum() / 2
+            count += 1
+    assert count
+
+
+@pytest.mark.parametrize(
+    "period", ["2017-02", "2017-07", "2017-12", "2017", "2017-W33"]
+)
+def test_short_answers_are_short_and_like_those_of_query_metrics(
+    performance: Performance,
+    provider: PostgreSQLProvider,
+    largest: list[int],
+    period: str,
+) -> None:
+    metrics = MetricsService(
+        *(provider, QueryCache()),
+        max_rows=1000,
+        max_result_bytes=10**7,
+        clock=lambda: AFTERWARDS,
+    )
+    for store in ("all", *(f"Store {number}" for number in largest)):
+        answer = performance(store, period)
+        text = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+        assert len(text) <= MAX_CHARACTERS
+        names = list(told(answer))
+        row = []
+        for some in filter(None, (names[:8], names[8:])):
+            question = metrics.check(
+                some, time_period=period, stores=[store], compare="both"
+            )
+            row += metrics.answer(question, HEAD_OFFICE)["rows"][0]
+        assert [cell for name in names for cell in told(answer)[name]] == row
+        for insight in answer["insights"]:
+            question = metrics.check(**insight["query_metrics"])
+            assert metrics.answer(question, HEAD_OFFICE)["rows"]
 
 
 TABLES = (

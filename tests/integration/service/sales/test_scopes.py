@@ -112,9 +112,11 @@ def compact(answer: dict[str, Any]) -> str:
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("scope", SCOPES)
 def test_figures_are_those_of_query_metrics(
-    chain: Chain, scope: str, period: str
+    chain: Chain, changed: Chain, scope: str, period: str
 ) -> None:
     store, person = SCOPES[scope]
+    if period in ("ytd", "2025-Q3"):
+        chain = changed  # with days that no refresh has seen
     answer = chain.ask(store, period, person, detail="full")
     found = {row.pop("metric"): row for row in table(answer["metrics"])}
     common = {"time_period": period, "stores": [store], "compare": "both"}
