@@ -31,6 +31,8 @@ from zava.data.metrics.registry import (
     source_of,
 )
 from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
