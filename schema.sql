@@ -225,7 +225,14 @@ CREATE TABLE IF NOT EXISTS retail.chain (
     fiscal_year_start smallint     NOT NULL DEFAULT 1 CONSTRAINT chain_fiscal_year_start_range CHECK (fiscal_year_start BETWEEN 1 AND 12),
     created_at        timestamptz  NOT NULL DEFAULT now(),
     updated_at        timestamptz  NOT NULL DEFAULT now(),
-    managers_read_personal_data boolean NOT NULL DEFAULT false
+    managers_read_personal_data boolean NOT NULL DEFAULT false,
+    frequent_share     numeric(4,3) NOT NULL DEFAULT 0.1 CONSTRAINT chain_frequent_share_range CHECK (frequent_share > 0 AND frequent_share <= 0.5),
+    big_spender_share  numeric(4,3) NOT NULL DEFAULT 0.1
+        CONSTRAINT chain_big_spender_share_range CHECK (big_spender_share > 0 AND big_spender_share <= 0.5),
+    usual_gap_quantile numeric(4,3) NOT NULL DEFAULT 0.95
+        CONSTRAINT chain_usual_gap_quantile_range CHECK (usual_gap_quantile >= 0.5 AND usual_gap_quantile < 1),
+    new_for_days       smallint DEFAULT 90 CONSTRAINT chain_new_for_days_range CHECK (new_for_days BETWEEN 1 AND 3660),
+    lapsed_after_days  smallint CONSTRAINT chain_lapsed_after_days_range CHECK (lapsed_after_days BETWEEN 1 AND 3660)
 );
 COMMENT ON TABLE retail.chain IS 'What holds for the whole chain; one row';
 COMMENT ON COLUMN retail.chain.only_row IS 'Always true: the table holds one row';
@@ -241,6 +248,12 @@ COMMENT ON COLUMN retail.chain.created_at IS 'When the row was made, UTC';
 COMMENT ON COLUMN retail.chain.updated_at IS 'When the row last changed, UTC';
 COMMENT ON COLUMN retail.chain.managers_read_personal_data IS
     'Whether a manager without a row in retail.personal_data_rights reads names, e-mail addresses and loyalty numbers of customers. What they read leaves the building, so the default is no';
+COMMENT ON COLUMN retail.chain.frequent_share IS 'Segment frequent: the share of the customers, those with the most orders, that is in it at most';
+COMMENT ON COLUMN retail.chain.big_spender_share IS 'Segment big_spender: the share of the customers, those who spent most, that is in it at most';
+COMMENT ON COLUMN retail.chain.usual_gap_quantile IS
+    'The usual gap between purchases: as many days as this share of the customers who came back let pass between two visits, on average';
+COMMENT ON COLUMN retail.chain.new_for_days IS 'Segment new: for how many days after the first purchase; empty for the usual gap';
+COMMENT ON COLUMN retail.chain.lapsed_after_days IS 'Segment lapsed: after how many days without a purchase; empty for the usual gap';
 INSERT INTO retail.chain DEFAULT VALUES ON CONFLICT DO NOTHING;
 
 CREATE OR REPLACE FUNCTION retail.default_time_zone() RETURNS text
@@ -1164,44 +1177,91 @@ CREATE TABLE IF NOT EXISTS retail.product_pairs (
     product_id       uuid    NOT NULL,
     other_product_id uuid    NOT NULL,
     orders           integer NOT NULL,
+    customers        integer NOT NULL,
     PRIMARY KEY (store_id, product_id, other_product_id)
 );
 COMMENT ON TABLE retail.product_pairs IS
-    'Products in the same order, as of refreshes.refreshed_at; with itself a product has the orders that hold it. A pair of fewer than 5 orders or 3 customers in the store is chance and left out';
+    'Products in the same order of a store, as of refreshes.refreshed_at. A pair of fewer than 5 orders or 3 customers in the store is chance and left out';
 COMMENT ON COLUMN retail.product_pairs.store_id IS 'The store';
 COMMENT ON COLUMN retail.product_pairs.product_id IS 'A product';
 COMMENT ON COLUMN retail.product_pairs.other_product_id IS 'Another one of the same orders';
 COMMENT ON COLUMN retail.product_pairs.orders IS 'Orders that hold both, cancelled and returned ones and returns left out';
--- How often a product sells at all, of every product or of some.
-DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_own_idx',
-    $i$retail.product_pairs (product_id, store_id) INCLUDE (orders) WHERE product_id = other_product_id$i$); END $$;
+COMMENT ON COLUMN retail.product_pairs.customers IS 'Customers of these orders; each anonymous order is one of its own';
 DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_product_id_idx', $i$retail.product_pairs (product_id)$i$); END $$;
 
+CREATE TABLE IF NOT EXISTS retail.chain_product_pairs (
+    product_id       uuid    NOT NULL,
+    other_product_id uuid    NOT NULL,
+    orders           integer NOT NULL,
+    customers        integer NOT NULL,
+    PRIMARY KEY (product_id, other_product_id)
+);
+COMMENT ON TABLE retail.chain_product_pairs IS
+    'Internal: products in the same order, over all stores, as of refreshes.refreshed_at; for each product the 100 that retail.lift_at_least() puts first; only chain_pairs() reads it';
+COMMENT ON COLUMN retail.chain_product_pairs.product_id IS 'A product';
+COMMENT ON COLUMN retail.chain_product_pairs.other_product_id IS 'Another one of the same orders';
+COMMENT ON COLUMN retail.chain_product_pairs.orders IS 'Orders that hold both, cancelled and returned ones and returns left out';
+COMMENT ON COLUMN retail.chain_product_pairs.customers IS 'Customers of these orders; each anonymous order is one of its own';
+
 CREATE TABLE IF NOT EXISTS retail.segment_products (
-    store_id   uuid    NOT NULL,
-    segment    text    NOT NULL,
-    product_id uuid,
-    orders     integer NOT NULL,
+    store_id       uuid    NOT NULL,
+    segment        text    NOT NULL,
+    product_id     uuid,
+    orders         integer NOT NULL,
+    customers      integer NOT NULL,
+    product_orders bigint,
+    threshold      numeric,
     CONSTRAINT segment_products_key UNIQUE NULLS NOT DISTINCT (store_id, segment, product_id)
 );
 COMMENT ON TABLE retail.segment_products IS
-    'Internal: what the customers of a segment of each store buy there, as of refreshes.refreshed_at. Whoever is in a segment of two stores is in both rows: sums over stores count them twice, so use retail.chain_segments(segment), or count(DISTINCT customer_id) of orders';
+    'Internal: what the customers of a segment of each store buy there, as of refreshes.refreshed_at, and a row without a product about the segment. Whoever is in a segment of two stores is in both rows: sums over stores count them twice, so use retail.chain_segments(segment), or count(DISTINCT customer_id) of orders';
 COMMENT ON COLUMN retail.segment_products.store_id IS 'The store';
 COMMENT ON COLUMN retail.segment_products.segment IS 'new, frequent, big_spender or lapsed; all for every order, anonymous ones too';
-COMMENT ON COLUMN retail.segment_products.product_id IS 'The product; empty in the row that counts the customers';
-COMMENT ON COLUMN retail.segment_products.orders IS 'Their orders that hold the product. Where product_id is empty: how many customers they are, and of all the orders that count';
+COMMENT ON COLUMN retail.segment_products.product_id IS 'The product; empty in the row about the segment';
+COMMENT ON COLUMN retail.segment_products.orders IS 'Their orders that hold the product; without a product, all their orders';
+COMMENT ON COLUMN retail.segment_products.customers IS 'Customers of these orders. Each anonymous order is one of its own in rows of a product, and none without';
+COMMENT ON COLUMN retail.segment_products.product_orders IS 'Without a product: the sum of orders over all products';
+COMMENT ON COLUMN retail.segment_products.threshold IS
+    'Without a product: the rule in numbers. new: the days since the first purchase; lapsed: the days without one; frequent: the least orders; big_spender: the least spending. Empty if nobody can be in the segment';
 
 CREATE TABLE IF NOT EXISTS retail.chain_segment_products (
-    segment    text    NOT NULL,
-    product_id uuid,
-    orders     integer NOT NULL,
+    segment        text    NOT NULL,
+    product_id     uuid,
+    orders         integer NOT NULL,
+    customers      integer NOT NULL,
+    product_orders bigint,
+    threshold      numeric,
     CONSTRAINT chain_segment_products_key UNIQUE NULLS NOT DISTINCT (segment, product_id)
 );
 COMMENT ON TABLE retail.chain_segment_products IS
-    'Internal: what the customers of a segment of the whole chain buy, each customer once, as of refreshes.refreshed_at; only chain_segments() reads it';
+    'Internal: segment_products of the whole chain, each customer once, as of refreshes.refreshed_at; only chain_segments() reads it';
 COMMENT ON COLUMN retail.chain_segment_products.segment IS 'new, frequent, big_spender or lapsed, by all that a customer bought in the chain; all for every order, anonymous ones too';
-COMMENT ON COLUMN retail.chain_segment_products.product_id IS 'The product; empty in the row that counts the customers, which all lacks';
-COMMENT ON COLUMN retail.chain_segment_products.orders IS 'Their orders that hold the product. Where product_id is empty: how many customers they are';
+COMMENT ON COLUMN retail.chain_segment_products.product_id IS 'The product; empty in the row about the segment';
+COMMENT ON COLUMN retail.chain_segment_products.orders IS 'Their orders that hold the product; without a product, all their orders';
+COMMENT ON COLUMN retail.chain_segment_products.customers IS 'Customers of these orders. Each anonymous order is one of its own in rows of a product, and none without';
+COMMENT ON COLUMN retail.chain_segment_products.product_orders IS 'Without a product: the sum of orders over all products';
+COMMENT ON COLUMN retail.chain_segment_products.threshold IS 'Without a product: the rule in numbers, as in segment_products';
+
+CREATE TABLE IF NOT EXISTS retail.customer_segments (
+    store_id    uuid   NOT NULL,
+    customer_id uuid   NOT NULL,
+    segments    text[] NOT NULL,
+    PRIMARY KEY (store_id, customer_id)
+);
+COMMENT ON TABLE retail.customer_segments IS
+    'Internal: who is in which segment of a store, as of refreshes.refreshed_at; whoever is in none has no row';
+COMMENT ON COLUMN retail.customer_segments.store_id IS 'The store';
+COMMENT ON COLUMN retail.customer_segments.customer_id IS 'The customer';
+COMMENT ON COLUMN retail.customer_segments.segments IS 'new, frequent, big_spender, lapsed: by what they bought in this store';
+
+CREATE TABLE IF NOT EXISTS retail.chain_customer_segments (
+    customer_id uuid   PRIMARY KEY,
+    segments    text[] NOT NULL
+);
+COMMENT ON TABLE retail.chain_customer_segments IS
+    'Internal: customer_segments of the whole chain, as of refreshes.refreshed_at; only chain_members() reads it';
+COMMENT ON COLUMN retail.chain_customer_segments.customer_id IS 'The customer';
+COMMENT ON COLUMN retail.chain_customer_segments.segments IS 'new, frequent, big_spender, lapsed: by all that they bought in the chain';
 
 DO $$
 DECLARE
@@ -1752,20 +1812,83 @@ $$;
 COMMENT ON FUNCTION retail.chain_sales(date, date) IS
     'For head office: what all stores together sold per month, by category, type, brand and unit of the products, from one first day of a month up to, not including, another; always up to date. Several rows may be alike but for their figures: add them up. costed_revenue is the part of revenue whose cost is known, cost that cost. No row for whoever does not see all stores';
 
-CREATE OR REPLACE FUNCTION retail.chain_segments(segment text) RETURNS TABLE (product_id uuid, orders integer)
+-- What is kept of the whole chain tells what customers buy in other stores: head office alone reads it.
+
+-- An earlier version told less.
+DROP FUNCTION IF EXISTS retail.chain_segments(text);
+CREATE OR REPLACE FUNCTION retail.chain_segments(segment text, product_ids uuid[] DEFAULT NULL)
+    RETURNS TABLE (product_id uuid, orders integer, customers integer, all_orders integer, product_orders bigint, threshold numeric)
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- These figures tell what customers buy in other stores.
     IF retail.sees_whole_chain() THEN
         RETURN QUERY
-        SELECT s.product_id, s.orders FROM retail.chain_segment_products AS s WHERE s.segment = chain_segments.segment;
+        SELECT s.product_id, s.orders, s.customers, NULL::integer, s.product_orders, s.threshold
+        FROM retail.chain_segment_products AS s
+        WHERE s.segment = chain_segments.segment AND s.product_id IS NULL;
+        IF chain_segments.product_ids IS NULL THEN
+            RETURN QUERY
+            SELECT s.product_id, s.orders, s.customers, a.orders, s.product_orders, s.threshold
+            FROM retail.chain_segment_products AS s
+            JOIN retail.chain_segment_products AS a ON a.segment = 'all' AND a.product_id = s.product_id
+            WHERE s.segment = chain_segments.segment;
+        ELSE
+            RETURN QUERY
+            SELECT s.product_id, s.orders, s.customers, a.orders, s.product_orders, s.threshold
+            FROM retail.chain_segment_products AS s
+            JOIN retail.chain_segment_products AS a ON a.segment = 'all' AND a.product_id = s.product_id
+            WHERE s.segment = chain_segments.segment AND s.product_id = ANY (chain_segments.product_ids);
+        END IF;
     END IF;
 END
 $$;
-COMMENT ON FUNCTION retail.chain_segments(text) IS
-    'For head office: what the customers of a segment (new, frequent, big_spender, lapsed; all for every order) of the whole chain buy, each customer once, as of refreshes.refreshed_at. The row without a product counts them. No row for whoever does not see all stores';
+COMMENT ON FUNCTION retail.chain_segments(text, uuid[]) IS
+    'For head office: what the customers of a segment (new, frequent, big_spender, lapsed; all for every order) of the whole chain buy, each customer once, as of refreshes.refreshed_at; of some products or of every one. all_orders: of whoever the orders are that hold the product. The row without a product is about the segment. No row for whoever does not see all stores';
+
+CREATE OR REPLACE FUNCTION retail.chain_pairs(product_id uuid)
+    RETURNS TABLE (other_product_id uuid, orders integer, customers integer, other_orders integer)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 100
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF retail.sees_whole_chain() THEN
+        RETURN QUERY
+        SELECT p.other_product_id, p.orders, p.customers, a.orders
+        FROM retail.chain_product_pairs AS p
+        JOIN retail.chain_segment_products AS a ON a.segment = 'all' AND a.product_id = p.other_product_id
+        WHERE p.product_id = chain_pairs.product_id;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_pairs(uuid) IS
+    'For head office: what is bought with a product in any store, as of refreshes.refreshed_at, with the orders of the other product; the 100 products that retail.lift_at_least() puts first. No row for whoever does not see all stores';
+
+CREATE OR REPLACE FUNCTION retail.chain_members() RETURNS TABLE (customer_id uuid, segments text[])
+    LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER ROWS 20000
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF retail.sees_whole_chain() THEN
+        RETURN QUERY SELECT s.customer_id, s.segments FROM retail.chain_customer_segments AS s;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_members() IS
+    'For head office: who is in which segment of the whole chain, as of refreshes.refreshed_at. No row for whoever does not see all stores';
+
+CREATE OR REPLACE FUNCTION retail.lift_at_least(lift double precision, customers double precision) RETURNS double precision
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- The logarithm of a count of n observations has a standard deviation of about 1 / sqrt(n). A customer is one
+    -- observation, however often they buy. The interval is wide, because the best of thousands of products is looked for.
+    RETURN lift * exp(-3.29 / sqrt(customers));
+END
+$$;
+COMMENT ON FUNCTION retail.lift_at_least(double precision, double precision) IS
+    'The lower end of the 99.9 % interval of a lift that so many customers made: what recommendations are ranked by';
 
 -- The refresh. The two that refresh are SECURITY DEFINER: zava_loader may call them, and write nothing of this itself.
 
@@ -1953,110 +2076,213 @@ CREATE OR REPLACE FUNCTION retail.refresh_recommendations() RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    -- Stands for all stores.
+    whole_chain CONSTANT uuid := '00000000-0000-0000-0000-000000000000';
 BEGIN
     PERFORM retail.check_one_snapshot();
     DELETE FROM retail.kept_visits WHERE customers = 0;
-
     DELETE FROM retail.product_pairs;
-    WITH sold AS MATERIALIZED (
-        -- Of anonymous sales each is a customer's of its own.
-        SELECT DISTINCT o.store_id, o.order_id, coalesce(o.customer_id, o.order_id) AS customer_id, i.product_id
-        FROM retail.orders AS o
-        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
-        WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
-    ), own AS MATERIALIZED (
-        SELECT s.store_id, s.product_id, count(*) AS orders, count(DISTINCT s.customer_id) AS customers
-        FROM sold AS s
-        GROUP BY 1, 2
-    ), baskets AS (
-        -- What sells too seldom by itself is in no pair that is kept: of a real chain's pairs these are 19 of 20.
-        SELECT s.store_id, s.customer_id, array_agg(s.product_id ORDER BY s.product_id) AS products
-        FROM sold AS s
-        JOIN own AS p ON p.store_id = s.store_id AND p.product_id = s.product_id AND p.orders >= 5 AND p.customers >= 3
-        GROUP BY s.store_id, s.customer_id, s.order_id
-    ), pairs AS MATERIALIZED (
-        SELECT b.store_id, b.product_id, b.other_product_id, count(*) AS orders
-        FROM (
-            -- unnest() in the target list costs a third of what it does in FROM.
-            SELECT b.store_id, b.customer_id, b.products[n] AS product_id, unnest(b.products[n + 1:]) AS other_product_id
-            FROM (SELECT b.*, generate_subscripts(b.products, 1) AS n FROM baskets AS b) AS b
-        ) AS b
-        GROUP BY 1, 2, 3
-        -- Two customers who buy the same each week are no rule for a third.
-        HAVING count(*) >= 5 AND count(DISTINCT b.customer_id) >= 3
-    )
-    INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders)
-    SELECT p.store_id, p.product_id, p.product_id, p.orders FROM own AS p
-    UNION ALL SELECT p.store_id, p.product_id, p.other_product_id, p.orders FROM pairs AS p
-    UNION ALL SELECT p.store_id, p.other_product_id, p.product_id, p.orders FROM pairs AS p
-    ORDER BY 1, 2, 3;
-
-    -- Segments of each store, and of the chain, whose customers are those of all stores, each once.
+    DELETE FROM retail.chain_product_pairs;
     DELETE FROM retail.segment_products;
     DELETE FROM retail.chain_segment_products;
+    DELETE FROM retail.customer_segments;
+    DELETE FROM retail.chain_customer_segments;
+
+    -- Who is in which segment of each store, and of the chain, whose customers are those of all stores, each once. Whatever
+    -- speaks of segments reads what is written here: no other text says what they are.
     WITH buyers AS (
-        SELECT k.*, (SELECT max(d.day) FROM retail.kept_daily_sales AS d WHERE d.orders > 0 AND d.store_id = k.store_id) AS latest,
-               rank() OVER (PARTITION BY k.store_id ORDER BY k.spent DESC)
-                   <= count(*) OVER (PARTITION BY k.store_id) / 10 AS spends_most
+        SELECT k.store_id AS scope, k.customer_id, k.orders, k.spent, k.days[1] AS first_day, k.days[cardinality(k.days)] AS last_day,
+               cardinality(k.days) AS visits
         FROM retail.kept_customers AS k
         WHERE k.orders > 0
-    ), chain_buyers AS (
-        SELECT k.customer_id, sum(k.orders) AS orders, min(k.days[1]) AS first_day, max(k.days[cardinality(k.days)]) AS last_day,
-               rank() OVER (ORDER BY sum(k.spent) DESC) <= count(*) OVER () / 10 AS spends_most,
-               (SELECT max(d.day) FROM retail.kept_daily_sales AS d WHERE d.orders > 0) AS latest
+        UNION ALL
+        SELECT whole_chain, k.customer_id, sum(k.orders), sum(k.spent), min(k.days[1]), max(k.days[cardinality(k.days)]),
+               sum(cardinality(k.days))
         FROM retail.kept_customers AS k
         GROUP BY k.customer_id
         HAVING sum(k.orders) > 0
-    ), chain_members AS MATERIALIZED (
-        SELECT b.customer_id, array_remove(ARRAY[
-                   CASE WHEN b.first_day > b.latest - 90 THEN 'new' END,
-                   CASE WHEN b.orders >= 8 THEN 'frequent' END,
-                   CASE WHEN b.spends_most THEN 'big_spender' END,
-                   CASE WHEN b.last_day <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments
-        FROM chain_buyers AS b
+    ), gaps AS (
+        -- A visit is a day in a store, so two of one day have no day between them.
+        SELECT b.*, CASE WHEN b.visits > 1 THEN greatest(ceil((b.last_day - b.first_day)::numeric / (b.visits - 1)), 1)::integer END AS gap
+        FROM buyers AS b
+    ), placed AS MATERIALIZED (
+        SELECT g.*, count(*) OVER w AS people, count(g.gap) OVER w AS returners,
+               row_number() OVER (w ORDER BY g.orders DESC) AS orders_place, rank() OVER (w ORDER BY g.spent DESC) AS spent_place,
+               row_number() OVER (w ORDER BY g.gap) AS gap_place
+        FROM gaps AS g
+        WINDOW w AS (PARTITION BY g.scope)
+    ), sold AS (
+        SELECT d.store_id AS scope, min(d.day) AS first_day, max(d.day) AS last_day, sum(d.orders) AS orders
+        FROM retail.kept_daily_sales AS d
+        WHERE d.orders > 0
+        GROUP BY d.store_id
+    ), scopes AS (
+        SELECT s.scope, s.first_day, s.last_day, s.orders FROM sold AS s
+        UNION ALL SELECT whole_chain, min(s.first_day), max(s.last_day), coalesce(sum(s.orders), 0) FROM sold AS s
+    ), rules AS MATERIALIZED (
+        -- The least orders that no more than the share have; what the last of the share spent; the usual gap.
+        SELECT s.scope, s.first_day, s.last_day, s.orders, p.people,
+               p.frequent_orders, p.big_spent, coalesce(c.new_for_days, p.usual_gap) AS new_days,
+               coalesce(c.lapsed_after_days, p.usual_gap) AS lapsed_days
+        FROM scopes AS s
+        CROSS JOIN retail.chain AS c
+        LEFT JOIN (
+            -- Of so few customers that the share is less than one, nobody; of so few who came back, no usual gap.
+            SELECT p.scope, count(*) AS people,
+                   max(p.orders) FILTER (WHERE p.orders_place > p.people * c.frequent_share AND p.people * c.frequent_share >= 1) + 1
+                       AS frequent_orders,
+                   min(p.spent) FILTER (WHERE p.spent_place <= p.people * c.big_spender_share) AS big_spent,
+                   min(p.gap) FILTER (WHERE p.gap_place >= p.returners * c.usual_gap_quantile
+                                          AND p.returners * (1 - c.usual_gap_quantile) >= 1) AS usual_gap
+            FROM placed AS p CROSS JOIN retail.chain AS c
+            GROUP BY p.scope
+        ) AS p ON p.scope = s.scope
     ), members AS MATERIALIZED (
-        -- Whoever is in the same segments of a store and of the chain is in one group.
-        SELECT m.*, dense_rank() OVER (ORDER BY m.store_id, m.segments, m.chain_segments) AS group_number
-        FROM (
-            SELECT b.store_id, b.customer_id, array_remove(ARRAY[
-                       CASE WHEN b.days[1] > b.latest - 90 THEN 'new' END,
-                       CASE WHEN b.orders >= 8 THEN 'frequent' END,
-                       CASE WHEN b.spends_most THEN 'big_spender' END,
-                       CASE WHEN b.days[cardinality(b.days)] <= b.latest - 365 THEN 'lapsed' END], NULL) AS segments,
-                   c.segments AS chain_segments
-            FROM buyers AS b JOIN chain_members AS c ON c.customer_id = b.customer_id
-        ) AS m
-    ), groups AS MATERIALIZED (
-        SELECT m.group_number, m.store_id, m.segments, m.chain_segments, count(*) AS customers FROM members AS m GROUP BY 1, 2, 3, 4
-    ), sold AS MATERIALIZED (
-        SELECT m.group_number, i.product_id, count(DISTINCT o.order_id) AS orders
-        FROM members AS m
-        JOIN retail.orders AS o ON o.customer_id = m.customer_id AND o.store_id = m.store_id AND o.sold_on IS NOT NULL AND NOT o.is_return
-        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id AND i.line_kind = 'sale'
-        WHERE cardinality(m.segments || m.chain_segments) > 0
-        GROUP BY 1, 2
+        SELECT b.scope, b.customer_id, b.orders, array_remove(ARRAY[
+                   -- Of whoever is there when history begins nobody knows since when.
+                   CASE WHEN b.first_day > r.last_day - r.new_days AND b.first_day >= r.first_day + r.new_days THEN 'new' END,
+                   CASE WHEN b.orders >= r.frequent_orders THEN 'frequent' END,
+                   CASE WHEN b.spent >= r.big_spent THEN 'big_spender' END,
+                   CASE WHEN b.last_day <= r.last_day - r.lapsed_days THEN 'lapsed' END], NULL) AS segments
+        FROM placed AS b JOIN rules AS r ON r.scope = b.scope
+    ), of_stores AS (
+        INSERT INTO retail.customer_segments (store_id, customer_id, segments)
+        SELECT m.scope, m.customer_id, m.segments FROM members AS m WHERE m.scope <> whole_chain AND m.segments <> '{}' ORDER BY 1, 2
     ), of_the_chain AS (
-        INSERT INTO retail.chain_segment_products (segment, product_id, orders)
-        SELECT c.segment, c.product_id, sum(c.orders)
-        FROM (SELECT segment, s.product_id, s.orders
-              FROM sold AS s JOIN groups AS g ON g.group_number = s.group_number CROSS JOIN LATERAL unnest(g.chain_segments) AS segment
-              UNION ALL SELECT segment, NULL, 1 FROM chain_members AS m CROSS JOIN LATERAL unnest(m.segments) AS segment
-              -- So that a segment without customers is known to have none.
-              UNION ALL SELECT segment, NULL, 0 FROM unnest(ARRAY['new', 'frequent', 'big_spender', 'lapsed']) AS segment
-              -- A product's pair with itself counts the orders that hold it.
-              UNION ALL SELECT 'all', p.product_id, p.orders FROM retail.product_pairs AS p WHERE p.product_id = p.other_product_id) AS c
-        GROUP BY 1, 2
-        ORDER BY 1, 2
+        INSERT INTO retail.chain_customer_segments (customer_id, segments)
+        SELECT m.customer_id, m.segments FROM members AS m WHERE m.scope = whole_chain AND m.segments <> '{}' ORDER BY 1
+    ), segments AS MATERIALIZED (
+        SELECT r.scope, 'all' AS segment, r.orders, coalesce(r.people, 0) AS customers, NULL::numeric AS threshold FROM rules AS r
+        UNION ALL
+        SELECT r.scope, t.segment, coalesce(m.orders, 0), coalesce(m.customers, 0), t.threshold
+        FROM rules AS r
+        CROSS JOIN LATERAL (VALUES ('new', r.new_days), ('frequent', r.frequent_orders), ('big_spender', r.big_spent),
+                                   ('lapsed', r.lapsed_days)) AS t (segment, threshold)
+        LEFT JOIN (
+            SELECT m.scope, g.segment, sum(m.orders) AS orders, count(*) AS customers
+            FROM members AS m CROSS JOIN LATERAL unnest(m.segments) AS g (segment)
+            GROUP BY 1, 2
+        ) AS m ON m.scope = r.scope AND m.segment = t.segment
+    ), about_stores AS (
+        INSERT INTO retail.segment_products (store_id, segment, orders, customers, threshold)
+        SELECT s.scope, s.segment, s.orders, s.customers, s.threshold FROM segments AS s WHERE s.scope <> whole_chain ORDER BY 1, 2
     )
-    INSERT INTO retail.segment_products (store_id, segment, product_id, orders)
-    SELECT c.store_id, c.segment, c.product_id, sum(c.orders)
-    FROM (SELECT g.store_id, segment, s.product_id, s.orders
-          FROM sold AS s JOIN groups AS g ON g.group_number = s.group_number CROSS JOIN LATERAL unnest(g.segments) AS segment
-          UNION ALL SELECT g.store_id, segment, NULL, g.customers FROM groups AS g CROSS JOIN LATERAL unnest(g.segments) AS segment
-          UNION ALL SELECT d.store_id, 'all', NULL, d.orders FROM retail.kept_daily_sales AS d) AS c
-    GROUP BY 1, 2, 3
-    ORDER BY 1, 2, 3;
-    ANALYZE retail.product_pairs, retail.segment_products, retail.chain_segment_products;
+    INSERT INTO retail.chain_segment_products (segment, orders, customers, threshold)
+    SELECT s.segment, s.orders, s.customers, s.threshold FROM segments AS s WHERE s.scope = whole_chain ORDER BY 1;
+    -- Without statistics the planner takes who is in a segment for a few rows.
+    ANALYZE retail.customer_segments, retail.chain_customer_segments;
+
+    -- What they buy, and which products are bought together.
+    WITH sold AS MATERIALIZED (
+        SELECT DISTINCT o.store_id, o.order_id, o.customer_id, i.product_id
+        FROM retail.orders AS o
+        JOIN retail.order_items AS i ON i.order_id = o.order_id AND i.store_id = o.store_id
+        WHERE o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
+    ), bought AS MATERIALIZED (
+        -- Of anonymous sales each is a customer's of its own.
+        SELECT s.store_id AS scope, s.product_id, s.customer_id, count(*) AS orders,
+               CASE WHEN s.customer_id IS NULL THEN count(*) ELSE 1 END AS customers
+        FROM sold AS s
+        GROUP BY 1, 2, 3
+    ), bought_anywhere AS MATERIALIZED (
+        SELECT b.scope, b.product_id, b.customer_id, b.orders, b.customers FROM bought AS b
+        UNION ALL
+        SELECT whole_chain, b.product_id, b.customer_id, sum(b.orders), CASE WHEN b.customer_id IS NULL THEN sum(b.customers) ELSE 1 END
+        FROM bought AS b
+        GROUP BY b.product_id, b.customer_id
+    ), own AS MATERIALIZED (
+        SELECT b.scope, b.product_id, sum(b.orders)::integer AS orders, sum(b.customers)::integer AS customers
+        FROM bought_anywhere AS b
+        GROUP BY 1, 2
+    ), preferred AS MATERIALIZED (
+        SELECT b.scope, g.segment, b.product_id, sum(b.orders) AS orders, count(*) AS customers
+        FROM (
+            SELECT s.store_id AS scope, s.customer_id, s.segments FROM retail.customer_segments AS s
+            UNION ALL SELECT whole_chain, c.customer_id, c.segments FROM retail.chain_customer_segments AS c
+        ) AS m
+        JOIN bought_anywhere AS b ON b.scope = m.scope AND b.customer_id = m.customer_id
+        CROSS JOIN LATERAL unnest(m.segments) AS g (segment)
+        GROUP BY 1, 2, 3
+        UNION ALL SELECT o.scope, 'all', o.product_id, o.orders, o.customers FROM own AS o
+    ), of_stores AS (
+        INSERT INTO retail.segment_products (store_id, segment, product_id, orders, customers)
+        SELECT p.scope, p.segment, p.product_id, p.orders, p.customers FROM preferred AS p WHERE p.scope <> whole_chain ORDER BY 1, 2, 3
+    ), of_the_chain AS (
+        INSERT INTO retail.chain_segment_products (segment, product_id, orders, customers)
+        SELECT p.segment, p.product_id, p.orders, p.customers FROM preferred AS p WHERE p.scope = whole_chain ORDER BY 1, 2
+    ), numbers AS MATERIALIZED (
+        -- What sells too seldom by itself is in no pair that is kept. A short number sorts faster than a key.
+        SELECT o.product_id, o.orders, row_number() OVER (ORDER BY o.product_id)::integer AS number
+        FROM own AS o
+        WHERE o.scope = whole_chain AND o.orders >= 5 AND o.customers >= 3
+    ), keys AS MATERIALIZED (
+        -- The planner takes numbers for a handful, and would look through them for each pair.
+        SELECT array_agg(n.product_id ORDER BY n.number) AS ids, array_agg(n.orders::double precision ORDER BY n.number) AS orders
+        FROM numbers AS n
+    ), baskets AS MATERIALIZED (
+        SELECT s.store_id, dense_rank() OVER (ORDER BY coalesce(s.customer_id, s.order_id))::integer AS customer,
+               array_agg(n.number ORDER BY n.number) AS products,
+               array_agg(n.number ORDER BY n.number) FILTER (WHERE p.product_id IS NOT NULL) AS products_of_store
+        FROM sold AS s
+        JOIN numbers AS n ON n.product_id = s.product_id
+        LEFT JOIN own AS p ON p.scope = s.store_id AND p.product_id = s.product_id AND p.orders >= 5 AND p.customers >= 3
+        GROUP BY s.store_id, s.order_id, s.customer_id
+    ), pairs AS MATERIALIZED (
+        SELECT b.store_id, b.pair, count(*) AS orders, count(DISTINCT b.customer) AS customers
+        FROM (
+            -- unnest() in the target list costs a third of what it does in FROM.
+            SELECT b.store_id, b.customer, b.products_of_store[n]::bigint << 32 | unnest(b.products_of_store[n + 1:]) AS pair
+            FROM (SELECT b.*, generate_subscripts(b.products_of_store, 1) AS n FROM baskets AS b) AS b
+        ) AS b
+        GROUP BY 1, 2
+        -- Two customers who buy the same each week are no rule for a third.
+        HAVING count(*) >= 5 AND count(DISTINCT b.customer) >= 3
+    ), pairs_of_stores AS (
+        INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders, customers)
+        SELECT p.store_id, (SELECT k.ids FROM keys AS k)[w.one], (SELECT k.ids FROM keys AS k)[w.other], p.orders, p.customers
+        FROM pairs AS p
+        CROSS JOIN LATERAL (VALUES ((p.pair >> 32)::integer, (p.pair & 4294967295)::integer),
+                                   ((p.pair & 4294967295)::integer, (p.pair >> 32)::integer)) AS w (one, other)
+        ORDER BY 1, 2, 3
+    ), chain_pairs AS (
+        SELECT b.pair, count(*) AS orders, count(DISTINCT b.customer) AS customers
+        FROM (
+            SELECT b.customer, b.products[n]::bigint << 32 | unnest(b.products[n + 1:]) AS pair
+            FROM (SELECT b.products, b.customer, generate_subscripts(b.products, 1) AS n FROM baskets AS b) AS b
+        ) AS b
+        GROUP BY 1
+        HAVING count(*) >= 5 AND count(DISTINCT b.customer) >= 3
+    ), lifts AS (
+        SELECT (p.pair >> 32)::integer AS one, (p.pair & 4294967295)::integer AS other, p.orders, p.customers
+        FROM chain_pairs AS p
+    ), ranked AS (
+        SELECT w.one, w.other, l.orders, l.customers,
+               row_number() OVER (PARTITION BY w.one ORDER BY l.at_least DESC, l.orders DESC, w.other) AS place
+        FROM (
+            SELECT l.*, retail.lift_at_least(
+                       l.orders * (SELECT s.orders FROM retail.chain_segment_products AS s WHERE s.segment = 'all' AND s.product_id IS NULL)
+                       / ((SELECT k.orders FROM keys AS k)[l.one] * (SELECT k.orders FROM keys AS k)[l.other]), l.customers) AS at_least
+            FROM lifts AS l
+        ) AS l
+        CROSS JOIN LATERAL (VALUES (l.one, l.other), (l.other, l.one)) AS w (one, other)
+        WHERE l.at_least > 1
+    )
+    INSERT INTO retail.chain_product_pairs (product_id, other_product_id, orders, customers)
+    SELECT (SELECT k.ids FROM keys AS k)[r.one], (SELECT k.ids FROM keys AS k)[r.other], r.orders, r.customers
+    FROM ranked AS r
+    WHERE r.place <= 100
+    ORDER BY 1, 2;
+
+    UPDATE retail.segment_products AS s
+    SET product_orders = coalesce((SELECT sum(p.orders) FROM retail.segment_products AS p
+                                   WHERE p.store_id = s.store_id AND p.segment = s.segment AND p.product_id IS NOT NULL), 0)
+    WHERE s.product_id IS NULL;
+    UPDATE retail.chain_segment_products AS s
+    SET product_orders = coalesce((SELECT sum(p.orders) FROM retail.chain_segment_products AS p
+                                   WHERE p.segment = s.segment AND p.product_id IS NOT NULL), 0)
+    WHERE s.product_id IS NULL;
+    ANALYZE retail.product_pairs, retail.chain_product_pairs, retail.segment_products, retail.chain_segment_products;
     PERFORM retail.note_refresh('recommendations');
 END
 $$;
@@ -2642,7 +2868,7 @@ DECLARE
 BEGIN
     FOR target IN SELECT * FROM (VALUES
         ('retail.chain', 'only_row, name, currency, default_time_zone, day_starts_at, week_starts_on, fiscal_calendar, fiscal_year_start, created_at, updated_at,
-            managers_read_personal_data'),
+            managers_read_personal_data, frequent_share, big_spender_share, usual_gap_quantile, new_for_days, lapsed_after_days'),
         ('retail.stores', 'store_id, name, location, is_online, manager_id, created_at, updated_at, source_id, region, time_zone, opened_on, closed_on'),
         ('retail.customers', 'customer_id, store_id, created_at, updated_at, source_id, signed_up_on, forgotten_on'),
         ('retail.orders', 'order_id, customer_id, store_id, order_date, total_amount, status, created_at, updated_at, source_id, business_day,
@@ -2662,9 +2888,10 @@ BEGIN
         ('retail.kept_monthly_product_sales', 'store_id, month, product_id, units, revenue, discount'),
         ('retail.kept_customers', 'customer_id, store_id, days, orders, spent'),
         ('retail.kept_visits', 'store_id, previous_day, day, customers'),
-        ('retail.segment_products', 'store_id, segment, product_id, orders'),
+        ('retail.segment_products', 'store_id, segment, product_id, orders, customers, product_orders, threshold'),
+        ('retail.customer_segments', 'store_id, customer_id, segments'),
         ('retail.refreshes', 'what, refreshed_at'),
-        ('retail.product_pairs', 'store_id, product_id, other_product_id, orders'),
+        ('retail.product_pairs', 'store_id, product_id, other_product_id, orders, customers'),
         ('retail.categories', 'category_id, name, created_at, updated_at, source_id, parent_category_id'),
         ('retail.product_types', 'type_id, category_id, name, created_at, updated_at, source_id'),
         ('retail.products', 'product_id, sku, name, description, category_id, type_id, cost, base_price, created_at, updated_at, source_id,
@@ -2694,7 +2921,8 @@ DECLARE
     target record;
 BEGIN
     FOR target IN SELECT * FROM (VALUES
-        ('chain', 'name, currency, default_time_zone, day_starts_at, week_starts_on, fiscal_calendar, fiscal_year_start', false),
+        ('chain', 'name, currency, default_time_zone, day_starts_at, week_starts_on, fiscal_calendar, fiscal_year_start,
+            frequent_share, big_spender_share, usual_gap_quantile, new_for_days, lapsed_after_days', false),
         ('stores', 'store_id, name, location, is_online, source_id, region, time_zone, opened_on, closed_on', false),
         ('categories', 'category_id, name, source_id, parent_category_id', false),
         ('product_types', 'type_id, category_id, name, source_id', false),
@@ -2728,7 +2956,7 @@ BEGIN
     FOREACH target IN ARRAY ARRAY[
         'stores', 'customers', 'orders', 'order_items', 'inventory', 'regional_manager_stores',
         'changed_orders', 'kept_daily_sales', 'kept_daily_product_sales', 'kept_monthly_product_sales',
-        'kept_customers', 'kept_visits', 'product_pairs', 'segment_products'
+        'kept_customers', 'kept_visits', 'product_pairs', 'segment_products', 'customer_segments'
     ] LOOP
         relation := format('retail.%I', target)::regclass;
         IF NOT (SELECT relrowsecurity FROM pg_class WHERE oid = relation) THEN
@@ -2799,8 +3027,9 @@ BEGIN
 END
 $$;
 
-GRANT EXECUTE ON FUNCTION retail.chain_segments(text), retail.chain_sales(date, date), retail.chain_product_sales(date, date),
-    retail.count_customers(uuid, date[], date[]),
+GRANT EXECUTE ON FUNCTION retail.chain_segments(text, uuid[]), retail.chain_pairs(uuid), retail.chain_members(),
+    retail.chain_sales(date, date), retail.chain_product_sales(date, date),
+    retail.lift_at_least(double precision, double precision), retail.count_customers(uuid, date[], date[]),
     retail.count_customers_of_stores(date[], date[], uuid[]),
     retail.local_day(timestamptz, text, time),
     retail.current_business_day(uuid), retail.categories_below(uuid) TO store_managers, regional_managers;

@@ -157,7 +157,8 @@ BEGIN
     EXECUTE 'TRUNCATE ' || emptied;
     -- What is kept of the orders refers to them without a key.
     TRUNCATE retail.changed_orders, retail.kept_daily_sales, retail.kept_daily_product_sales, retail.kept_monthly_product_sales,
-        retail.kept_customers, retail.kept_visits, retail.product_pairs, retail.segment_products;
+        retail.kept_customers, retail.kept_visits, retail.product_pairs, retail.chain_product_pairs,
+        retail.segment_products, retail.chain_segment_products, retail.customer_segments, retail.chain_customer_segments;
     UPDATE retail.refreshes SET refreshed_at = NULL;
 END
 $$;

@@ -52,6 +52,7 @@ _TABLES = (
         "kept_customers",
         "product_pairs",
         "segment_products",
+        "customer_segments",
     ),
 )
 _FINGERPRINT = {

@@ -24,10 +24,11 @@ from zava.data.provider import PostgreSQLProvider
 from zava.infra.cache import QueryCache
 from zava.models import ProductQuestion
 from zava.service.metrics.answers import MetricsService
-from zava.service.products.recommendations import SEGMENTS, Recommendations
+from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.sales.performance import SalesAnalyticsService
+from zava.service.segments import SEGMENTS
 
 pytestmark = pytest.mark.thorough
 

@@ -15,7 +15,13 @@ GROUPS = ("store_managers", "regional_managers")
 TABLES = (
     *("stores", "customers", "orders", "order_items", "inventory", "kept_daily_sales"),
     *("kept_daily_product_sales", "kept_monthly_product_sales", "kept_visits"),
-    *("changed_orders", "kept_customers", "product_pairs", "segment_products"),
+    *(
+        "changed_orders",
+        "kept_customers",
+        "product_pairs",
+        "segment_products",
+        "customer_segments",
+    ),
     "regional_manager_stores",
 )
 AMOUNT = "7654321.09"

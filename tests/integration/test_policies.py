@@ -35,6 +35,7 @@ TABLES_WITH_A_STORE = (
     "kept_customers",
     "product_pairs",
     "segment_products",
+    "customer_segments",
 )
 SHARED_TABLES = (
     "categories",
@@ -54,6 +55,8 @@ HIDDEN_TABLES = (
     "kept_chain_sales",
     "kept_chain_product_sales",
     "changed_products",
+    "chain_product_pairs",
+    "chain_customer_segments",
 )
 REGIONS = (
     "Head Office",

@@ -41,7 +41,7 @@ def test_every_table_with_a_store_has_forced_row_security_and_a_policy_for_each_
     assert {name for name, *_ in found} >= {
         "stores", "customers", "orders", "order_items", "inventory", "regional_manager_stores",
         "kept_daily_sales", "kept_daily_product_sales", "kept_monthly_product_sales",
-        "kept_visits", "changed_orders", "kept_customers", "product_pairs", "segment_products",
+        "kept_visits", "changed_orders", "kept_customers", "product_pairs", "segment_products", "customer_segments",
     }  # fmt: skip
     assert [f for f in found if f[1:] != (True, True, roles)] == []
 

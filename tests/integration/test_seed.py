@@ -42,7 +42,7 @@ STEPS = [
 ]
 TOTALS = [
     "kept_daily_sales", "kept_daily_product_sales", "kept_monthly_product_sales",
-    "kept_visits", "changed_orders", "kept_customers", "product_pairs", "segment_products",
+    "kept_visits", "changed_orders", "kept_customers", "product_pairs", "segment_products", "customer_segments",
 ]  # fmt: skip
 
 # Of every row at scale 0.002 as of 2026-06-30, the same on every PostgreSQL. After

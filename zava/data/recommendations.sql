@@ -81,145 +81,184 @@ FROM (
 ) AS n
 
 -- name: bought_together
--- What is in the same orders as a product, more often than chance would have it, as of the
--- last refresh. Cancelled and returned orders, and returns, are in none of the tables that are read here.
-WITH together AS MATERIALIZED (
-    SELECT t.other_product_id AS product_id, sum(t.orders) AS support
-    FROM retail.product_pairs AS t
-    WHERE t.product_id = %(product_id)s::uuid
-    GROUP BY t.other_product_id
+-- What is in the same orders as a product, more often than chance would have it, as of the last refresh. Cancelled and
+-- returned orders, and returns, are in none of the tables that are read here. Head office reads the pairs of all stores,
+-- everybody else adds up those of their stores.
+WITH scope AS MATERIALIZED (
+    SELECT retail.sees_whole_chain() AS is_chain
+), own AS MATERIALIZED (
+    -- The orders that hold the product, and all orders, in the row without a product.
+    SELECT a.product_id, a.orders::bigint AS orders FROM retail.chain_segments('all', ARRAY[%(product_id)s::uuid]) AS a
+    UNION ALL
+    SELECT a.product_id, sum(a.orders)
+    FROM retail.segment_products AS a
+    WHERE a.segment = 'all' AND (a.product_id = %(product_id)s::uuid OR a.product_id IS NULL) AND NOT (SELECT c.is_chain FROM scope AS c)
+    GROUP BY a.product_id
 ), sizes AS MATERIALIZED (
-    -- A product's pair with itself counts the orders that hold it.
-    SELECT coalesce((SELECT t.support FROM together AS t WHERE t.product_id = %(product_id)s::uuid), 0) AS baskets,
-           (SELECT coalesce(sum(s.orders), 0) FROM retail.segment_products AS s WHERE s.segment = 'all' AND s.product_id IS NULL) AS orders,
+    SELECT coalesce((SELECT o.orders FROM own AS o WHERE o.product_id = %(product_id)s::uuid), 0) AS baskets,
+           coalesce((SELECT o.orders FROM own AS o WHERE o.product_id IS NULL), 0) AS orders,
+           (SELECT c.is_chain FROM scope AS c) AS is_chain,
            (SELECT r.refreshed_at FROM retail.refreshes AS r WHERE r.what = 'recommendations') AS as_of
-), candidates AS MATERIALIZED (
-    SELECT t.product_id, t.support
-    FROM together AS t
-    WHERE t.product_id <> %(product_id)s::uuid AND t.support >= %(min_support)s
-    ORDER BY t.support DESC, t.product_id
-    LIMIT %(candidates)s
+), together AS MATERIALIZED (
+    SELECT c.other_product_id AS product_id, c.orders::bigint AS orders, c.customers::bigint AS customers, c.other_orders::bigint AS other_orders
+    FROM retail.chain_pairs(%(product_id)s::uuid) AS c
+    UNION ALL
+    SELECT t.product_id, t.orders, t.customers, (
+               SELECT sum(a.orders) FROM retail.segment_products AS a WHERE a.segment = 'all' AND a.product_id = t.product_id)
+    FROM (
+        SELECT p.other_product_id AS product_id, sum(p.orders) AS orders, sum(p.customers) AS customers
+        FROM retail.product_pairs AS p
+        WHERE p.product_id = %(product_id)s::uuid AND NOT (SELECT c.is_chain FROM scope AS c)
+        GROUP BY p.other_product_id
+        ORDER BY orders DESC, p.other_product_id
+        LIMIT %(candidates)s
+    ) AS t
 )
-SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock,
-       z.baskets AS orders_with_product, z.orders, z.as_of
+SELECT b.sku, b.name, b.price, b.orders, b.customers, b.confidence, b.lift, b.lift_at_least, b.stock,
+       z.baskets AS orders_with_product, z.orders AS all_orders, z.is_chain, z.as_of
 FROM sizes AS z
 -- Without companions one row still says how many orders were looked at.
 LEFT JOIN LATERAL (
-    SELECT p.sku, p.name, p.base_price AS price, t.support,
-           round(t.support::numeric / z.baskets, 4) AS confidence,
-           round(t.support::numeric * z.orders / (z.baskets * sold.orders), 2) AS lift,
-           stock.units AS stock
-    FROM candidates AS t
+    SELECT p.sku, p.name, p.base_price AS price, t.orders, t.customers,
+           round(t.orders::numeric / z.baskets, 4) AS confidence, round(t.lift::numeric, 2) AS lift,
+           round(t.at_least::numeric, 2) AS lift_at_least, stock.units AS stock,
+           row_number() OVER (ORDER BY t.at_least DESC, t.orders DESC, p.sku) AS place
+    FROM (
+        SELECT t.*, retail.lift_at_least(t.lift, t.customers) AS at_least
+        FROM (
+            SELECT t.*, t.orders::double precision * z.orders / (z.baskets * t.other_orders) AS lift
+            FROM together AS t
+            WHERE t.orders >= %(min_orders)s AND t.customers >= %(min_customers)s
+        ) AS t
+    ) AS t
     JOIN retail.products AS p ON p.product_id = t.product_id
-    CROSS JOIN LATERAL (
-        SELECT sum(o.orders) AS orders FROM retail.product_pairs AS o
-        WHERE o.product_id = t.product_id AND o.other_product_id = o.product_id
-    ) AS sold
     LEFT JOIN LATERAL (
         SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
     ) AS stock ON true
-    WHERE t.support * z.orders > z.baskets * sold.orders
-    ORDER BY lift DESC, t.support DESC, p.sku
+    WHERE t.at_least > 1
+    ORDER BY t.at_least DESC, t.orders DESC, p.sku
     LIMIT %(max_rows)s
 ) AS b ON true
-ORDER BY b.lift DESC, b.support DESC, b.sku
+ORDER BY b.place
 
 -- name: bought_with_any
 -- The same with any of several products, counted from the orders themselves: how many hold
--- one of them does not follow from the pairs.
-WITH held AS MATERIALIZED (
-    SELECT DISTINCT i.order_id, i.store_id
+-- one of them does not follow from the pairs. How often the others sell is as of the last refresh.
+WITH scope AS MATERIALIZED (
+    SELECT retail.sees_whole_chain() AS is_chain
+), held AS MATERIALIZED (
+    SELECT DISTINCT i.order_id, i.store_id, o.customer_id
     FROM retail.order_items AS i
     JOIN retail.orders AS o ON o.order_id = i.order_id AND o.store_id = i.store_id
     WHERE i.product_id = ANY (%(product_ids)s::uuid[]) AND i.line_kind = 'sale' AND o.sold_on IS NOT NULL AND NOT o.is_return
-), sizes AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM held) AS baskets,
-           (SELECT coalesce(sum(d.orders), 0) FROM retail.daily_sales AS d) AS orders
 ), candidates AS MATERIALIZED (
-    SELECT i.product_id, count(DISTINCT i.order_id) AS support
+    SELECT i.product_id, count(DISTINCT i.order_id) AS orders, count(DISTINCT coalesce(h.customer_id, h.order_id)) AS customers
     FROM held AS h
     JOIN retail.order_items AS i ON i.order_id = h.order_id AND i.store_id = h.store_id
     WHERE i.product_id <> ALL (%(product_ids)s::uuid[]) AND i.line_kind = 'sale'
     GROUP BY i.product_id
-    HAVING count(DISTINCT i.order_id) >= %(min_support)s
-    ORDER BY support DESC, i.product_id
+    HAVING count(DISTINCT i.order_id) >= %(min_orders)s
+    ORDER BY orders DESC, i.product_id
     LIMIT %(candidates)s
+), own AS MATERIALIZED (
+    SELECT a.product_id, a.orders::bigint AS orders
+    FROM retail.chain_segments('all', ARRAY(SELECT c.product_id FROM candidates AS c)) AS a
+    UNION ALL
+    SELECT a.product_id, sum(a.orders)
+    FROM retail.segment_products AS a
+    WHERE a.segment = 'all' AND (a.product_id IN (SELECT c.product_id FROM candidates AS c) OR a.product_id IS NULL)
+        AND NOT (SELECT c.is_chain FROM scope AS c)
+    GROUP BY a.product_id
+), together AS MATERIALIZED (
+    SELECT c.product_id, c.orders, c.customers, o.orders AS other_orders FROM candidates AS c JOIN own AS o ON o.product_id = c.product_id
+), sizes AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM held) AS baskets, coalesce((SELECT o.orders FROM own AS o WHERE o.product_id IS NULL), 0) AS orders,
+           (SELECT c.is_chain FROM scope AS c) AS is_chain,
+           (SELECT r.refreshed_at FROM retail.refreshes AS r WHERE r.what = 'recommendations') AS as_of
 )
-SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock,
-       z.baskets AS orders_with_product, z.orders
+SELECT b.sku, b.name, b.price, b.orders, b.customers, b.confidence, b.lift, b.lift_at_least, b.stock,
+       z.baskets AS orders_with_product, z.orders AS all_orders, z.is_chain, z.as_of
 FROM sizes AS z
 -- Without companions one row still says how many orders were looked at.
 LEFT JOIN LATERAL (
-    SELECT p.sku, p.name, p.base_price AS price, t.support,
-           round(t.support::numeric / z.baskets, 4) AS confidence,
-           round(t.support::numeric * z.orders / (z.baskets * sold.orders), 2) AS lift,
-           stock.units AS stock
-    FROM candidates AS t
+    SELECT p.sku, p.name, p.base_price AS price, t.orders, t.customers,
+           round(t.orders::numeric / z.baskets, 4) AS confidence, round(t.lift::numeric, 2) AS lift,
+           round(t.at_least::numeric, 2) AS lift_at_least, stock.units AS stock,
+           row_number() OVER (ORDER BY t.at_least DESC, t.orders DESC, p.sku) AS place
+    FROM (
+        SELECT t.*, retail.lift_at_least(t.lift, t.customers) AS at_least
+        FROM (
+            SELECT t.*, t.orders::double precision * z.orders / (z.baskets * t.other_orders) AS lift
+            FROM together AS t
+            WHERE t.orders >= %(min_orders)s AND t.customers >= %(min_customers)s
+        ) AS t
+    ) AS t
     JOIN retail.products AS p ON p.product_id = t.product_id
-    CROSS JOIN LATERAL (
-        SELECT sum(o.orders) AS orders FROM retail.product_pairs AS o
-        WHERE o.product_id = t.product_id AND o.other_product_id = o.product_id
-    ) AS sold
     LEFT JOIN LATERAL (
         SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
     ) AS stock ON true
-    WHERE t.support * z.orders > z.baskets * sold.orders
-    ORDER BY lift DESC, t.support DESC, p.sku
+    WHERE t.at_least > 1
+    ORDER BY t.at_least DESC, t.orders DESC, p.sku
     LIMIT %(max_rows)s
 ) AS b ON true
-ORDER BY b.lift DESC, b.support DESC, b.sku
+ORDER BY b.place
 
 -- name: segment_products
 -- What the customers of a segment buy more often than all customers do, as of the last
 -- refresh, from orders neither cancelled nor returned. For head office the segment is one of the
 -- whole chain, for everybody else one of each store, added up. A product that is in an order counts
--- once, however many lines it has there.
-WITH whole AS MATERIALIZED (
-    SELECT s.product_id, s.orders FROM retail.chain_segments(%(segment)s) AS s
-), scope AS MATERIALIZED (
-    -- A database that has had no refresh since it got this table has no such row.
-    SELECT EXISTS (SELECT FROM whole AS w WHERE w.product_id IS NULL) AS is_chain
+-- once, however many lines it has there. The row without a product is about the segment.
+WITH scope AS MATERIALIZED (
+    SELECT retail.sees_whole_chain() AS is_chain
 ), counted AS MATERIALIZED (
-    SELECT w.product_id, w.orders::bigint AS support FROM whole AS w
+    SELECT w.product_id, w.orders::bigint AS orders, w.customers::bigint AS customers, w.all_orders::bigint AS all_orders,
+           w.product_orders::numeric AS product_orders, w.threshold
+    FROM retail.chain_segments(%(segment)s) AS w
     UNION ALL
-    SELECT s.product_id, sum(s.orders)
+    SELECT s.product_id, sum(s.orders), sum(s.customers), (
+               SELECT sum(a.orders) FROM retail.segment_products AS a WHERE a.segment = 'all' AND a.product_id = s.product_id),
+           sum(s.product_orders), CASE WHEN count(*) = 1 THEN max(s.threshold) END
     FROM retail.segment_products AS s
     WHERE s.segment = %(segment)s AND NOT (SELECT c.is_chain FROM scope AS c)
     GROUP BY s.product_id
-), bought AS MATERIALIZED (
-    SELECT c.product_id, c.support FROM counted AS c WHERE c.product_id IS NOT NULL
-), held AS MATERIALIZED (
-    -- How many orders hold a product, whoever's they are.
-    SELECT a.product_id, a.orders::bigint AS orders
-    FROM retail.chain_segments('all') AS a
-    WHERE (SELECT c.is_chain FROM scope AS c)
-    UNION ALL
-    SELECT o.product_id, sum(o.orders)
-    FROM retail.product_pairs AS o
-    WHERE o.other_product_id = o.product_id AND NOT (SELECT c.is_chain FROM scope AS c)
-    GROUP BY o.product_id
+    HAVING s.product_id IS NULL OR sum(s.orders) >= %(min_orders)s AND sum(s.customers) >= %(min_customers)s
 ), sizes AS MATERIALIZED (
-    SELECT (SELECT sum(h.orders) FROM held AS h) AS lines,
-           (SELECT sum(s.support) FROM bought AS s) AS support,
-           coalesce((SELECT c.support FROM counted AS c WHERE c.product_id IS NULL), 0) AS members,
-           (SELECT c.is_chain FROM scope AS c) AS is_chain,
+    SELECT w.customers AS members, w.orders, w.product_orders, w.threshold, (
+               SELECT a.product_orders FROM retail.chain_segments('all', '{}') AS a
+               UNION ALL
+               SELECT sum(a.product_orders) FROM retail.segment_products AS a
+               WHERE a.segment = 'all' AND a.product_id IS NULL AND NOT (SELECT c.is_chain FROM scope AS c)
+               HAVING NOT (SELECT c.is_chain FROM scope AS c)) AS all_product_orders
+    FROM counted AS w
+    WHERE w.product_id IS NULL
+), known AS (
+    -- One row, whatever is known.
+    SELECT (SELECT c.is_chain FROM scope AS c) AS is_chain,
            (SELECT r.refreshed_at FROM retail.refreshes AS r WHERE r.what = 'recommendations') AS as_of
 )
-SELECT b.sku, b.name, b.price, b.support, b.confidence, b.lift, b.stock, z.members AS customers, z.is_chain, z.as_of
-FROM sizes AS z
+SELECT b.sku, b.name, b.price, b.orders, b.customers, b.confidence, b.lift, b.lift_at_least, b.stock,
+       z.members, z.orders AS segment_orders, z.threshold, k.is_chain, k.as_of
+FROM known AS k
+LEFT JOIN sizes AS z ON true
 LEFT JOIN LATERAL (
-    SELECT p.sku, p.name, p.base_price AS price, s.support,
-           round(s.support / z.support, 4) AS confidence,
-           round(s.support * z.lines / (z.support * sold.orders), 2) AS lift,
-           stock.units AS stock
-    FROM bought AS s
-    JOIN retail.products AS p ON p.product_id = s.product_id
-    JOIN held AS sold ON sold.product_id = s.product_id
+    SELECT p.sku, p.name, p.base_price AS price, t.orders, t.customers,
+           round(t.orders / z.product_orders, 4) AS confidence, round(t.lift::numeric, 2) AS lift,
+           round(t.at_least::numeric, 2) AS lift_at_least, stock.units AS stock,
+           row_number() OVER (ORDER BY t.at_least DESC, t.orders DESC, p.sku) AS place
+    FROM (
+        SELECT t.*, retail.lift_at_least(t.lift, t.customers) AS at_least
+        FROM (
+            SELECT t.*, (t.orders * z.all_product_orders / (z.product_orders * t.all_orders))::double precision AS lift
+            FROM counted AS t
+            WHERE t.product_id IS NOT NULL AND t.orders >= %(min_orders)s AND t.customers >= %(min_customers)s
+        ) AS t
+    ) AS t
+    JOIN retail.products AS p ON p.product_id = t.product_id
     LEFT JOIN LATERAL (
-        SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = s.product_id
+        SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
     ) AS stock ON true
-    WHERE s.support >= %(min_support)s AND s.support * z.lines > z.support * sold.orders
-    ORDER BY lift DESC, s.support DESC, p.sku
+    WHERE t.at_least > 1
+    ORDER BY t.at_least DESC, t.orders DESC, p.sku
     LIMIT %(max_rows)s
 ) AS b ON true
-ORDER BY b.lift DESC, b.support DESC, b.sku
+ORDER BY b.place

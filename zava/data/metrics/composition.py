@@ -720,17 +720,8 @@ class _Composer:
             tables.append(_part("type_names"))
         from_buyers = self.sources().get("buyers", ())
         needs_first = "new_customers" in from_buyers or "new_or_returning" in used
-        if "segment" in used or needs_first:
-            # A segment of the chain looks at every store.
-            of_stores = "segment" not in used
-            only = sql.SQL("{}.store_id = ANY (%(store_ids)s) AND ")
-            tables.append(
-                _part(
-                    "customer_days",
-                    kept=only.format(sql.SQL("k")) if of_stores else _NOTHING,
-                    marked=only.format(sql.SQL("m")) if of_stores else _NOTHING,
-                )
-            )
+        if needs_first:
+            tables.append(_part("customer_days"))
         if "segment" in used:
             tables.append(_part("segments"))
         if needs_first:

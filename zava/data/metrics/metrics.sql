@@ -267,11 +267,11 @@ FROM (
 customer_days (customer_id, store_id, days, orders, spent) AS (
     SELECT k.customer_id, k.store_id, k.days, k.orders, k.spent
     FROM retail.kept_customers AS k
-    WHERE {kept}(k.customer_id, k.store_id) NOT IN (
+    WHERE k.store_id = ANY (%(store_ids)s) AND (k.customer_id, k.store_id) NOT IN (
         SELECT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE m.customer_id IS NOT NULL)
     UNION ALL
     SELECT m.customer_id, m.store_id, o.days, o.orders, o.spent
-    FROM (SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE {marked}m.customer_id IS NOT NULL) AS m
+    FROM (SELECT DISTINCT m.customer_id, m.store_id FROM retail.changed_orders AS m WHERE m.store_id = ANY (%(store_ids)s) AND m.customer_id IS NOT NULL) AS m
     CROSS JOIN LATERAL (
         SELECT coalesce(array_agg(DISTINCT o.sold_on ORDER BY o.sold_on) FILTER (WHERE NOT o.is_return), '{{}}') AS days,
                (count(*) FILTER (WHERE NOT o.is_return))::integer AS orders, coalesce(sum(o.total_amount), 0) AS spent
@@ -291,36 +291,36 @@ first_purchases AS (
 )
 
 -- name: segments
--- The segments of customers, of each store, or of the whole chain for whoever sees it: as refresh_recommendations()
--- has them, and exact at every moment. The scope is the store, or nil for the chain.
+-- The segments of customers, of each store, or of the whole chain for whoever sees it: as refresh_recommendations() has
+-- put them down. The scope is the store, or nil for the chain.
 scopes AS MATERIALIZED (
     SELECT retail.sees_whole_chain() AS is_chain
-), buyers AS (
-    SELECT d.customer_id, CASE WHEN c.is_chain THEN '00000000-0000-0000-0000-000000000000' ELSE d.store_id END AS scope,
-           sum(d.orders) AS orders, sum(d.spent) AS spent, min(d.days[1]) AS first_day, max(d.days[cardinality(d.days)]) AS last_day
-    FROM customer_days AS d
-    CROSS JOIN scopes AS c
-    GROUP BY 1, 2
-    HAVING sum(d.orders) > 0
-), latest AS (
-    SELECT CASE WHEN c.is_chain THEN '00000000-0000-0000-0000-000000000000' ELSE d.store_id END AS scope, max(d.day) AS day
-    FROM retail.daily_sales AS d
-    CROSS JOIN scopes AS c
-    WHERE d.orders > 0
-    GROUP BY 1
-), ranked_buyers AS (
-    SELECT b.*, rank() OVER (PARTITION BY b.scope ORDER BY b.spent DESC) <= count(*) OVER (PARTITION BY b.scope) / 10 AS spends_most
-    FROM buyers AS b
-), segments AS (
-    SELECT b.customer_id, b.scope, x.segment
-    FROM ranked_buyers AS b
-    JOIN latest AS l ON l.scope = b.scope
-    CROSS JOIN LATERAL (VALUES
-        ('new', b.first_day > l.day - 90), ('frequent', b.orders >= 8),
-        ('big_spender', b.spends_most), ('lapsed', b.last_day <= l.day - 365)
-    ) AS x (segment, is_in)
-    WHERE x.is_in
+), segments AS MATERIALIZED (
+    SELECT m.customer_id, '00000000-0000-0000-0000-000000000000'::uuid AS scope, g.segment
+    FROM retail.chain_members() AS m CROSS JOIN LATERAL unnest(m.segments) AS g (segment)
+    UNION ALL
+    SELECT m.customer_id, m.store_id, g.segment
+    FROM retail.customer_segments AS m CROSS JOIN LATERAL unnest(m.segments) AS g (segment)
+    WHERE m.store_id = ANY (%(store_ids)s) AND NOT (SELECT c.is_chain FROM scopes AS c)
 )
+
+-- name: segment_rules
+-- When it was counted who is in which segment, and the number in the rule of each; none where every store has its own.
+SELECT r.refreshed_at AS as_of, coalesce(k.thresholds, '{}') AS thresholds
+FROM retail.refreshes AS r
+CROSS JOIN (
+    SELECT jsonb_object_agg(t.segment, t.threshold) AS thresholds
+    FROM (
+        SELECT g.segment, c.threshold
+        FROM unnest(ARRAY['new', 'frequent', 'big_spender', 'lapsed']) AS g (segment) CROSS JOIN LATERAL retail.chain_segments(g.segment, '{}') AS c
+        UNION ALL
+        SELECT s.segment, s.threshold
+        FROM retail.segment_products AS s
+        WHERE s.product_id IS NULL AND s.segment <> 'all' AND s.store_id = ANY (%(store_ids)s) AND cardinality(%(store_ids)s) = 1
+            AND NOT (SELECT retail.sees_whole_chain())
+    ) AS t
+) AS k
+WHERE r.what = 'recommendations'
 
 -- name: customer_scope
 -- Whose segments count for a row.

@@ -19,7 +19,7 @@ from zava.protocol.tools.declaration import (
 )
 from zava.service.products.names import MAX_LIST, MAX_NAME
 from zava.service.products.question import MAX_QUESTION, MAX_ROWS
-from zava.service.products.recommendations import SEGMENTS, Segment
+from zava.service.segments import Segment
 
 _FEW_ROWS = 10
 _USUAL = ProductQuestion("")
@@ -200,11 +200,7 @@ async def get_product_recommendations(
     ] = None,
     customer_segment: Annotated[
         Segment | None,
-        Field(
-            description="A group of customers: "
-            + ", ".join(f"{name} ({text})" for name, text in SEGMENTS.items())
-            + "; for head office of the whole chain"
-        ),
+        Field(description="A group of customers; `basis.rule` says who is in it"),
     ] = None,
     max_rows: Annotated[
         int, Field(description="Most products to return", ge=1, le=MAX_ROWS)
@@ -216,12 +212,10 @@ async def get_product_recommendations(
 ) -> Annotated[CallToolResult, RecommendationsOutput]:
     """Recommend what goes with products, or what a group of customers prefers.
 
-    Computed from the orders of the stores of the person served. `lift` says how
-    many times as often as by chance they are bought, `support` in how many orders.
-    `basis` names the products that were meant, and in `as_of` when it was counted.
-    With a single product, `similar_in_stock` also lists alternatives that are in
-    stock. Give exactly one of product and customer_segment. An error about a name
-    lists near ones with their SKUs.
+    `orders` of `customers` hold both; `lift` is how many times as often as by
+    chance, at the least `lift_at_least`, which ranks them. `basis` names what was
+    meant, and in `as_of` when it was counted. A single product comes with
+    alternatives in `similar_in_stock`. Give product or customer_segment, not both.
     """
     services = services_of(ctx)
     recommendations, user_id = services.recommendations, services.user_id

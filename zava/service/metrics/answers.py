@@ -31,6 +31,8 @@ from zava.data.metrics.registry import (
     source_of,
 )
 from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
+from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
@@ -57,6 +59,7 @@ from zava.service.sales.stores import (
     means_all,
     stores_called,
 )
+from zava.service.segments import note_of_rules
 
 MAX_METRICS = 12
 MAX_BY = 3
@@ -400,8 +403,12 @@ class MetricsService:
                 "notes": notes,
             }
         composed = compose(query)
-        (result,) = self._provider.fetch_all(
-            [composed],
+        queries = [composed]
+        if "segment" in {*question.by, *(each[0] for each in question.filters)}:
+            stores = {"store_ids": list(query.store_ids)}
+            queries.append(Query(statement("segment_rules"), stores))
+        result, *rules = self._provider.fetch_all(
+            queries,
             identity,
             question.max_rows,
             self._max_result_bytes,
@@ -414,6 +421,7 @@ class MetricsService:
         behind = history.behind(asked.stores, asked.period)
         if behind:
             head["data_through_of_stores"] = a_few(behind)
+        notes += [note_of_rules(*found.rows[0]) for found in rules]
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
         return {

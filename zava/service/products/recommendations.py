@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from zava.data.product_data import LeftOut
 from zava.data.provider import PostgreSQLProvider
@@ -16,45 +16,38 @@ from zava.models import Identity
 from zava.service.products.names import Named, ProductNames, Search
 from zava.service.products.question import check_rows
 from zava.service.products.stock import stock_notes
+from zava.service.segments import NOT_COUNTED, Segment, rule
 
-Segment = Literal["new", "frequent", "big_spender", "lapsed"]
-
-SEGMENTS: Mapping[Segment, str] = {
-    "new": "first order in the 90 days before the store's last day with orders",
-    "frequent": "eight orders or more in the store",
-    "big_spender": "the tenth of each store's customers that has spent most",
-    "lapsed": "no order in the 365 days before the store's last day with orders",
-}
-"""Segments of a store, for whoever does not see the whole chain."""
-
-CHAIN_SEGMENTS: Mapping[Segment, str] = {
-    "new": "first order in the 90 days before the chain's last day with orders",
-    "frequent": "eight orders or more in all stores together",
-    "big_spender": "the tenth of the chain's customers that has spent most",
-    "lapsed": "no order in the 365 days before the chain's last day with orders",
-}
-"""Segments of the whole chain, for head office: each customer is counted once."""
-
-MIN_SUPPORT = 5
+MIN_ORDERS = 5
 """Orders that hold two products, or one of a segment's: fewer are chance."""
+
+MIN_CUSTOMERS = 3
+"""Customers of these orders: fewer are no rule for another one."""
 
 # The products that meet one most often; a lift is computed for these.
 _CANDIDATES = 1000
-_LEAST = {"min_support": MIN_SUPPORT, "candidates": _CANDIDATES}
+_LEAST = {"min_orders": MIN_ORDERS, "min_customers": MIN_CUSTOMERS}
 _FEW = 5
 # Products that an answer about a kind names.
 _SHOWN = 10
+_ENOUGH = f"{MIN_ORDERS} orders of {MIN_CUSTOMERS} customers or more"
 _NO_COMPANION = (
-    f"no product is in {MIN_SUPPORT} orders or more with what was named, and more"
-    " often than by chance"
+    f"no product is in {_ENOUGH} with what was named, and more often than by chance"
 )
-_NO_PREFERENCE = "this segment prefers no product to a visible degree"
+_NO_PREFERENCE = f"this segment buys no product in {_ENOUGH} and visibly more often"
+_NOT_SOLD = "no order holds it"
+_NO_SALES = "there are no sales yet"
+_NOBODY = "no customer is in this segment"
+_TOO_FEW = "too few customers have bought, or come back, to draw a line"
 _EACH_STORE = (
-    "segments are those of each store: a customer who is in it in several stores"
-    " counts in each of them"
+    "segments are those of each store, by its own rule: a customer who is in it in"
+    " several stores counts in each of them"
 )
-_NOT_COUNTED = "nothing has been counted yet: the administrator runs `zava refresh`"
 _KIND = "recommendations"
+_COLUMNS = (
+    *("sku", "name", "price", "orders", "customers"),
+    *("confidence", "lift", "lift_at_least", "stock"),
+)
 
 
 class RecommendationQuestion(NamedTuple):
@@ -197,11 +190,12 @@ class Recommendations:
 
         Returns:
             JSON values: `basis`, what it was computed from; `recommendations`,
-            each with `sku`, `name`, `price`, `support` (orders, with both products
-            or of the segment), `confidence` (share of the product's orders, or of
-            all that the segment bought), `lift` (how many times as often as by
-            chance) and `stock`; `similar_in_stock`, for a product; `row_count`,
-            `notes`, `cached`.
+            each with `sku`, `name`, `price`, `orders` (with both products or of the
+            segment), their `customers`, `confidence` (share of the product's orders,
+            or of all that the segment bought), `lift` (how many times as often as by
+            chance), `lift_at_least` (the lower end of its 99.9 % interval, by which
+            they are ranked) and `stock`; `similar_in_stock`, for a product;
+            `row_count`, `notes`, `cached`.
 
         Raises:
             ValidationError: No product, or several, are meant.
@@ -237,10 +231,15 @@ class Recommendations:
         (found,) = named.products
         counted, rows = self._counted(
             "bought_together",
-            {**_LEAST, "product_id": found["product_id"], "max_rows": max_rows},
+            {
+                **_LEAST,
+                "candidates": _CANDIDATES,
+                "product_id": found["product_id"],
+                "max_rows": max_rows,
+            },
             identity,
         )
-        notes = [] if rows else [_missing(counted, _NO_COMPANION)]
+        notes = [] if rows else [_no_companion(counted)]
         similar: list[dict[str, Any]] = []
         if found.get("embedding_model") is None:
             notes.append("no similar products: run `zava embed` for this one")
@@ -249,9 +248,7 @@ class Recommendations:
             notes += [f"similar_in_stock: {note}" for note in unknown]
         basis = {
             "product": _shown_product(found),
-            "orders_with_product": counted["orders_with_product"],
-            "orders": counted["orders"],
-            "as_of": counted["as_of"],
+            **_counted_orders(counted),
         }
         return _answered(basis, rows, similar, notes)
 
@@ -263,20 +260,20 @@ class Recommendations:
             "bought_with_any",
             {
                 **_LEAST,
+                "candidates": _CANDIDATES,
                 "product_ids": [found["product_id"] for found in products],
                 "max_rows": max_rows,
             },
             identity,
         )
-        notes = [] if rows else [_NO_COMPANION]
+        notes = [] if rows else [_no_companion(counted)]
         if len(products) > _SHOWN:
             notes.append(f"of the {len(products)} products {_SHOWN} are listed")
         basis = {
             **({"kind": named.kind} if named.kind else {}),
             "products": [_shown_product(found) for found in products[:_SHOWN]],
             "product_count": len(products),
-            "orders_with_product": counted["orders_with_product"],
-            "orders": counted["orders"],
+            **_counted_orders(counted),
         }
         return _answered(basis, rows, [], notes)
 
@@ -285,25 +282,25 @@ class Recommendations:
     ) -> dict[str, Any]:
         counted, rows = self._counted(
             "segment_products",
-            {"segment": segment, "min_support": MIN_SUPPORT, "max_rows": max_rows},
+            {**_LEAST, "segment": segment, "max_rows": max_rows},
             identity,
         )
-        notes = [] if rows else [_missing(counted, _NO_PREFERENCE)]
-        is_chain = counted["is_chain"]
-        if is_chain:
-            counted_in = "the whole chain"
-        elif len(identity.store_ids) == 1:
-            counted_in = "the store"
-        else:
-            counted_in = "each store"
+        is_chain, threshold = counted["is_chain"], counted["threshold"]
+        is_one = is_chain or len(identity.store_ids) == 1
+        notes = [] if rows else [_no_preference(counted)]
+        if is_one and threshold is None and counted["members"] is not None:
+            notes.append(_TOO_FEW)
+        if not is_one:
             notes.append(_EACH_STORE)
         basis = {
             "segment": segment,
-            "of": counted_in,
-            "definition": (CHAIN_SEGMENTS if is_chain else SEGMENTS)[segment],
-            "customers": counted["customers"],
+            "of": _whose(is_chain, is_one),
+            "customers": counted["members"] or 0,
+            "orders": counted["segment_orders"] or 0,
             "as_of": counted["as_of"],
         }
+        if is_one and threshold is not None:
+            basis["rule"] = rule(segment, threshold)
         return _answered(basis, rows, [], notes)
 
     def _similar(
@@ -349,9 +346,37 @@ class Recommendations:
         return result.dicts()
 
 
-def _missing(counted: Mapping[str, Any], nothing: str) -> str:
-    """Return why no product is recommended."""
-    return _NOT_COUNTED if counted["as_of"] is None else nothing
+def _no_companion(counted: Mapping[str, Any]) -> str:
+    """Return why no product is recommended with another one."""
+    if counted["as_of"] is None:
+        return NOT_COUNTED
+    if not counted["all_orders"]:
+        return _NO_SALES
+    return _NO_COMPANION if counted["orders_with_product"] else _NOT_SOLD
+
+
+def _no_preference(counted: Mapping[str, Any]) -> str:
+    """Return why no product is recommended to a segment."""
+    if counted["as_of"] is None:
+        return NOT_COUNTED
+    if counted["members"] is None:
+        return _NO_SALES
+    return _NO_PREFERENCE if counted["members"] else _NOBODY
+
+
+def _whose(is_chain: bool, is_one: bool) -> str:
+    if is_chain:
+        return "the whole chain"
+    return "the store" if is_one else "each store"
+
+
+def _counted_orders(counted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how many orders were looked at, and as of when."""
+    return {
+        "orders_with_product": counted["orders_with_product"],
+        "orders": counted["all_orders"],
+        "as_of": counted["as_of"],
+    }
 
 
 def _shown_product(found: Mapping[str, Any]) -> dict[str, Any]:
@@ -366,10 +391,9 @@ def _answered(
     notes: list[str],
 ) -> dict[str, Any]:
     """Return the answer, in JSON values."""
-    columns = ("sku", "name", "price", "support", "confidence", "lift", "stock")
     return {
         "basis": basis,
-        "recommendations": [{name: row[name] for name in columns} for row in rows],
+        "recommendations": [{name: row[name] for name in _COLUMNS} for row in rows],
         "similar_in_stock": similar,
         "row_count": len(rows),
         "notes": notes,

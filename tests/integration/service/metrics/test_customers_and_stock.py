@@ -16,35 +16,20 @@ pytestmark = pytest.mark.thorough
 
 START, END = "2026-04-01", "2026-07-01"
 IN_PERIOD = f"x.day >= '{START}' AND x.day < '{END}'"
-# Of each store, or of the chain where the scope is one for all.
+# Of each store, or of the chain; tests/integration/test_sales_totals.py compares who is in them with the orders.
 SEGMENTS = f"""
-    WITH x AS ({ORDERS}), scoped AS (
-        SELECT x.*, {{scope}} AS scope FROM x WHERE x.counts
-    ), latest AS (
-        SELECT scope, max(day) AS day FROM scoped WHERE bought GROUP BY 1
-    ), buyers AS (
-        SELECT customer_id, scope, count(*) FILTER (WHERE bought) AS orders, sum(total_amount) AS spent,
-               min(day) FILTER (WHERE bought) AS first_day, max(day) FILTER (WHERE bought) AS last_day
-        FROM scoped WHERE customer_id IS NOT NULL GROUP BY 1, 2
-    ), placed AS (
-        SELECT b.*, (SELECT count(*) FROM buyers AS o WHERE o.scope = b.scope AND o.orders > 0 AND o.spent > b.spent) + 1 AS place,
-               (SELECT count(*) FROM buyers AS o WHERE o.scope = b.scope AND o.orders > 0) AS people
-        FROM buyers AS b WHERE b.orders > 0
-    ), segments AS (
-        SELECT customer_id, scope, 'new' AS segment FROM placed JOIN latest USING (scope) WHERE first_day > day - 90
-        UNION ALL SELECT customer_id, scope, 'frequent' FROM placed WHERE orders >= 8
-        UNION ALL SELECT customer_id, scope, 'big_spender' FROM placed WHERE place <= people / 10
-        UNION ALL SELECT customer_id, scope, 'lapsed' FROM placed JOIN latest USING (scope) WHERE last_day <= day - 365
-    ), told AS (
+    WITH x AS ({ORDERS}), segments AS ({{segments}}), told AS (
         SELECT x.*, CASE WHEN x.customer_id IS NULL THEN 'anonymous' ELSE coalesce(g.segment, 'other') END AS segment
         FROM x LEFT JOIN segments AS g ON g.customer_id = x.customer_id AND g.scope = {{scope}}
         WHERE {IN_PERIOD}
     )
 """
+OF_STORES = "SELECT store_id AS scope, customer_id, unnest(segments) AS segment FROM retail.customer_segments"
+OF_THE_CHAIN = "SELECT 1 AS scope, customer_id, unnest(segments) AS segment FROM retail.chain_customer_segments"
 SCOPES = {
-    "a manager": "x.store_id",
-    "a regional manager": "x.store_id",
-    "head office": "1",
+    "a manager": {"segments": OF_STORES, "scope": "x.store_id"},
+    "a regional manager": {"segments": OF_STORES, "scope": "x.store_id"},
+    "head office": {"segments": OF_THE_CHAIN, "scope": "1"},
 }
 
 
@@ -62,7 +47,7 @@ def test_segments_are_those_of_each_store_or_of_the_chain(
         person, "revenue", "orders", "customers", by=["segment"], time_period="2026-Q2"
     )
     query = (
-        SEGMENTS.format(scope=SCOPES[person])
+        SEGMENTS.format(**SCOPES[person])
         + "SELECT segment, coalesce(sum(total_amount) FILTER (WHERE counts), 0), count(*) FILTER (WHERE bought),"
         " count(DISTINCT customer_id) FILTER (WHERE bought) FROM told GROUP BY 1"
     )
@@ -70,6 +55,12 @@ def test_segments_are_those_of_each_store_or_of_the_chain(
     assert len(expected) > 3
     found = {row[0]: tuple(Decimal(str(v)) for v in row[1:]) for row in answer["rows"]}
     assert found == {key: tuple(map(Decimal, row)) for key, row in expected.items()}
+    (note,) = answer["notes"]
+    assert note.startswith("segments as of 2")
+    rule = "each store has its own rules"
+    if person != "a regional manager":
+        rule = "new: first purchase in the last 90 days; frequent: at least"
+    assert rule in note
 
 
 @pytest.mark.parametrize("person", SCOPES)
@@ -77,7 +68,7 @@ def test_a_filter_on_segments_counts_whoever_is_in_two_of_them_once(
     ask: Ask, owner: psycopg.Connection, visible: dict[str, list[str]], person: str
 ) -> None:
     query = (
-        SEGMENTS.format(scope=SCOPES[person])
+        SEGMENTS.format(**SCOPES[person])
         + "SELECT sum(total_amount), count(*) FROM (SELECT DISTINCT order_id, total_amount, bought FROM told"
         " WHERE counts AND segment {}) AS o WHERE {}"
     )
