@@ -214,8 +214,8 @@ def manifest(proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
             },
         },
         "tools": [
-            {"name": function.__name__, "description": title}
-            for function, title, _ in DECLARED
+            {"name": each.function.__name__, "description": each.title}
+            for each in DECLARED
         ],
         "user_config": fields,
         "compatibility": {
