@@ -17,6 +17,7 @@
 --     customers.signed_up_on    NULL, not known; created_at says when the row was made
 --     customers.forgotten_on    NULL; nobody has asked yet
 --     kept_... totals           as they are; those of the first release are marked to be counted again
+--     product_pairs, segments   empty until the next refresh
 --
 -- Readers and tills wait while it changes tables: it locks them all in one go, after everything that needs no lock,
 -- and gives up if a table is in use for 2 seconds. Each table is rewritten once at most.

