@@ -63,6 +63,10 @@ _FISCAL_PARTS: dict[str, FiscalGrain] = {
     "w": "fiscal week",
 }
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_MONTH_NAMES = (
+    *("january", "february", "march", "april", "may", "june", "july", "august"),
+    *("september", "october", "november", "december"),
+)
 
 
 class Period(BaseModel):
@@ -192,7 +196,9 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
 
     Args:
         text: One of `FORMS`, in any case, with or without blanks around it. Words
-            may stand apart: "last week", "last-30-days".
+            may stand apart: "last week", "last-30-days". What people write for one
+            of these will do where it can mean nothing else: "July 2026", "Q3 2026",
+            "2026-07-04 to 2026-07-10", "since 2026-05-01".
         today: The day. It belongs to every form that is relative to it but
             `yesterday` and whole units such as `last_month`: `last_7_days` is
             today and the six days before.
@@ -202,11 +208,37 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
         ValidationError: It is none of the forms, or not possible; lists them. Or
             it is a fiscal week of a calendar without fiscal weeks.
     """
-    name = text.strip().lower()
+    name = _as_listed(text.strip().lower(), today, calendar)
     period = _relative(name, today, calendar) or _absolute(name, calendar)
     if period is None:
         raise ValidationError("time_period", text, f"must be one of {FORMS}")
     return period
+
+
+def _as_listed(name: str, today: date, calendar: Calendar) -> str:
+    """Return the form that stands for what people write, or the text as it is."""
+    for pattern, form in _WRITTEN:
+        match = re.fullmatch(pattern, name)
+        if match:
+            return match.expand(form)
+    match = re.fullmatch(r"since ([0-9]{4}-[0-9]{2}-[0-9]{2})", name)
+    if match:
+        return f"{match[1]}..{today}"
+    match = re.fullmatch(r"([a-z]{3,9})\.? ([0-9]{4})", name)
+    if match:
+        return _month_named(match[1], match[2]) or name
+    match = re.fullmatch(r"week ([0-9]{1,2}),? (?:of )?([0-9]{4})", name)
+    # A chain whose weeks do not begin on Monday may count them in another way.
+    if match and calendar.week_starts_on == 1:
+        return f"{match[2]}-w{match[1]:0>2}"
+    return name
+
+
+def _month_named(word: str, year: str) -> str | None:
+    for number, month in enumerate(_MONTH_NAMES, start=1):
+        if word in (month, month[:3]):
+            return f"{year}-{number:02}"
+    return None
 
 
 def _relative(name: str, today: date, calendar: Calendar) -> Period | None:
@@ -316,6 +348,20 @@ def _fiscal_part(
         return None
     return _whole(units[int(number) - 1], grain, calendar)
 
+
+_WRITTEN = (
+    (r"([0-9]{4})/([0-9]{2})", r"\1-\2"),
+    (r"([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3"),
+    (r"(q[1-4]),? (?:of )?([0-9]{4})", r"\2-\1"),
+    (r"([0-9]{4}) (q[1-4])", r"\1-\2"),
+    (r"(q[1-4]|p[0-9]{2}|w[0-9]{2}) (fy[0-9]{4})", r"\2-\1"),
+    (r"(fy[0-9]{4}) (q[1-4]|p[0-9]{2}|w[0-9]{2})", r"\1-\2"),
+    (rf"(?:from )?({_DATE}) (?:to|until|through|-) ({_DATE})", r"\1..\2"),
+    (r"(week|month|quarter|year) to date", r"this_\1"),
+    (r"previous (week|month|quarter|year)", r"last_\1"),
+    (r"past ([0-9]{1,4}) days", r"last_\1_days"),
+)
+"""What people write, and the form that it stands for."""
 
 _PATTERNS: tuple[tuple[str, Callable[..., Period | None]], ...] = (
     (rf"({_DATE})", _day),

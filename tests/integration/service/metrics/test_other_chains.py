@@ -272,6 +272,18 @@ def test_a_column_that_is_not_there_gets_those_that_are(there: Ask) -> None:
         there(HEAD_OFFICE, "revenue", time_period="FY2026-W60")
 
 
+def test_a_period_may_be_written_as_people_do(there: Ask) -> None:
+    for written, form in (
+        ("Q2 2026", "2026-Q2"),
+        ("June 2026", "2026-06"),
+        ("since 2026-06-05", "2026-06-05..2026-07-01"),
+        ("2026-06-04 to 2026-06-10", "2026-06-04..2026-06-10"),
+        ("FY2026 Q1", "FY2026-Q1"),
+    ):
+        one = there(HEAD_OFFICE, "revenue", by=["week"], time_period=written)
+        assert one == there(HEAD_OFFICE, "revenue", by=["week"], time_period=form)
+
+
 def test_a_day_is_the_chain_s_where_stores_have_several_time_zones(
     cluster: EmbeddedServer, changed: psycopg.Connection
 ) -> None:

@@ -48,10 +48,18 @@ def fiscal_grains_of(calendar: Calendar) -> list[FiscalGrain]:
     ]
 
 
-# nrf.com, "4-5-4 Calendar": the years that the federation has published.
+# nrf.com, "4-5-4 Calendar": the years that the federation has published, and from 2027
+# on what its rule says, with the 53rd week of 2028.
 @pytest.mark.parametrize(
     ("year", "begins", "weeks"),
     [
+        (2010, "2010-01-31", 52),
+        (2011, "2011-01-30", 52),
+        (2012, "2012-01-29", 53),
+        (2013, "2013-02-03", 52),
+        (2014, "2014-02-02", 52),
+        (2015, "2015-02-01", 52),
+        (2016, "2016-01-31", 52),
         (2017, "2017-01-29", 53),
         (2018, "2018-02-04", 52),
         (2019, "2019-02-03", 52),
@@ -62,6 +70,10 @@ def fiscal_grains_of(calendar: Calendar) -> list[FiscalGrain]:
         (2024, "2024-02-04", 52),
         (2025, "2025-02-02", 52),
         (2026, "2026-02-01", 52),
+        (2027, "2027-01-31", 52),
+        (2028, "2028-01-30", 53),
+        (2029, "2029-02-04", 52),
+        (2030, "2030-02-03", 52),
     ],
 )
 def test_the_years_of_the_national_retail_federation(
@@ -71,15 +83,20 @@ def test_the_years_of_the_national_retail_federation(
     assert unit.name == f"FY{year}"
     assert str(unit.start) == begins
     assert weeks_of([unit]) == [weeks]
+    # The Saturday nearest to January 31, and no day between two years.
+    last = unit.end - timedelta(days=1)
+    assert last.isoweekday() == 6
+    assert abs(last - date(year + 1, 1, 31)) <= timedelta(days=3)
+    assert unit.end == year_of(NRF, year + 1).start
     assert len(NRF.fiscal_units("fiscal week", year)) == weeks
 
 
 def test_the_federation_adds_a_week_in_these_years() -> None:
     # "This anomaly has occurred in FY'00, FY'06, FY'12", and in FY'17 and FY'23.
     years = [
-        year for year in range(2000, 2025) if weeks_of([year_of(NRF, year)])[0] > 52
+        year for year in range(2000, 2031) if weeks_of([year_of(NRF, year)])[0] > 52
     ]
-    assert years == [2000, 2006, 2012, 2017, 2023]
+    assert years == [2000, 2006, 2012, 2017, 2023, 2028]
 
 
 @pytest.mark.parametrize(

@@ -147,6 +147,58 @@ def test_words_may_stand_apart(text: str, name: str) -> None:
     assert parse_period(text, TODAY, PLAIN).name == name
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("2026/07", "2026-07"),
+        ("2026/07/04", "2026-07-04"),
+        ("July 2026", "2026-07"),
+        ("Jul 2026", "2026-07"),
+        ("sep. 2025", "2025-09"),
+        ("MAY 2026", "2026-05"),
+        ("Q3 2026", "2026-q3"),
+        ("Q3 of 2026", "2026-q3"),
+        ("2026 Q3", "2026-q3"),
+        ("FY2026 Q2", "FY2026-Q2"),
+        ("P03 FY2026", "FY2026-P03"),
+        ("W14 FY2026", "FY2026-W14"),
+        ("week 27 2026", "2026-W27"),
+        ("week 7 of 2026", "2026-W07"),
+        ("2026-07-04 to 2026-07-10", "2026-07-04..2026-07-10"),
+        ("from 2026-07-04 until 2026-07-10", "2026-07-04..2026-07-10"),
+        ("2026-07-04 - 2026-07-10", "2026-07-04..2026-07-10"),
+        ("since 2026-05-01", "2026-05-01..2026-06-30"),
+        ("since 2026-06-30", "2026-06-30..2026-06-30"),
+        ("year to date", "this_year"),
+        ("Previous Month", "last_month"),
+        ("past 7 days", "last_7_days"),
+    ],
+)
+def test_what_people_write_stands_for_a_form(text: str, name: str) -> None:
+    calendar = Calendar(fiscal_calendar="4-5-4", fiscal_year_start=2)
+    found = parse_period(text, TODAY, calendar)
+    assert found == parse_period(name, TODAY, calendar)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("week 54 2026", "week 0 2026", "Q5 2026", "2026/13", "Ju 2026", "Julia 2026"),
+        *("since 2026-07-01", "since 2010-01-01", "since yesterday", "past week"),
+        *("2026-07-10 to 2026-07-04", "07/04/2026", "July", "P13 FY2026", "H1 2026"),
+        *("past 0 days", "previous 7 days", "last 4 weeks", "all time"),
+    ],
+)
+def test_what_may_mean_several_things_or_none_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError, match="must be one of today"):
+        parse_period(text, TODAY, NRF)
+
+
+def test_a_numbered_week_is_no_form_where_weeks_may_be_counted_in_another_way() -> None:
+    with pytest.raises(ValidationError, match="an ISO week like 2026-W27"):
+        parse_period("week 27 2026", TODAY, SUNDAYS)
+
+
 @pytest.mark.parametrize("text", ["FY2026-W01", " fy2026-w14 ", "FY2026-W99"])
 def test_weeks_of_a_fiscal_year_of_months_are_refused_with_the_reason(
     text: str,
