@@ -21,7 +21,7 @@ from tests.e2e.command_line import refusal, zava
 from tests.e2e.stdio_process import environment
 from tests.people import SEATTLE
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
 OWNER = "https://github.com/example-chain/zava"
 
@@ -177,6 +177,15 @@ def test_the_registry_is_told_of_the_bundle_by_its_hash(bundle: Path) -> None:
     )
     assert one["fileSha256"] == hashlib.sha256(bundle.read_bytes()).hexdigest()
     assert one["transport"] == {"type": "stdio"}
+
+
+def test_a_second_database_has_a_bundle_of_another_name(tmp_path: Path) -> None:
+    assert zava(tmp_path, "bundle", "b.mcpb", "--name", "outlet").returncode == 0
+    with zipfile.ZipFile(tmp_path / "b.mcpb") as archive:
+        told = json.loads(archive.read("manifest.json"))
+    assert told["name"] == "outlet"
+    assert told["display_name"] == "Zava Retail Analytics (outlet)"
+    assert "default" not in told["user_config"]["host"]
 
 
 def test_a_bundle_that_cannot_be_written_is_refused(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ def mode(file: Path) -> int:
     return stat.S_IMODE(file.stat().st_mode)
 
 
+@pytest.mark.thorough
 @pytest.mark.once
 @pytest.mark.parametrize("client", FILES)
 def test_an_entry_goes_into_a_client_s_file_and_out_of_it(
@@ -119,6 +120,7 @@ def test_an_entry_goes_into_a_client_s_file_and_out_of_it(
     assert len(list(file.parent.glob(f"{file.name}.zava-*.bak"))) == 2
 
 
+@pytest.mark.thorough
 @pytest.mark.once
 @pytest.mark.anyio
 @pytest.mark.parametrize("client", FILES)
@@ -328,6 +330,7 @@ def test_the_link_for_vs_code_asks_for_the_password(run: Run) -> None:
     assert all(one["password"] for one in asked.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.once
 @pytest.mark.anyio
 async def test_the_link_for_cursor_starts_a_server_with_the_password_from_outside(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import re
 import zipfile
@@ -15,6 +16,7 @@ import click
 
 import zava
 from zava.cli.command import explain_errors
+from zava.cli.connect import DEFAULT_NAME, name_option
 from zava.errors import ConfigurationError
 
 DESCRIPTION = "Sales, customers, stock and products of a retail chain, from PostgreSQL"
@@ -57,6 +59,7 @@ def _check_repository(
 
 @click.command()
 @click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@name_option
 @click.option("--host", default="", help="Host that the form proposes.")
 @click.option("--port", type=click.IntRange(1, 65535), default=5432, show_default=True)
 @click.option("--database", default="", help="Database that the form proposes.")
@@ -78,6 +81,7 @@ def _check_repository(
 @explain_errors
 def bundle(
     file: Path,
+    name: str,
     host: str,
     port: int,
     database: str,
@@ -94,31 +98,36 @@ def bundle(
       zava bundle zava.mcpb --host db.example --database retail
     """
     proposed = {"host": host, "port": str(port), "database": database}
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for member, content in sorted(_contents(name, proposed, sslmode)):
+            entry = zipfile.ZipInfo(member, _DATE)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o644 << 16
+            archive.writestr(entry, content)
+    _write(file, written.getvalue())
+    if repository is not None:
+        described = json.dumps(server_json(file, repository), indent=2)
+        _write(file.with_name("server.json"), f"{described}\n".encode())
+
+
+def _write(file: Path, content: bytes) -> None:
     try:
-        file.write_bytes(b"")  # says early that it cannot
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, content in sorted(_contents(proposed, sslmode)):
-                entry = zipfile.ZipInfo(name, _DATE)
-                entry.compress_type = zipfile.ZIP_DEFLATED
-                entry.external_attr = 0o644 << 16
-                archive.writestr(entry, content)
-        click.echo(f"wrote {file}, {file.stat().st_size:,} bytes")
-        if repository is not None:
-            registered = file.with_name("server.json")
-            described = json.dumps(server_json(file, repository), indent=2)
-            registered.write_text(f"{described}\n", encoding="utf-8")
-            click.echo(f"wrote {registered}")
+        file.write_bytes(content)
     except OSError as exc:
         raise ConfigurationError(f"{file} cannot be written: {exc.strerror}") from None
+    click.echo(f"wrote {file}, {len(content):,} bytes")
 
 
-def _contents(proposed: dict[str, str], sslmode: str) -> Iterator[tuple[str, bytes]]:
+def _contents(
+    name: str, proposed: dict[str, str], sslmode: str
+) -> Iterator[tuple[str, bytes]]:
     """Yield the files of the bundle: name and content."""
     from zava.data.statements import database_file
 
     yield (
         "manifest.json",
-        f"{json.dumps(manifest(proposed, sslmode), indent=2)}\n".encode(),
+        f"{json.dumps(manifest(name, proposed, sslmode), indent=2)}\n".encode(),
     )
     yield "pyproject.toml", _project().encode()
     yield "icon.png", icon()
@@ -127,8 +136,8 @@ def _contents(proposed: dict[str, str], sslmode: str) -> Iterator[tuple[str, byt
     database = package / "database"
     for path in package.rglob("*"):
         if path.suffix in _TAKEN and not path.is_relative_to(database):
-            name = path.relative_to(package).as_posix()
-            yield f"{_SOURCES}/zava/{name}", path.read_bytes()
+            member = path.relative_to(package).as_posix()
+            yield f"{_SOURCES}/zava/{member}", path.read_bytes()
     # What `zava serve` compares a database with.
     schema = database_file("schema.sql").read_bytes()
     yield f"{_SOURCES}/zava/database/schema.sql", schema
@@ -152,10 +161,11 @@ def _project() -> str:
     )
 
 
-def manifest(proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
+def manifest(name: str, proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
     """Return the bundle's manifest, of version 0.4.
 
     Args:
+        name: What the client calls the server.
         proposed: Values that the form begins with, by field.
         sslmode: libpq's word for how the connection is encrypted.
     """
@@ -180,9 +190,9 @@ def manifest(proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
         "password": field("Password", "The password of this login", sensitive=True),
         "person": field("User id", "Who you are, as `zava users` lists it"),
     }
-    for name, value in proposed.items():
+    for of, value in proposed.items():
         if value:
-            fields[name]["default"] = value
+            fields[of]["default"] = value
     variables = {
         "ZAVA_DB_HOST": "host",
         "ZAVA_DB_PORT": "port",
@@ -191,12 +201,13 @@ def manifest(proposed: dict[str, str], sslmode: str) -> dict[str, Any]:
         "ZAVA_DB_PASSWORD": "password",
         "ZAVA_RLS_USER_ID": "person",
     }
-    taken = {name: f"${{user_config.{of}}}" for name, of in variables.items()}
+    taken = {one: f"${{user_config.{of}}}" for one, of in variables.items()}
+    title = "Zava Retail Analytics"
     entry_point = f"{_SOURCES}/server.py"
     return {
         "manifest_version": "0.4",
-        "name": "zava",
-        "display_name": "Zava Retail Analytics",
+        "name": name,
+        "display_name": title if name == DEFAULT_NAME else f"{title} ({name})",
         "version": zava.__version__,
         "description": DESCRIPTION,
         "author": {"name": "The zava developers"},

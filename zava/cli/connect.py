@@ -62,17 +62,21 @@ def _check_name(_context: click.Context, _parameter: click.Parameter, name: str)
     return name
 
 
-@click.command("client-config")
-@click.argument("client", type=ClientName())
-@click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
-@click.option(
+DEFAULT_NAME = "zava"
+name_option = click.option(
     "--name",
     callback=_check_name,
-    default="zava",
+    default=DEFAULT_NAME,
     show_default=True,
     metavar="NAME",
     help="What the client calls the server; a second database needs a second name.",
 )
+
+
+@click.command("client-config")
+@click.argument("client", type=ClientName())
+@click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
+@name_option
 @click.option("--write", is_flag=True, help="Enter it in the client's own file.")
 @click.option("--remove", is_flag=True, help="Take zava's entry out of that file.")
 @click.option("--dry-run", is_flag=True, help="Show the change, make none.")

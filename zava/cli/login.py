@@ -82,8 +82,10 @@ def add_login(
         variable = f"ZAVA_DATABASE_URL={shlex.quote(url)}"
     click.echo("start the server with")
     click.echo(f"  {variable}")
-    click.echo("or print what to paste into the person's MCP client with")
-    click.echo(f"  {variable} zava client-config claude-desktop --user {users[0]}")
+    click.echo("or enter it in the person's MCP client, on their machine, with")
+    click.echo(
+        f"  {variable} zava client-config --write claude-desktop --user {users[0]}"
+    )
 
 
 @login.command("list")
