@@ -200,7 +200,7 @@ async def get_product_recommendations(
     ] = None,
     customer_segment: Annotated[
         Segment | None,
-        Field(description="A group of customers; `basis.rule` says who is in it"),
+        Field(description="A group of customers; `basis` says who is in it"),
     ] = None,
     max_rows: Annotated[
         int, Field(description="Most products to return", ge=1, le=MAX_ROWS)
