@@ -85,16 +85,12 @@ def test_tables_are_described_in_the_order_asked_for(server: StdioProcess) -> No
     orders, stores = answer.structured["tables"]
     assert (orders["table"], stores["table"]) == ("retail.orders", "retail.stores")
     assert json.loads(answer.text) == answer.structured
-    assert orders["columns"]["order_id"] == "uuid; primary key"
+    assert orders["columns"]["order_id"] == "uuid; pk"
     assert "cancelled or returned" in orders["columns"]["status"]
     assert orders["columns"]["store_id"].startswith("uuid; -> retail.stores; ")
     assert "created_at" not in orders["columns"]
     assert answer.structured["person"]["stores"] == "Zava Retail Seattle"
-    (seattle,) = (
-        dict(zip(stores["sample_columns"], row, strict=True))
-        for row in stores["sample_rows"]
-    )
-    assert seattle["name"] == "Zava Retail Seattle"
+    assert "here Zava Retail Seattle" in stores["columns"]["name"]
 
 
 def test_tables_are_found_by_words_and_a_query_is_explained(

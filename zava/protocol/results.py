@@ -33,8 +33,10 @@ _MORE: Mapping[Truncation, str] = {
 }
 # What a description can do without, the least needed first.
 _DISPENSABLE = ("comment", "values")
-# Of every table, and of no use in a query.
-_ALIKE = ("created_at", "updated_at")
+# Of no use in a question about the chain.
+_BOOKKEEPING = frozenset(
+    {"created_at", "updated_at", "only_row", "managers_read_personal_data"}
+)
 _SHORT_TYPES = {
     "timestamp with time zone": "timestamptz",
     "timestamp without time zone": "timestamp",
@@ -51,6 +53,7 @@ _SAID_ELSEWHERE = re.compile(
     r"[;,] (?:empty if not known|in the chain's currency|in its currency)\b"
     r"|\. After a change run .*$"
 )
+_KEYS = {"primary key": "pk", "unique": "unique"}
 _OWN_KEY = re.compile(r"^(The chain's own key) of the \w+$")
 _WRITTEN = ("text", "character", "json")
 _LONGEST_CELL = 60
@@ -212,7 +215,7 @@ def tables_result(found: Found, detail: Detail) -> CallToolResult:
 
 
 def _told_columns(columns: Sequence[str]) -> list[str]:
-    return [name for name in columns if name not in _ALIKE]
+    return [name for name in columns if name not in _BOOKKEEPING]
 
 
 def told_person(person: Person) -> dict[str, Any]:
@@ -250,20 +253,42 @@ def _columns(table: TableSchema, without: Sequence[str] = ()) -> dict[str, str]:
         for key in table.foreign_keys
         if len(key.columns) == 1
     }
+    constants = _constants(table)
+    told = {}
+    for column in table.columns:
+        if column.name in _BOOKKEEPING:
+            continue
+        facts = [references.get(column.name, "")]
+        if column.name in constants and "values" not in without:
+            facts.append(f"here {constants[column.name]}")
+        told[column.name] = _column(column, facts, without)
+    return told
+
+
+def _constants(table: TableSchema) -> dict[str, str]:
+    """Return what every row of a small table has in common, by column."""
+    if not _is_whole(table):
+        return {}
+    first, *others = table.sample_rows
     return {
-        column.name: _column(column, references.get(column.name), without)
-        for column in table.columns
-        if column.name not in _ALIKE
+        name: cell if isinstance(cell, str) else _compact(cell)
+        for name, cell in first.items()
+        if cell not in (None, "", []) and all(row.get(name) == cell for row in others)
+        if not isinstance(cell, str) or len(cell) <= _LONGEST_CELL
     }
 
 
-def _column(column: ColumnSchema, reference: str | None, without: Sequence[str]) -> str:
+def _is_whole(table: TableSchema) -> bool:
+    """Whether the samples of a table are all its rows, and there are any."""
+    return len(table.sample_rows) not in (0, SAMPLE_ROWS)
+
+
+def _column(column: ColumnSchema, facts: Sequence[str], without: Sequence[str]) -> str:
     kind = _TYPE.sub(lambda found: _SHORT_TYPES.get(found[1], found[1]), column.type)
     parts = [f"{kind} null" if column.nullable else kind]
-    if column.key in ("primary key", "unique"):
-        parts.append(column.key)
-    if reference:
-        parts.append(reference)
+    if column.key in _KEYS:
+        parts.append(_KEYS[column.key])
+    parts += filter(None, facts)
     comment = "" if "comment" in without else _comment(column)
     values = () if "values" in without else column.values or ()
     if not all(value in comment for value in values):
@@ -294,13 +319,15 @@ def _samples(table: TableSchema) -> dict[str, Any]:
     Of a larger table only the texts of a row, which show how they are written.
     """
     rows = table.sample_rows
-    is_whole = len(rows) != SAMPLE_ROWS
+    is_whole, constants = _is_whole(table), _constants(table)
     if not is_whole:
         rows = rows[:1]
     columns = [
         column.name
         for column in table.columns
         if column.type != "uuid"
+        and column.name not in constants
+        and column.name not in _BOOKKEEPING
         and (is_whole or (column.type.startswith(_WRITTEN) and not column.values))
         and any(row.get(column.name) not in (None, "", []) for row in rows)
     ]

@@ -172,9 +172,7 @@ def test_tables_are_shown_with_as_much_of_each_as_is_asked_for(
         "(store_id, product_id, stock_level, counted_at)"
     )
     (whole,) = shown["full"]
-    assert whole["columns"]["store_id"].startswith(
-        "uuid; primary key; -> retail.stores"
-    )
+    assert whole["columns"]["store_id"].startswith("uuid; pk; -> retail.stores")
 
 
 def test_every_table_is_listed_without_words_and_none_of_zava_s_own(
@@ -211,3 +209,22 @@ def test_a_person_is_told_their_stores_and_until_when_data_reach(
         "SELECT max(business_day)::text AS day FROM retail.orders", SEATTLE
     )
     assert str(catalog.person(SEATTLE).data_through) == row["day"]
+
+
+def test_what_all_rows_of_a_small_table_have_in_common_is_said_once(
+    provider: PostgreSQLProvider,
+) -> None:
+    catalog = SchemaCatalog(provider, QueryCache())
+    result = schemas_result(
+        catalog.answer(["chain", "stores"], regional_manager("Head Office"))
+    )
+    assert result.structured_content is not None
+    chain, stores = result.structured_content["tables"]
+    assert "; here USD; " in chain["columns"]["currency"]
+    assert "sample_rows" not in chain
+    assert "; here America/Los_Angeles; " in stores["columns"]["time_zone"]
+    assert "time_zone" not in stores["sample_columns"]
+    names = [
+        row[stores["sample_columns"].index("name")] for row in stores["sample_rows"]
+    ]
+    assert len(set(names)) == 8
