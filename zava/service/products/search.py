@@ -148,6 +148,7 @@ class ProductSearch:
             "row_count": len(found.products),
             "mode": mode,
             "searched_for": spelt,
+            "orders_as_of": found.orders_as_of,
             "notes": notes,
         }
 
