@@ -2592,17 +2592,6 @@ BEGIN
 END
 $$;
 
--- Products from before these triggers.
-DO $$
-BEGIN
-    PERFORM retail.keep_search_words(ARRAY(
-        SELECT p.product_id
-        FROM retail.products AS p
-        WHERE NOT EXISTS (SELECT FROM retail.product_search_words AS w WHERE w.product_id = p.product_id)
-    ));
-END
-$$;
-
 CREATE OR REPLACE FUNCTION retail.refresh_search_vocabulary() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -2635,6 +2624,22 @@ END
 $$;
 COMMENT ON FUNCTION retail.refresh_search_vocabulary() IS
     'Makes the vocabulary of the catalogue anew and returns how many words it has; after many products have changed';
+
+-- Products from before these triggers, or whose words an earlier version split otherwise.
+DO $$
+DECLARE
+    product_ids uuid[] := ARRAY(
+        SELECT p.product_id
+        FROM retail.products AS p
+        WHERE NOT EXISTS (SELECT FROM retail.product_search_words AS w WHERE w.product_id = p.product_id)
+    );
+BEGIN
+    IF product_ids <> '{}' THEN
+        PERFORM retail.keep_search_words(product_ids);
+        PERFORM retail.refresh_search_vocabulary();
+    END IF;
+END
+$$;
 
 CREATE OR REPLACE FUNCTION retail.index_product_embeddings(dimensions integer) RETURNS text
     LANGUAGE plpgsql
@@ -2728,7 +2733,7 @@ $$;
 COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
     'The products whose vectors are nearest to a query''s (cosine distance), of a category, a price range, in stock for the caller';
 
-CREATE OR REPLACE FUNCTION retail.chain_sales(product_ids uuid[], most integer) RETURNS TABLE (product_id uuid, orders integer)
+CREATE OR REPLACE FUNCTION retail.chain_orders(product_ids uuid[], most integer) RETURNS TABLE (product_id uuid, orders integer)
     LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
     SET search_path = pg_catalog, pg_temp
 AS $$
@@ -2753,12 +2758,12 @@ BEGIN
     ) AS s;
 END
 $$;
-COMMENT ON FUNCTION retail.chain_sales(uuid[], integer) IS
+COMMENT ON FUNCTION retail.chain_orders(uuid[], integer) IS
     'For head office: the orders of the whole chain that hold each of some products, or, for NULL, its best sellers, as of refreshes.refreshed_at. No row for whoever does not see all stores';
 
 -- The best sellers of a store and of the chain.
-DO $$ BEGIN PERFORM pg_temp.make_index('product_pairs_sold_idx',
-    $i$retail.product_pairs (store_id, orders DESC, product_id) WHERE product_id = other_product_id$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('segment_products_sold_idx',
+    $i$retail.segment_products (store_id, orders DESC, product_id) WHERE segment = 'all' AND product_id IS NOT NULL$i$); END $$;
 DO $$ BEGIN PERFORM pg_temp.make_index('chain_segment_products_sold_idx',
     $i$retail.chain_segment_products (orders DESC, product_id) WHERE segment = 'all' AND product_id IS NOT NULL$i$); END $$;
 
@@ -2791,18 +2796,20 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     -- How much a stem counts by where it stands; what a fully covered question adds to a cosine, and a short one
     -- in words that name no product takes from it; how strange a question is whose last word is; how much less a
     -- mere mention of such a word covers, and how much of its share a product keeps that lacks the last word of
-    -- two. Found with one half of bench/shopper_questions.csv; docs/search.md says what they gave.
+    -- two. docs/search.md says how they were found and what they gave.
     asked_weight_name        double precision DEFAULT 1.0,
     asked_weight_type        double precision DEFAULT 0.8,
-    asked_weight_description double precision DEFAULT 0.6,
+    asked_weight_description double precision DEFAULT 0.75,
     asked_weight_category    double precision DEFAULT 0.2,
-    asked_share_bonus        double precision DEFAULT 0.55,
+    asked_share_bonus        double precision DEFAULT 0.65,
     asked_strange_malus      double precision DEFAULT 0.2,
     asked_strange_head       double precision DEFAULT 0.85,
     asked_mention_malus      double precision DEFAULT 0.85,
     asked_headless_share     double precision DEFAULT 0.4,
     -- What the best seller of the products found has more than one that does not sell.
-    asked_sales_bonus        double precision DEFAULT 0.1
+    asked_sales_bonus        double precision DEFAULT 0.1,
+    -- How near the vectors have to be where a product lacks a word of a short question.
+    asked_least_cosine       double precision DEFAULT 0.4
 ) RETURNS TABLE (
     sku varchar, name varchar, description text, category varchar, type varchar, price numeric, similarity numeric,
     orders bigint, score numeric, found_by text, stock numeric, stock_by_store jsonb, embedding_model varchar
@@ -2893,13 +2900,13 @@ BEGIN
         FROM (
             SELECT b.product_id, sum(b.orders) AS orders
             FROM (
-                SELECT c.product_id, c.orders FROM retail.chain_sales(NULL, 2 * asked_most_words) AS c WHERE sees_chain
+                SELECT c.product_id, c.orders FROM retail.chain_orders(NULL, 2 * asked_most_words) AS c WHERE sees_chain
                 UNION ALL
                 SELECT t.product_id, t.orders
                 FROM retail.stores AS s
                 CROSS JOIN LATERAL (
-                    SELECT t.product_id, t.orders FROM retail.product_pairs AS t
-                    WHERE t.store_id = s.store_id AND t.product_id = t.other_product_id
+                    SELECT t.product_id, t.orders FROM retail.segment_products AS t
+                    WHERE t.store_id = s.store_id AND t.segment = 'all' AND t.product_id IS NOT NULL
                     ORDER BY t.orders DESC
                     LIMIT 2 * asked_most_words / (SELECT count(*) FROM retail.stores)
                 ) AS t
@@ -2959,7 +2966,9 @@ BEGIN
                    FROM asked AS a CROSS JOIN whole
                    WHERE a.is_head
                    LIMIT 1
-               ), 1) AS head
+               ), 1) AS head,
+               -- Whether it has every word of the question, none of them a mere mention.
+               NOT EXISTS (SELECT FROM asked AS a WHERE NOT a.is_measure AND (a.is_strange OR NOT f.words @@ a.anywhere)) AS is_covered
         FROM found AS f
         OFFSET 0 -- likewise
     ), ranked AS (
@@ -2970,10 +2979,10 @@ BEGIN
                     THEN row_number() OVER (ORDER BY round(s.share * 1e6) DESC, s.orders DESC, s.distance, s.product_id) END AS word_rank
         FROM (
             SELECT f.*, coalesce(c.orders, 0) + coalesce((
-                       SELECT sum(t.orders) FROM retail.product_pairs AS t
-                       WHERE NOT sees_chain AND t.product_id = f.product_id AND t.other_product_id = t.product_id), 0) AS orders
+                       SELECT sum(t.orders) FROM retail.segment_products AS t
+                       WHERE NOT sees_chain AND t.segment = 'all' AND t.product_id = f.product_id), 0) AS orders
             FROM shares AS f
-            LEFT JOIN retail.chain_sales((SELECT array_agg(f.product_id) FROM shares AS f), NULL) AS c
+            LEFT JOIN retail.chain_orders((SELECT array_agg(f.product_id) FROM shares AS f), NULL) AS c
                 ON c.product_id = f.product_id AND sees_chain
         ) AS s
     ), fused AS MATERIALIZED (
@@ -2987,6 +2996,8 @@ BEGIN
                    WHEN lower(p.sku) = lower(btrim(asked_words)) THEN 1
                    WHEN closeness.cosine IS NULL THEN f.share
                    WHEN whole.rarity IS NULL THEN greatest(closeness.cosine, 0)
+                   -- One word of two is no match by itself: a picture nail is no picture frame.
+                   WHEN whole.is_short AND NOT f.is_covered AND closeness.cosine < asked_least_cosine THEN 0
                    ELSE greatest(closeness.cosine - asked_strange_malus * whole.strangeness
                                  + asked_share_bonus * f.head * (1 - closeness.cosine)
                                    * greatest(f.share - asked_mention_malus * whole.shortness * f.mention, 0), 0)
@@ -3058,22 +3069,22 @@ COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double 
 REVOKE ALL ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
     retail.search_products_by_description(public.vector, double precision, integer),
-    retail.search_text(text, boolean), retail.chain_sales(uuid[], integer),
+    retail.search_text(text, boolean), retail.chain_orders(uuid[], integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision, double precision),
+        double precision, double precision, double precision, double precision),
     retail.keep_search_words(uuid[]), retail.add_search_vocabulary(uuid[]), retail.products_changed(), retail.product_group_renamed(),
     retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
     retail.search_products_by_description(public.vector, double precision, integer),
-    retail.search_text(text, boolean), retail.chain_sales(uuid[], integer),
+    retail.search_text(text, boolean), retail.chain_orders(uuid[], integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision, double precision)
+        double precision, double precision, double precision, double precision)
 TO store_managers, regional_managers;
 
 

@@ -39,8 +39,8 @@ _SALES = """
     FROM retail.products AS p
     LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
     LEFT JOIN (
-        SELECT k.product_id, sum(k.orders) AS orders FROM retail.product_pairs AS k
-        WHERE k.product_id = k.other_product_id AND k.store_id = ANY (%s)
+        SELECT k.product_id, sum(k.orders) AS orders FROM retail.segment_products AS k
+        WHERE k.segment = 'all' AND k.store_id = ANY (%s)
         GROUP BY 1
     ) AS s ON s.product_id = p.product_id
     WHERE p.type_id IN (SELECT m.type_id FROM retail.product_types AS m WHERE m.name ~* %s)
