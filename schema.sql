@@ -3026,7 +3026,8 @@ BEGIN
         ORDER BY s.score DESC, s.sku
         LIMIT asked_max_rows
     )
-    SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
+    SELECT b.sku, b.name, CASE WHEN length(b.description) > 200 THEN left(b.description, 199) || '…' ELSE b.description END AS description,
+           c.name AS category, t.name AS type, b.base_price AS price,
            round(least(b.similarity, 1)::numeric, 4) AS similarity, b.orders::bigint, round(b.score::numeric, 4) AS score,
            CASE WHEN b.near_rank IS NULL THEN 'words' WHEN b.word_rank IS NULL THEN 'meaning' ELSE 'both' END AS found_by,
            stock.units AS stock, coalesce(stock.by_store, '{}') AS stock_by_store,

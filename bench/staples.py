@@ -89,7 +89,11 @@ def main() -> None:
         staples = [(row["question"], row["type"]) for row in csv.DictReader(file)]
     table = Table("asker", "questions", "right", "sold", "best", "nDCG@5", box=None)
     provider = PostgreSQLProvider(
-        {"conninfo": psycopg.conninfo.make_conninfo(options.conninfo, user="zava_server")}
+        {
+            "conninfo": psycopg.conninfo.make_conninfo(
+                options.conninfo, user="zava_server"
+            )
+        }
     )
     with psycopg.connect(options.conninfo, autocommit=True) as owner:
         owner.execute(_BUSIEST, (_MANAGER,))
@@ -144,9 +148,7 @@ def _gain(grades: list[int]) -> float:
 
 
 def print_misses(asker: str, scored: list[tuple[str, list, dict[str, int]]]) -> None:  # type: ignore[type-arg]
-    worst = sorted(
-        scored, key=lambda s: sum(s[2].get(hit["sku"], 0) for hit in s[1])
-    )
+    worst = sorted(scored, key=lambda s: sum(s[2].get(hit["sku"], 0) for hit in s[1]))
     for question, hits, grades in worst[:25]:
         print(f"{asker}: {question} ({len(grades)} products are meant)")
         for hit in hits:

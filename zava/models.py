@@ -130,9 +130,10 @@ class FoundProduct(TypedDict):
 
     `price` is the list price, in the chain's currency; `similarity` is 0 to 1;
     `orders` are those of the caller's stores that hold it; products stand in the
-    order of `score`, which is similarity and up to 0.1 for orders; `found_by` is `meaning`, `words` or `both`; `stock` is what the caller's stores
-    have of it, in its unit of measure, `stock_by_store` the same by store. What is
-    not known is None; a store whose stock is not known is left out.
+    order of `score`, which is similarity and up to 0.1 for orders; `found_by` is
+    `meaning`, `words` or `both`; `stock` is what the caller's stores have of it, in
+    its unit of measure, `stock_by_store` the same by store. What is not known is
+    None; a store whose stock is not known is left out.
     """
 
     sku: str

@@ -87,8 +87,8 @@ def find_products(
     """
     only = {
         "category_id": category_id,
-        "min_price": _money(question.min_price),
-        "max_price": _money(question.max_price),
+        "min_price": exact_price(question.min_price),
+        "max_price": exact_price(question.max_price),
     }
     is_filtered_besides = any(bound is not None for bound in only.values())
     parameters = {
@@ -125,8 +125,8 @@ def find_products(
     return Found(products, frozenset(models), known["orders_as_of"], left_out)
 
 
-def _money(price: float | None) -> Decimal | None:
-    """A price as an exact number."""
+def exact_price(price: float | None) -> Decimal | None:
+    """Return a price as an exact number."""
     return None if price is None else Decimal(str(price))
 
 

@@ -20,8 +20,9 @@ _LONG = 8
 _PRODUCTS_PER_WORD = 20_000
 # Words that the search reads as units of measure, whether or not a product has them.
 _UNITS = frozenset(
-    "gallon gallons ounce ounces pound pounds quart quarts pint pints liter liters"
-    " litre litres count packs piece pieces inches yards grams volts watts percent".split()
+    {"gallon", "gallons", "ounce", "ounces", "pound", "pounds", "quart", "quarts"}
+    | {"pint", "pints", "liter", "liters", "litre", "litres", "count", "packs"}
+    | {"piece", "pieces", "inches", "yards", "grams", "volts", "watts", "percent"}
 )
 
 
