@@ -2806,8 +2806,10 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     asked_strange_head       double precision DEFAULT 0.85,
     asked_mention_malus      double precision DEFAULT 0.85,
     asked_headless_share     double precision DEFAULT 0.4,
-    -- What the best seller of the products found has more than one that does not sell.
+    -- What the best seller of the products found has more than one that does not sell, if it is in many orders: of few
+    -- sales little follows.
     asked_sales_bonus        double precision DEFAULT 0.1,
+    asked_many_orders        integer DEFAULT 100,
     -- How near the vectors have to be where a product lacks a word of a short question.
     asked_least_cosine       double precision DEFAULT 0.4
 ) RETURNS TABLE (
@@ -3018,7 +3020,7 @@ BEGIN
         FROM (
             SELECT j.*, j.similarity + asked_sales_bonus * CASE
                        WHEN lower(j.sku) = lower(btrim(asked_words)) THEN 1
-                       ELSE coalesce(ln(1.0 + j.orders) / nullif(ln(1.0 + max(j.orders) OVER ()), 0), 0)
+                       ELSE ln(1.0 + j.orders) / ln(1.0 + greatest(max(j.orders) OVER (), asked_many_orders))
                    END::float8 AS score
             FROM judged AS j
             WHERE j.similarity >= asked_threshold
@@ -3074,7 +3076,7 @@ REVOKE ALL ON FUNCTION
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision, double precision, double precision),
+        double precision, double precision, double precision, integer, double precision),
     retail.keep_search_words(uuid[]), retail.add_search_vocabulary(uuid[]), retail.products_changed(), retail.product_group_renamed(),
     retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
 FROM PUBLIC;
@@ -3085,7 +3087,7 @@ GRANT EXECUTE ON FUNCTION
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision, double precision, double precision)
+        double precision, double precision, double precision, integer, double precision)
 TO store_managers, regional_managers;
 
 
