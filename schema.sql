@@ -2369,16 +2369,134 @@ DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_stem_idx', $i$retail.s
 DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_rarity_idx', $i$retail.search_vocabulary (rarity)$i$); END $$;
 DO $$ BEGIN PERFORM pg_temp.make_index('search_vocabulary_products_idx', $i$retail.search_vocabulary (products)$i$); END $$;
 
+-- Of a database that an earlier version loaded: its words were split otherwise, so they are made anew below.
+DO $$
+BEGIN
+    IF to_regprocedure('retail.search_text(text, boolean)') IS NULL THEN
+        DELETE FROM retail.product_search_words;
+    END IF;
+END
+$$;
+CREATE OR REPLACE FUNCTION retail.search_text(written text, is_question boolean) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    words  text := lower(written);
+    word   text;
+    unit   text;
+    amount text; -- the number before the word
+    parts  text[];
+    result text := '';
+BEGIN
+    -- Joints part words: MEAT/MEATLESS, S.HOSE, A&B. PostgreSQL keeps 32 regular expressions compiled, so these are few.
+    words := regexp_replace(words, '[&:;+_*()|\\]+|(?<!\d)[/,](?=.)|[/,](?!\d)|(?<!\d)\.(?!\d)|(?<=[[:alpha:]])[.-](?=[[:alpha:]])', ' ', 'g');
+    IF words LIKE '%half gal%' THEN
+        words := replace(words, 'half gal', '1/2 gal');
+    END IF;
+    IF words ~ '\d' THEN
+        IF words ~ '["″”''’′#%]' THEN
+            words := regexp_replace(words, '(?<=\d) ?["″”]', ' in ', 'g');
+            words := regexp_replace(words, '(?<=\d) ?[''’′](?![[:alpha:]])', ' ft ', 'g');
+            words := regexp_replace(words, '(?<=\d) ?#', ' lb ', 'g');
+            words := regexp_replace(words, '(?<=\d) ?%', ' pct ', 'g');
+        END IF;
+        -- As PostgreSQL reads each of them as one word: 1/2 is 1o2, 1 1/2 is 1n1o2, 2.50 is 2p5, 2 x 4 is 2x4.
+        IF words ~ '[,/.]' THEN
+            words := regexp_replace(words, '(?<=\d),(?=\d{3}(?!\d))', '', 'g');
+            words := regexp_replace(words, '\m(1|3|5|7|9|11|13|15)/(2|4|8|16|32)\M', '\1o\2', 'g');
+            words := regexp_replace(words, '(?<=\d)[- ]+(?=\d+o\d)', 'n', 'g');
+            words := regexp_replace(words, '(?<!\d)\.(?=\d)', '0.', 'g');
+            words := regexp_replace(words, '\.(\d*[1-9])0*(?!\d)', 'p\1', 'g');
+            words := regexp_replace(words, '\.0*(?!\d)|[/,]', ' ', 'g');
+        END IF;
+        IF words ~ '\d.*[x×].*\d' THEN
+            words := regexp_replace(words, '(?<=\d)(?: {1,2}in| {1,2}ft)? {0,2}[x×] ?(?=\d)', 'x', 'g');
+        END IF;
+        IF words LIKE '%sq%' THEN
+            words := regexp_replace(words, '\msq(?:uare)? (?:ft|feet|foot)\M', 'sqft', 'g');
+        END IF;
+    END IF;
+    IF words !~ '\d' AND NOT words LIKE ANY ('{%gal%,%ounce%,%pound%,%lbs%,%quart%,%qts%,%pint%,%pts%}') THEN
+        RETURN replace(words, '-', ' ');
+    END IF;
+    FOREACH word IN ARRAY string_to_array(words, ' ') LOOP
+        CONTINUE WHEN word = '' OR amount IS NOT NULL AND (word = 'fl' OR word = 'fluid');
+        parts := NULL;
+        IF word >= '0' AND word < ':' THEN
+            IF word ~ '^\d+([nopx]\d+)*$' THEN
+                result := concat(result, ' ' || amount);
+                amount := word;
+                CONTINUE;
+            END IF;
+            parts := regexp_match(word, '^(\d+(?:[nopx]\d+)*)-?([[:alpha:]]+)$');
+            IF parts IS NOT NULL THEN
+                result := concat(result, ' ' || amount);
+                amount := parts[1];
+                word := parts[2];
+            END IF;
+        ELSIF word ~ '\d' THEN
+            parts := regexp_match(word, '^([[:alpha:]]+)-?(\d+)$');
+            IF parts IS NOT NULL THEN
+                -- A product has the parts as well, because somebody may ask for wd 40.
+                result := concat(result, ' ' || amount, ' ' || parts[1] || parts[2],
+                                 CASE WHEN NOT is_question THEN ' ' || parts[1] || ' ' || parts[2] END);
+                amount := NULL;
+                CONTINUE;
+            END IF;
+        END IF;
+        unit := CASE
+            WHEN length(word) > 11 THEN NULL
+            WHEN word IN ('gal', 'gals', 'gallon', 'gallons') THEN 'gal'
+            WHEN word IN ('oz', 'ounce', 'ounces') THEN 'oz'
+            WHEN word IN ('lb', 'lbs', 'pound', 'pounds') THEN 'lb'
+            WHEN word IN ('qt', 'qts', 'quart', 'quarts') THEN 'qt'
+            WHEN word IN ('pt', 'pts', 'pint', 'pints') THEN 'pt'
+            WHEN amount IS NULL THEN NULL -- The others are words of their own without a number.
+            WHEN word IN ('ga', 'gl') THEN 'gal'
+            WHEN word IN ('ct', 'count') THEN 'ct'
+            WHEN word IN ('pk', 'pack', 'packs') THEN 'pk'
+            WHEN word IN ('pc', 'pcs', 'piece', 'pieces') THEN 'pc'
+            WHEN word IN ('in', 'inch', 'inches') THEN 'in'
+            WHEN word IN ('ft', 'foot', 'feet') THEN 'ft'
+            WHEN word IN ('yd', 'yds', 'yard', 'yards') THEN 'yd'
+            WHEN word IN ('l', 'lt', 'ltr', 'liter', 'liters', 'litre', 'litres') THEN 'l'
+            WHEN word IN ('g', 'gram', 'grams') THEN 'g'
+            WHEN word IN ('v', 'volt', 'volts') THEN 'v'
+            WHEN word IN ('w', 'watt', 'watts') THEN 'w'
+            WHEN word IN ('a', 'amp', 'amps') THEN 'amp'
+            WHEN word IN ('pct', 'percent') THEN 'pct'
+            WHEN word IN ('sqft', 'ml', 'mm', 'cm', 'kg') THEN word
+        END;
+        IF amount IS NOT NULL AND unit IS NOT NULL THEN
+            -- A product is also found by the number or the unit: by a gallon of milk.
+            result := result || ' ' || CASE WHEN is_question THEN amount || unit ELSE concat(amount, unit, ' ', amount, ' ', unit) END;
+            amount := NULL;
+            CONTINUE;
+        END IF;
+        IF parts IS NOT NULL THEN
+            result := concat(result, ' ', amount, word, CASE WHEN NOT is_question THEN ' ' || amount || ' ' || word END);
+        ELSE
+            result := concat(result, ' ' || amount, ' ', replace(coalesce(unit, word), '-', ' '));
+        END IF;
+        amount := NULL;
+    END LOOP;
+    RETURN ltrim(concat(result, ' ' || amount));
+END
+$$;
+COMMENT ON FUNCTION retail.search_text(text, boolean) IS
+    'A text of the catalogue, or a question, as its words are compared: split at joints, numbers and units in one form';
+
 CREATE OR REPLACE FUNCTION retail.keep_search_words(product_ids uuid[]) RETURNS void
     LANGUAGE sql
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
     INSERT INTO retail.product_search_words AS kept (product_id, words)
     SELECT p.product_id,
-           setweight(to_tsvector('english', concat_ws(' ', p.sku, p.name, p.brand)), 'A')
-               || setweight(to_tsvector('english', coalesce(t.name, '')), 'B')
-               || setweight(to_tsvector('english', coalesce(c.name, '')), 'C')
-               || setweight(to_tsvector('english', coalesce(p.description, '')), 'D')
+           setweight(to_tsvector('english', concat_ws(' ', p.sku, retail.search_text(concat_ws(' ', p.name, p.brand), false))), 'A')
+               || setweight(to_tsvector('english', coalesce(retail.search_text(t.name, false), '')), 'B')
+               || setweight(to_tsvector('english', coalesce(retail.search_text(c.name, false), '')), 'C')
+               || setweight(to_tsvector('english', coalesce(retail.search_text(p.description, false), '')), 'D')
     -- A join, because a nested loop over = ANY (product_ids) can sort the array again for each row.
     FROM (SELECT DISTINCT unnest(product_ids) AS product_id) AS asked
     JOIN retail.products AS p ON p.product_id = asked.product_id
@@ -2409,7 +2527,7 @@ BEGIN ATOMIC
         -- Not of those whose price alone has changed.
         JOIN retail.product_search_words AS w ON w.product_id = p.product_id AND w.last_updated = now()
         CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(
-            'simple', concat_ws(' ', p.name, p.brand, t.name, c.name, p.description)))) AS lexeme
+            'simple', retail.search_text(concat_ws(' ', p.name, p.brand, t.name, c.name, p.description), false)))) AS lexeme
     ) AS written
     CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
     LEFT JOIN LATERAL (
@@ -2474,17 +2592,6 @@ BEGIN
 END
 $$;
 
--- Products from before these triggers.
-DO $$
-BEGIN
-    PERFORM retail.keep_search_words(ARRAY(
-        SELECT p.product_id
-        FROM retail.products AS p
-        WHERE NOT EXISTS (SELECT FROM retail.product_search_words AS w WHERE w.product_id = p.product_id)
-    ));
-END
-$$;
-
 CREATE OR REPLACE FUNCTION retail.refresh_search_vocabulary() RETURNS bigint
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
@@ -2502,7 +2609,7 @@ BEGIN
         LEFT JOIN retail.product_types AS t ON t.type_id = p.type_id
         LEFT JOIN retail.categories AS c ON c.category_id = p.category_id
         CROSS JOIN LATERAL unnest(tsvector_to_array(to_tsvector(
-            'simple', concat_ws(' ', p.name, p.brand, t.name, c.name, p.description)))) AS lexeme
+            'simple', retail.search_text(concat_ws(' ', p.name, p.brand, t.name, c.name, p.description), false)))) AS lexeme
     ) AS written
     CROSS JOIN LATERAL ts_lexize('english_stem', written.word) AS stemmed
     JOIN (
@@ -2517,6 +2624,22 @@ END
 $$;
 COMMENT ON FUNCTION retail.refresh_search_vocabulary() IS
     'Makes the vocabulary of the catalogue anew and returns how many words it has; after many products have changed';
+
+-- Products from before these triggers, or whose words an earlier version split otherwise.
+DO $$
+DECLARE
+    product_ids uuid[] := ARRAY(
+        SELECT p.product_id
+        FROM retail.products AS p
+        WHERE NOT EXISTS (SELECT FROM retail.product_search_words AS w WHERE w.product_id = p.product_id)
+    );
+BEGIN
+    IF product_ids <> '{}' THEN
+        PERFORM retail.keep_search_words(product_ids);
+        PERFORM retail.refresh_search_vocabulary();
+    END IF;
+END
+$$;
 
 CREATE OR REPLACE FUNCTION retail.index_product_embeddings(dimensions integer) RETURNS text
     LANGUAGE plpgsql
@@ -2610,10 +2733,54 @@ $$;
 COMMENT ON FUNCTION retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean) IS
     'The products whose vectors are nearest to a query''s (cosine distance), of a category, a price range, in stock for the caller';
 
+CREATE OR REPLACE FUNCTION retail.chain_orders(product_ids uuid[], most integer) RETURNS TABLE (product_id uuid, orders integer)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+    SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT retail.sees_whole_chain() THEN
+        RETURN;
+    END IF;
+    IF product_ids IS NULL THEN
+        RETURN QUERY
+        SELECT s.product_id, s.orders FROM retail.chain_segment_products AS s
+        WHERE s.segment = 'all' AND s.product_id IS NOT NULL
+        ORDER BY s.orders DESC
+        LIMIT most;
+        RETURN;
+    END IF;
+    RETURN QUERY
+    SELECT a.product_id, s.orders
+    FROM unnest(product_ids) AS a (product_id)
+    CROSS JOIN LATERAL (
+        SELECT c.orders FROM retail.chain_segment_products AS c WHERE c.segment = 'all' AND c.product_id = a.product_id
+        OFFSET 0
+    ) AS s;
+END
+$$;
+COMMENT ON FUNCTION retail.chain_orders(uuid[], integer) IS
+    'For head office: the orders of the whole chain that hold each of some products, or, for NULL, its best sellers, as of refreshes.refreshed_at. No row for whoever does not see all stores';
+
+-- The best sellers of a store and of the chain.
+DO $$ BEGIN PERFORM pg_temp.make_index('segment_products_sold_idx',
+    $i$retail.segment_products (store_id, orders DESC, product_id) WHERE segment = 'all' AND product_id IS NOT NULL$i$); END $$;
+DO $$ BEGIN PERFORM pg_temp.make_index('chain_segment_products_sold_idx',
+    $i$retail.chain_segment_products (orders DESC, product_id) WHERE segment = 'all' AND product_id IS NOT NULL$i$); END $$;
+
 -- Of a database that an earlier version loaded: it took other arguments.
-DROP FUNCTION IF EXISTS retail.search_products(
-    text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
-    double precision, double precision, double precision, double precision, double precision, double precision, double precision);
+DO $$
+DECLARE
+    earlier regprocedure;
+BEGIN
+    FOR earlier IN
+        SELECT p.oid FROM pg_proc AS p
+        WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = 'search_products'
+            AND NOT 'asked_sales_bonus' = ANY (p.proargnames)
+    LOOP
+        EXECUTE format('DROP FUNCTION %s', earlier);
+    END LOOP;
+END
+$$;
 CREATE OR REPLACE FUNCTION retail.search_products(
     asked_words              text,
     asked_vector             public.vector(1536),
@@ -2629,19 +2796,25 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     -- How much a stem counts by where it stands; what a fully covered question adds to a cosine, and a short one
     -- in words that name no product takes from it; how strange a question is whose last word is; how much less a
     -- mere mention of such a word covers, and how much of its share a product keeps that lacks the last word of
-    -- two. Found with one half of bench/shopper_questions.csv; docs/search.md says what they gave.
+    -- two. docs/search.md says how they were found and what they gave.
     asked_weight_name        double precision DEFAULT 1.0,
     asked_weight_type        double precision DEFAULT 0.8,
-    asked_weight_description double precision DEFAULT 0.6,
+    asked_weight_description double precision DEFAULT 0.75,
     asked_weight_category    double precision DEFAULT 0.2,
-    asked_share_bonus        double precision DEFAULT 0.55,
+    asked_share_bonus        double precision DEFAULT 0.65,
     asked_strange_malus      double precision DEFAULT 0.2,
     asked_strange_head       double precision DEFAULT 0.85,
     asked_mention_malus      double precision DEFAULT 0.85,
-    asked_headless_share     double precision DEFAULT 0.4
+    asked_headless_share     double precision DEFAULT 0.4,
+    -- What the best seller of the products found has more than one that does not sell, if it is in many orders: of few
+    -- sales little follows.
+    asked_sales_bonus        double precision DEFAULT 0.1,
+    asked_many_orders        integer DEFAULT 100,
+    -- How near the vectors have to be where a product lacks a word of a short question.
+    asked_least_cosine       double precision DEFAULT 0.4
 ) RETURNS TABLE (
     sku varchar, name varchar, description text, category varchar, type varchar, price numeric, similarity numeric,
-    found_by text, stock numeric, stock_by_store jsonb, embedding_model varchar
+    orders bigint, score numeric, found_by text, stock numeric, stock_by_store jsonb, embedding_model varchar
 )
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -2649,6 +2822,9 @@ CREATE OR REPLACE FUNCTION retail.search_products(
     SET plan_cache_mode = force_generic_plan
 AS $$
 #variable_conflict use_column
+DECLARE
+    sees_chain boolean := retail.sees_whole_chain();
+    asked_text text := retail.search_text(asked_words, true);
 BEGIN
     RETURN QUERY
     WITH asked AS MATERIALIZED (
@@ -2659,12 +2835,16 @@ BEGIN
                (quoted.stem || ':A')::tsquery AS in_name, (quoted.stem || ':B')::tsquery AS in_type,
                (quoted.stem || ':D')::tsquery AS in_description,
                coalesce(v.products, 0) AS products,
-               v.products IS NULL OR v.products <= asked_most_words AND NOT EXISTS (
-                   SELECT FROM retail.product_search_words AS k WHERE k.words @@ (quoted.stem || ':AB')::tsquery) AS is_strange,
-               q.positions[cardinality(q.positions)] = max(q.positions[cardinality(q.positions)]) OVER () AS is_head,
+               q.is_measure,
+               NOT q.is_measure AND (v.products IS NULL OR v.products <= asked_most_words AND NOT EXISTS (
+                   SELECT FROM retail.product_search_words AS k WHERE k.words @@ (quoted.stem || ':AB')::tsquery)) AS is_strange,
+               NOT q.is_measure AND q.place = max(q.place) FILTER (WHERE NOT q.is_measure) OVER () AS is_head,
                coalesce(v.rarity, (SELECT max(a.rarity) FROM retail.search_vocabulary AS a), 1)::float8 AS rarity
-        -- Of "lawn-mower" to_tsvector would make three stems, the whole and its parts.
-        FROM unnest(to_tsvector('english', regexp_replace(asked_words, '([[:alpha:]])-(?=[[:alpha:]])', '\1 ', 'g'))) AS q
+        FROM (
+            SELECT u.lexeme, u.positions[cardinality(u.positions)] AS place,
+                   u.lexeme ~ '^\d' OR u.lexeme = ANY ('{gal,oz,lb,ct,pk,pc,qt,pt,sqft,inch,ft,feet,foot,yd,ml,mm,cm,kg,pct}') AS is_measure
+            FROM unnest(to_tsvector('english', asked_text)) AS u
+        ) AS q
         CROSS JOIN LATERAL (
             -- As tsquery's own syntax quotes a lexeme, which is not as a literal is.
             SELECT '''' || replace(replace(q.lexeme, '\', '\\'), '''', '''''') || '''' AS stem
@@ -2672,6 +2852,8 @@ BEGIN
         LEFT JOIN LATERAL (
             SELECT s.products, s.rarity FROM retail.search_vocabulary AS s WHERE s.stem = q.lexeme LIMIT 1
         ) AS v ON true
+        -- A size that no product has says nothing of what is meant.
+        WHERE v.products IS NOT NULL OR NOT q.is_measure
         ORDER BY rarity DESC, stem
         LIMIT 32
     ), whole AS MATERIALIZED (
@@ -2680,7 +2862,8 @@ BEGIN
         SELECT w.rarity, w.is_short, w.shortness,
                w.shortness * greatest(w.strange_share, CASE WHEN w.is_short AND w.has_strange_head THEN asked_strange_head END) AS strangeness
         FROM (
-            SELECT sum(a.rarity) AS rarity, count(*) <= 2 AS is_short, least(2.0 / nullif(count(*), 0), 1)::float8 AS shortness,
+            SELECT sum(a.rarity) AS rarity, count(*) FILTER (WHERE NOT a.is_measure) <= 2 AS is_short,
+                   least(2.0 / nullif(count(*) FILTER (WHERE NOT a.is_measure), 0), 1)::float8 AS shortness,
                    coalesce(sum(a.rarity) FILTER (WHERE a.is_strange) / sum(a.rarity), 0) AS strange_share,
                    coalesce(bool_or(a.is_strange AND a.is_head), false) AS has_strange_head
             FROM asked AS a
@@ -2696,7 +2879,13 @@ BEGIN
                    WHEN min(s.products) FILTER (WHERE s.products > 0) <= 20 * asked_most_words OR asked_vector IS NULL
                        THEN concat_ws(' & ', min(s.quoted) FILTER (WHERE s.place = 1),
                                       '(' || string_agg(s.quoted, ' | ') FILTER (WHERE s.products > 0 AND s.place > 1) || ')')
-               END::tsquery AS query
+               END::tsquery AS query,
+               -- More products than are ranked: those that sell are to be among them.
+               CASE
+                   WHEN min(s.products) FILTER (WHERE s.products > 0) > asked_most_words
+                       THEN concat_ws(' & ', min(s.quoted) FILTER (WHERE s.place = 1),
+                                      '(' || string_agg(s.quoted, ' | ') FILTER (WHERE s.products > 0 AND s.place > 1) || ')')
+               END::tsquery AS common
         FROM (
             SELECT a.quoted, a.products, sum(a.products) OVER nth AS found,
                    row_number() OVER (PARTITION BY a.products > 0 ORDER BY a.products, a.stem) * (a.products > 0)::integer AS place
@@ -2708,13 +2897,39 @@ BEGIN
         FROM retail.nearest_products(
             asked_vector, asked_depth, asked_category_id,
             asked_min_price, asked_max_price, asked_in_stock_only) AS n
+    ), sellers AS MATERIALIZED (
+        SELECT k.product_id, k.words
+        FROM (
+            SELECT b.product_id, sum(b.orders) AS orders
+            FROM (
+                SELECT c.product_id, c.orders FROM retail.chain_orders(NULL, 2 * asked_most_words) AS c WHERE sees_chain
+                UNION ALL
+                SELECT t.product_id, t.orders
+                FROM retail.stores AS s
+                CROSS JOIN LATERAL (
+                    SELECT t.product_id, t.orders FROM retail.segment_products AS t
+                    WHERE t.store_id = s.store_id AND t.segment = 'all' AND t.product_id IS NOT NULL
+                    ORDER BY t.orders DESC
+                    LIMIT 2 * asked_most_words / (SELECT count(*) FROM retail.stores)
+                ) AS t
+                WHERE NOT sees_chain
+            ) AS b
+            WHERE (SELECT s.common IS NOT NULL FROM selective AS s)
+            GROUP BY b.product_id
+        ) AS b
+        JOIN retail.product_search_words AS k ON k.product_id = b.product_id
+        WHERE k.words @@ (SELECT s.common FROM selective AS s)
+        ORDER BY b.orders DESC
+        LIMIT asked_depth
     ), worded AS MATERIALIZED (
         SELECT w.product_id, w.words
         FROM (
-            SELECT k.product_id, k.words
-            FROM retail.product_search_words AS k
-            WHERE k.words @@ (SELECT s.query FROM selective AS s)
-            LIMIT asked_most_words
+            SELECT s.product_id, s.words FROM sellers AS s
+            UNION
+            (SELECT k.product_id, k.words
+             FROM retail.product_search_words AS k
+             WHERE k.words @@ (SELECT s.query FROM selective AS s)
+             LIMIT asked_most_words)
         ) AS w
         WHERE NOT asked_is_filtered OR EXISTS (
             SELECT FROM retail.products AS p
@@ -2753,16 +2968,27 @@ BEGIN
                    FROM asked AS a CROSS JOIN whole
                    WHERE a.is_head
                    LIMIT 1
-               ), 1) AS head
+               ), 1) AS head,
+               -- Whether it has every word of the question, none of them a mere mention.
+               NOT EXISTS (SELECT FROM asked AS a WHERE NOT a.is_measure AND (a.is_strange OR NOT f.words @@ a.anywhere)) AS is_covered
         FROM found AS f
         OFFSET 0 -- likewise
     ), ranked AS (
-        SELECT s.product_id, s.distance, s.share, s.mention, s.head,
+        SELECT s.*,
                CASE WHEN s.distance IS NOT NULL THEN row_number() OVER (ORDER BY s.distance, s.product_id) END AS near_rank,
-               CASE WHEN s.share > 0 THEN row_number() OVER (ORDER BY s.share DESC, s.distance, s.product_id) END AS word_rank
-        FROM shares AS s
+               -- Sums of the same numbers may differ in their last digits.
+               CASE WHEN s.share > 0
+                    THEN row_number() OVER (ORDER BY round(s.share * 1e6) DESC, s.orders DESC, s.distance, s.product_id) END AS word_rank
+        FROM (
+            SELECT f.*, coalesce(c.orders, 0) + coalesce((
+                       SELECT sum(t.orders) FROM retail.segment_products AS t
+                       WHERE NOT sees_chain AND t.segment = 'all' AND t.product_id = f.product_id), 0) AS orders
+            FROM shares AS f
+            LEFT JOIN retail.chain_orders((SELECT array_agg(f.product_id) FROM shares AS f), NULL) AS c
+                ON c.product_id = f.product_id AND sees_chain
+        ) AS s
     ), fused AS MATERIALIZED (
-        SELECT r.product_id, r.distance, r.share, r.mention, r.head, r.near_rank, r.word_rank
+        SELECT r.*
         FROM ranked AS r
         WHERE r.near_rank IS NOT NULL OR r.word_rank <= asked_depth
         LIMIT 200 -- depth twice, at most: so the planner knows that these are few
@@ -2772,6 +2998,8 @@ BEGIN
                    WHEN lower(p.sku) = lower(btrim(asked_words)) THEN 1
                    WHEN closeness.cosine IS NULL THEN f.share
                    WHEN whole.rarity IS NULL THEN greatest(closeness.cosine, 0)
+                   -- One word of two is no match by itself: a picture nail is no picture frame.
+                   WHEN whole.is_short AND NOT f.is_covered AND closeness.cosine < asked_least_cosine THEN 0
                    ELSE greatest(closeness.cosine - asked_strange_malus * whole.strangeness
                                  + asked_share_bonus * f.head * (1 - closeness.cosine)
                                    * greatest(f.share - asked_mention_malus * whole.shortness * f.mention, 0), 0)
@@ -2787,14 +3015,22 @@ BEGIN
             OFFSET 0
         ) AS closeness
     ), best AS MATERIALIZED (
-        SELECT j.*
-        FROM judged AS j
-        WHERE j.similarity >= asked_threshold
-        ORDER BY j.similarity DESC, j.sku
+        -- What sells stands before what does not and is as similar; a SKU before all else.
+        SELECT s.*
+        FROM (
+            SELECT j.*, j.similarity + asked_sales_bonus * CASE
+                       WHEN lower(j.sku) = lower(btrim(asked_words)) THEN 1
+                       ELSE ln(1.0 + j.orders) / ln(1.0 + greatest(max(j.orders) OVER (), asked_many_orders))
+                   END::float8 AS score
+            FROM judged AS j
+            WHERE j.similarity >= asked_threshold
+        ) AS s
+        ORDER BY s.score DESC, s.sku
         LIMIT asked_max_rows
     )
-    SELECT b.sku, b.name, b.description, c.name AS category, t.name AS type, b.base_price AS price,
-           round(least(b.similarity, 1)::numeric, 4) AS similarity,
+    SELECT b.sku, b.name, CASE WHEN length(b.description) > 200 THEN left(b.description, 199) || '…' ELSE b.description END AS description,
+           c.name AS category, t.name AS type, b.base_price AS price,
+           round(least(b.similarity, 1)::numeric, 4) AS similarity, b.orders::bigint, round(b.score::numeric, 4) AS score,
            CASE WHEN b.near_rank IS NULL THEN 'words' WHEN b.word_rank IS NULL THEN 'meaning' ELSE 'both' END AS found_by,
            stock.units AS stock, coalesce(stock.by_store, '{}') AS stock_by_store,
            (SELECT e.embedding_model FROM retail.product_description_embeddings AS e WHERE e.product_id = b.product_id)
@@ -2807,11 +3043,11 @@ BEGIN
         JOIN retail.stores AS s ON s.store_id = i.store_id
         WHERE i.product_id = b.product_id
     ) AS stock ON true
-    ORDER BY b.similarity DESC, b.sku;
+    ORDER BY b.score DESC, b.sku;
 END
 $$;
 COMMENT ON FUNCTION retail.search_products IS
-    'Products for a question by its vector and by its words, the most similar first, with the caller''s stock; the server''s product search';
+    'Products for a question by its vector and by its words, by similarity and, among the similar, by the orders of the caller''s stores that hold them, with the caller''s stock; the server''s product search';
 
 CREATE OR REPLACE FUNCTION retail.search_products_by_description(
     query_embedding      public.vector(1536),
@@ -2836,20 +3072,22 @@ COMMENT ON FUNCTION retail.search_products_by_description(public.vector, double 
 REVOKE ALL ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
     retail.search_products_by_description(public.vector, double precision, integer),
+    retail.search_text(text, boolean), retail.chain_orders(uuid[], integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision),
+        double precision, double precision, double precision, integer, double precision),
     retail.keep_search_words(uuid[]), retail.add_search_vocabulary(uuid[]), retail.products_changed(), retail.product_group_renamed(),
     retail.refresh_search_vocabulary(), retail.index_product_embeddings(integer)
 FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION
     retail.nearest_products(public.vector, integer, uuid, numeric, numeric, boolean),
     retail.search_products_by_description(public.vector, double precision, integer),
+    retail.search_text(text, boolean), retail.chain_orders(uuid[], integer),
     retail.search_products(
         text, public.vector, double precision, integer, integer, integer, uuid, numeric, numeric, boolean, boolean,
         double precision, double precision, double precision, double precision, double precision, double precision, double precision,
-        double precision, double precision)
+        double precision, double precision, double precision, integer, double precision)
 TO store_managers, regional_managers;
 
 

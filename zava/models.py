@@ -129,9 +129,11 @@ class FoundProduct(TypedDict):
     """A product that answers a question, and why it is here.
 
     `price` is the list price, in the chain's currency; `similarity` is 0 to 1;
-    `found_by` is `meaning`, `words` or `both`; `stock` is what the caller's stores
-    have of it, in its unit of measure, `stock_by_store` the same by store. What is
-    not known is None; a store whose stock is not known is left out.
+    `orders` are those of the caller's stores that hold it; products stand in the
+    order of `score`, which is similarity and up to 0.1 for orders; `found_by` is
+    `meaning`, `words` or `both`; `stock` is what the caller's stores have of it, in
+    its unit of measure, `stock_by_store` the same by store. What is not known is
+    None; a store whose stock is not known is left out.
     """
 
     sku: str
@@ -141,6 +143,8 @@ class FoundProduct(TypedDict):
     type: str | None
     price: float | None
     similarity: float
+    orders: int
+    score: float
     found_by: str
     stock: float | None
     stock_by_store: dict[str, float]

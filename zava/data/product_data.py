@@ -45,11 +45,14 @@ class Found(NamedTuple):
     Attributes:
         products: The best first.
         embedding_models: What made the products' vectors; empty if there are none.
+        orders_as_of: When the orders that hold each product were last counted; None
+            for never.
         left_out: What was left out, None if the products need not be in stock.
     """
 
     products: list[FoundProduct]
     embedding_models: frozenset[str]
+    orders_as_of: str | None
     left_out: LeftOut | None = None
 
 
@@ -84,8 +87,8 @@ def find_products(
     """
     only = {
         "category_id": category_id,
-        "min_price": _money(question.min_price),
-        "max_price": _money(question.max_price),
+        "min_price": exact_price(question.min_price),
+        "max_price": exact_price(question.max_price),
     }
     is_filtered_besides = any(bound is not None for bound in only.values())
     parameters = {
@@ -103,9 +106,9 @@ def find_products(
     names = ["search_products"]
     if question.in_stock_only:
         names.append("left_out_of_stock")
-    model, found, *counted = fetch_all(
+    state, found, *counted = fetch_all(
         [
-            Query(statement("embedding_model")),
+            Query(statement("search_state")),
             *(Query(statement(name), parameters) for name in names),
         ],
         identity,
@@ -113,15 +116,17 @@ def find_products(
         operation="product_search",
     )
     rows = found.dicts()
-    models = {model.rows[0][0], *(row.pop("embedding_model") for row in rows)}
+    (known,) = state.dicts()
+    models = {known["embedding_model"]} | {row.pop("embedding_model") for row in rows}
     # The columns of the statement are the keys of a product.
     products = cast("list[FoundProduct]", rows)
     left_out = LeftOut(**counted[0].dicts()[0]) if counted else None
-    return Found(products, frozenset(model for model in models if model), left_out)
+    models.discard(None)
+    return Found(products, frozenset(models), known["orders_as_of"], left_out)
 
 
-def _money(price: float | None) -> Decimal | None:
-    """A price as an exact number."""
+def exact_price(price: float | None) -> Decimal | None:
+    """Return a price as an exact number."""
     return None if price is None else Decimal(str(price))
 
 
@@ -136,15 +141,21 @@ def list_categories(fetch_all: FetchAll, identity: Identity) -> dict[str, UUID]:
     return {row["name"]: UUID(row["category_id"]) for row in listed.dicts()}
 
 
-def list_vocabulary(fetch_all: FetchAll, identity: Identity) -> dict[str, int]:
-    """Return the commonest words of the catalogue: word -> products that have it."""
-    (listed,) = fetch_all(
-        [Query(statement("list_vocabulary"))],
+def list_vocabulary(
+    fetch_all: FetchAll, identity: Identity
+) -> tuple[dict[str, int], int]:
+    """Return the commonest words of the catalogue, and how many products it has.
+
+    Each word is told how many products have it.
+    """
+    listed, size = fetch_all(
+        [Query(statement("list_vocabulary")), Query(statement("catalogue_size"))],
         identity,
         MAX_VOCABULARY,
         operation="list_vocabulary",
     )
-    return {row["word"]: row["products"] for row in listed.dicts()}
+    words = {row["word"]: row["products"] for row in listed.dicts()}
+    return words, size.rows[0][0]
 
 
 def known_words(

@@ -4,6 +4,11 @@
 -- The model that made the products' vectors, or NULL where there are none.
 SELECT (SELECT e.embedding_model FROM retail.product_description_embeddings AS e LIMIT 1) AS embedding_model
 
+-- name: search_state
+-- The model likewise, and when the orders that hold each product were last counted.
+SELECT (SELECT e.embedding_model FROM retail.product_description_embeddings AS e LIMIT 1) AS embedding_model,
+       (SELECT r.refreshed_at FROM retail.refreshes AS r WHERE r.what = 'recommendations') AS orders_as_of
+
 -- name: list_categories
 -- Categories by name, for the filter.
 SELECT c.category_id, c.name FROM retail.categories AS c ORDER BY c.name
@@ -11,6 +16,10 @@ SELECT c.category_id, c.name FROM retail.categories AS c ORDER BY c.name
 -- name: list_vocabulary
 -- The commonest words of the catalogue, for spelling.
 SELECT v.word, v.products FROM retail.search_vocabulary AS v ORDER BY v.products DESC, v.word
+
+-- name: catalogue_size
+-- How many products have words.
+SELECT count(*) AS products FROM retail.product_search_words
 
 -- name: known_stems
 -- Which of some words PostgreSQL reads as a word of the catalogue, or as a stop word.

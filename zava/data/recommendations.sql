@@ -2,15 +2,29 @@
 -- the caller: orders, customers and stock are those of the caller's stores.
 
 -- name: resolve_product
--- The product of that SKU, else those of that name, else those whose name holds the text.
-SELECT p.product_id, p.sku, p.name, p.base_price AS price, e.embedding_model,
-       CASE WHEN lower(p.sku) = lower(%(product)s) THEN 'sku' WHEN lower(p.name) = lower(%(product)s) THEN 'name' ELSE 'part' END AS matched
-FROM retail.products AS p
-LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = p.product_id
-WHERE lower(p.sku) = lower(%(product)s) OR lower(p.name) = lower(%(product)s)
-    OR strpos(lower(p.name), lower(%(product)s)) > 0
-ORDER BY lower(p.sku) = lower(%(product)s) DESC, lower(p.name) = lower(%(product)s) DESC, p.name, p.sku
-LIMIT %(max_rows)s
+-- The product of that SKU, else those of that name, else those whose name holds the text; first what is in most
+-- orders of the caller's stores.
+WITH matching AS MATERIALIZED (
+    SELECT p.product_id, p.sku, p.name, p.base_price AS price,
+           CASE WHEN lower(p.sku) = lower(%(product)s) THEN 'sku' WHEN lower(p.name) = lower(%(product)s) THEN 'name' ELSE 'part' END AS matched
+    FROM retail.products AS p
+    WHERE lower(p.sku) = lower(%(product)s) OR lower(p.name) = lower(%(product)s)
+        OR strpos(lower(p.name), lower(%(product)s)) > 0
+), best AS MATERIALIZED (
+    SELECT m.* FROM matching AS m
+    WHERE m.matched = (SELECT k.matched FROM matching AS k ORDER BY k.matched = 'sku' DESC, k.matched = 'name' DESC LIMIT 1)
+)
+SELECT m.product_id, m.sku, m.name, m.price, e.embedding_model, m.matched, m.orders
+FROM (
+    SELECT b.*, coalesce(c.orders, (
+               SELECT sum(s.orders) FROM retail.segment_products AS s WHERE s.segment = 'all' AND s.product_id = b.product_id), 0) AS orders
+    FROM best AS b
+    LEFT JOIN retail.chain_orders((SELECT array_agg(b.product_id) FROM best AS b), NULL) AS c ON c.product_id = b.product_id
+    ORDER BY orders DESC, b.name, b.sku
+    LIMIT %(max_rows)s
+) AS m
+LEFT JOIN retail.product_description_embeddings AS e ON e.product_id = m.product_id
+ORDER BY m.orders DESC, m.name, m.sku
 
 -- name: resolve_kind
 -- The products of the type of that name, else of the category, else those whose name or
@@ -48,11 +62,13 @@ ORDER BY p.name, p.sku
 
 -- name: similar_products
 -- The products whose vectors are nearest to one product's.
-SELECT p.sku, p.name, p.base_price AS price, round((1 - n.distance)::numeric, 4) AS similarity,
+SELECT p.sku, p.name, CASE WHEN length(p.description) > 200 THEN left(p.description, 199) || '…' ELSE p.description END AS description,
+       p.base_price AS price, round((1 - n.distance)::numeric, 4) AS similarity,
        stock.units AS stock, coalesce(stock.by_store, '{}') AS stock_by_store
 FROM retail.nearest_products(
          (SELECT e.description_embedding FROM retail.product_description_embeddings AS e WHERE e.product_id = %(product_id)s::uuid),
-         %(max_rows)s + 1, in_stock_only => %(in_stock_only)s) AS n
+         %(max_rows)s + 1, category => %(category_id)s::uuid, max_price => %(max_price)s::numeric,
+         in_stock_only => %(in_stock_only)s) AS n
 JOIN retail.products AS p ON p.product_id = n.product_id
 LEFT JOIN LATERAL (
     SELECT sum(i.stock_level) AS units, jsonb_object_agg(s.name, i.stock_level ORDER BY s.name) AS by_store
@@ -74,7 +90,7 @@ FROM (
     SELECT n.product_id
     FROM retail.nearest_products(
              (SELECT e.description_embedding FROM retail.product_description_embeddings AS e WHERE e.product_id = %(product_id)s::uuid),
-             %(max_rows)s + 1) AS n
+             %(max_rows)s + 1, category => %(category_id)s::uuid, max_price => %(max_price)s::numeric) AS n
     WHERE n.product_id <> %(product_id)s::uuid
     ORDER BY n.distance
     LIMIT %(max_rows)s

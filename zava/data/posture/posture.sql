@@ -672,17 +672,17 @@ WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = ANY (%(known)s::te
     AND p.prorettype <> 'trigger'::regtype
     AND NOT p.proname = ANY (CASE r.rolname
         WHEN 'store_managers_personal' THEN ARRAY[
-            'categories_below', 'chain_members', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_current_user_store', 'lift_at_least', 'local_day',
-            'may_read_personal_data', 'nearest_products', 'search_products', 'search_products_by_description', 'sees_whole_chain']
+            'categories_below', 'chain_members', 'chain_orders', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_current_user_store', 'lift_at_least', 'local_day',
+            'may_read_personal_data', 'nearest_products', 'search_products', 'search_products_by_description', 'search_text', 'sees_whole_chain']
         WHEN 'regional_managers_personal' THEN ARRAY[
-            'categories_below', 'chain_members', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_user_store_list', 'lift_at_least', 'local_day',
-            'may_read_personal_data', 'nearest_products', 'search_products', 'search_products_by_description', 'sees_whole_chain']
+            'categories_below', 'chain_members', 'chain_orders', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_user_store_list', 'lift_at_least', 'local_day',
+            'may_read_personal_data', 'nearest_products', 'search_products', 'search_products_by_description', 'search_text', 'sees_whole_chain']
         WHEN 'store_managers' THEN ARRAY[
-            'categories_below', 'chain_members', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_current_user_store', 'lift_at_least', 'local_day',
-            'nearest_products', 'search_products', 'search_products_by_description', 'sees_whole_chain']
+            'categories_below', 'chain_members', 'chain_orders', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_current_user_store', 'lift_at_least', 'local_day',
+            'nearest_products', 'search_products', 'search_products_by_description', 'search_text', 'sees_whole_chain']
         WHEN 'regional_managers' THEN ARRAY[
-            'categories_below', 'chain_members', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_user_store_list', 'lift_at_least', 'local_day',
-            'nearest_products', 'search_products', 'search_products_by_description', 'sees_whole_chain']
+            'categories_below', 'chain_members', 'chain_orders', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_user_store_list', 'lift_at_least', 'local_day',
+            'nearest_products', 'search_products', 'search_products_by_description', 'search_text', 'sees_whole_chain']
         ELSE ARRAY['resolve_identity', 'set_identity', 'login_is_bound'] END)
 UNION ALL
 SELECT s.oid::regprocedure::text AS object,

@@ -196,5 +196,10 @@ def _distinct(rows: Sequence[dict[str, Any]]) -> Named:
 
 
 def _listed(rows: Sequence[Mapping[str, Any]]) -> str:
-    named = ", ".join(f"{row['name'][:80]} ({row['sku']})" for row in rows[:_FEW])
+    named = ", ".join(
+        f"{row['name'][:80]} ({row['sku']}, orders: {row['orders']})"
+        if "orders" in row
+        else f"{row['name'][:80]} ({row['sku']})"
+        for row in rows[:_FEW]
+    )
     return named + (", and more" if len(rows) > _FEW else "")

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Any, NamedTuple
+from uuid import UUID
 
-from zava.data.product_data import LeftOut
+from zava.data.product_data import LeftOut, exact_price
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import ConfigurationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
+from zava.service.products.categories import CategoryNames
 from zava.service.products.names import Named, ProductNames, Search
 from zava.service.products.question import check_rows
 from zava.service.products.stock import stock_notes
@@ -82,6 +85,7 @@ class Recommendations:
         self._provider = provider
         self._cache = cache
         self._names = ProductNames(provider, search)
+        self._categories = CategoryNames(provider, cache)
 
     def similar(
         self,
@@ -90,6 +94,8 @@ class Recommendations:
         *,
         max_rows: int = 10,
         in_stock_only: bool = False,
+        category: str | None = None,
+        max_price: float | None = None,
     ) -> dict[str, Any]:
         """Return the products whose descriptions are nearest to one product's.
 
@@ -98,13 +104,16 @@ class Recommendations:
             rls_user_id: Who asks; stock is that of their stores.
             max_rows: Products to return at most.
             in_stock_only: Whether one of those stores must have it.
+            category: Only this category, by name.
+            max_price: Highest list price.
 
         Returns:
-            JSON values: `product`; `similar`, each with `sku`, `name`, `price`,
-            `similarity` (cosine), `stock`, `stock_by_store`; `row_count`; `notes`.
+            JSON values: `product`; `similar`, each with `sku`, `name`,
+            `description`, `price`, `similarity` (cosine), `stock`,
+            `stock_by_store`; `row_count`; `notes`.
 
         Raises:
-            ValidationError: No product, or several, are meant.
+            ValidationError: No product, or several, are meant; or no category.
             ConfigurationError: The product has no vector.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
@@ -112,10 +121,15 @@ class Recommendations:
         identity = self._provider.resolve_identity(rls_user_id)
         found = self._names.one(product, identity)
         similar, notes = self._similar(
-            found, identity, max_rows, in_stock_only=in_stock_only
+            found,
+            identity,
+            max_rows,
+            in_stock_only=in_stock_only,
+            category_id=self._categories.key(category, identity),
+            max_price=exact_price(max_price),
         )
         if not similar and not notes:
-            notes = ["no other product is similar and in stock"]
+            notes = ["no other product fits"]
         return {
             "product": _shown_product(found),
             "similar": similar,
@@ -310,6 +324,8 @@ class Recommendations:
         max_rows: int,
         *,
         in_stock_only: bool,
+        category_id: UUID | None = None,
+        max_price: Decimal | None = None,
     ) -> tuple[list[dict[str, Any]], list[str]]:
         """The products, and what is to be said of stock that is not known."""
         if found["embedding_model"] is None:
@@ -318,6 +334,8 @@ class Recommendations:
             "product_id": found["product_id"],
             "max_rows": max_rows,
             "in_stock_only": in_stock_only,
+            "category_id": category_id,
+            "max_price": max_price,
         }
         names = ["similar_products"]
         if in_stock_only:

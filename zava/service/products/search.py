@@ -2,7 +2,8 @@
 
 Two searches bring products together: one compares the question's vector with those
 of the products, the other looks for the question's words, rare ones before common
-ones. Similarity is one scale for all of them, 0 to 1, and the order is its order. By
+ones. Similarity is one scale for all of them, 0 to 1. The order is that of the score:
+similarity, and up to 0.1 for orders of the caller's stores that hold the product. By
 meaning alone it is the cosine of the two vectors. By words alone it is the share of
 the question that the product's words cover, each word weighed by its rarity and by
 where it stands. By both it is the cosine, more by that share of what is missing to 1
@@ -16,20 +17,19 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 from zava.ai.client import AIClient
 from zava.data.product_data import (
     Found,
     find_products,
-    list_categories,
     vector_text,
 )
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
-from zava.errors import ConfigurationError, EmbeddingError, ValidationError
+from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.cache import QueryCache
 from zava.models import Identity, ProductQuestion, SearchMode
+from zava.service.products.categories import CategoryNames
 from zava.service.products.question import checked
 from zava.service.products.spelling import QuestionSpelling
 from zava.service.products.stock import stock_notes
@@ -67,6 +67,7 @@ class ProductSearch:
         self._client_of = client_of
         self._is_settled = False
         self._spelling = QuestionSpelling(provider, ai_client)
+        self._categories = CategoryNames(provider, cache)
 
     check = staticmethod(checked)
 
@@ -98,8 +99,9 @@ class ProductSearch:
 
         Returns:
             JSON values: `products`, see `FoundProduct`; `row_count`; `mode`;
-            `searched_for`, the question as it was spelt; `notes`, what else there
-            is to say; `cached`, whether they were found for an earlier call.
+            `searched_for`, the question as it was spelt; `orders_as_of`, when the
+            products' orders were counted; `notes`, what else there is to say;
+            `cached`, whether they were found for an earlier call.
 
         Raises:
             ValidationError: There is no such category, or several.
@@ -148,6 +150,7 @@ class ProductSearch:
             "row_count": len(found.products),
             "mode": mode,
             "searched_for": spelt,
+            "orders_as_of": found.orders_as_of,
             "notes": notes,
         }
 
@@ -206,7 +209,7 @@ class ProductSearch:
             question,
             identity,
             words=words,
-            category_id=self._category(question.category, identity),
+            category_id=self._categories.key(question.category, identity),
         )
         found = find(vector=vector)
         if vector is None:
@@ -227,25 +230,6 @@ class ProductSearch:
             raise ConfigurationError(advice)
         notes.append(_BY_WORDS + advice)
         return find(vector=None) if others else found
-
-    def _category(self, name: str | None, identity: Identity) -> UUID | None:
-        if name is None:
-            return None
-        key = self._cache.key("categories", identity.schema_version)
-        categories: dict[str, UUID] = self._cache.get_cached_result(
-            key,
-            lambda: list_categories(self._provider.fetch_all, identity),
-            kind="categories",
-        )
-        wanted = name.strip().casefold()
-        matching = [n for n in categories if n.casefold() == wanted] or [
-            n for n in categories if wanted and wanted in n.casefold()
-        ]
-        if len(matching) != 1:
-            raise ValidationError(
-                "category", name, f"must be one of {', '.join(sorted(categories))}"
-            )
-        return categories[matching[0]]
 
 
 def _is_whole(answer: dict[str, Any]) -> bool:

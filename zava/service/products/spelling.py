@@ -15,6 +15,15 @@ from zava.models import Identity
 MIN_LETTERS = 5
 # Words of so many letters may differ by two.
 _LONG = 8
+# One product in so many has a word that another one is corrected to: what fewer
+# have is likely a misspelling itself.
+_PRODUCTS_PER_WORD = 20_000
+# Words that the search reads as units of measure, whether or not a product has them.
+_UNITS = frozenset(
+    {"gallon", "gallons", "ounce", "ounces", "pound", "pounds", "quart", "quarts"}
+    | {"pint", "pints", "liter", "liters", "litre", "litres", "count", "packs"}
+    | {"piece", "pieces", "inches", "yards", "grams", "volts", "watts", "percent"}
+)
 
 
 class Vocabulary:
@@ -25,14 +34,17 @@ class Vocabulary:
 
     Args:
         products: Word -> how many products have it.
+        size: Products of the whole catalogue. A word that hardly any has is no
+            neighbour.
     """
 
-    def __init__(self, products: Mapping[str, int]) -> None:
-        self._words = frozenset(products)
+    def __init__(self, products: Mapping[str, int], size: int = 0) -> None:
+        self._words = _UNITS.union(products)
+        least = 1 + size // _PRODUCTS_PER_WORD
         # By first letter, the commonest first: among equals that one is meant.
         self._by_letter: dict[str, list[tuple[str, int]]] = {}
         for word in sorted(products, key=lambda w: (-products[w], w)):
-            if word.isalpha():
+            if word.isalpha() and products[word] >= least:
                 entry = (word, _letters(word))
                 self._by_letter.setdefault(word[0], []).append(entry)
 
@@ -136,6 +148,6 @@ class QuestionSpelling:
     def _current_vocabulary(self, identity: Identity) -> Vocabulary:
         now = self._clock()
         if self._vocabulary is None or now - self._vocabulary[0] > _VOCABULARY_SECONDS:
-            words = list_vocabulary(self._provider.fetch_all, identity)
-            self._vocabulary = (now, Vocabulary(words))
+            words, size = list_vocabulary(self._provider.fetch_all, identity)
+            self._vocabulary = (now, Vocabulary(words, size))
         return self._vocabulary[1]

@@ -63,10 +63,10 @@ def test_what_the_chain_does_not_sell_is_not_found(
     # Written down after weights and thresholds were chosen.
     questions = read_not_sold()
     assert len({question.text for question in questions}) == len(questions) >= 60
-    assert sum(not ask(question.text) for question in questions) >= 0.8 * len(questions)
+    assert sum(not ask(question.text) for question in questions) >= 0.9 * len(questions)
 
 
-def test_the_order_is_that_of_similarity(
+def test_the_order_is_that_of_the_score_which_is_similarity_and_a_little_for_sales(
     searchable_provider: PostgreSQLProvider,
 ) -> None:
     search = ProductSearch(searchable_provider, QueryCache(), LocalClient())
@@ -74,5 +74,7 @@ def test_the_order_is_that_of_similarity(
     for question in QUESTIONS:
         for mode in modes:
             answer = search.search(ProductQuestion(question.text, mode=mode), SEATTLE)
-            found = [product["similarity"] for product in answer["products"]]
+            found = [product["score"] for product in answer["products"]]
             assert found == sorted(found, reverse=True), (question.text, mode)
+            for product in answer["products"]:
+                assert 0 <= product["score"] - product["similarity"] <= 0.1001
