@@ -459,6 +459,23 @@ def test_what_is_no_product_or_several_is_refused(
         recommendations.similar(product, SEATTLE)
 
 
+def test_similar_products_of_a_category_up_to_a_price_tell_their_description(
+    recommendations: Recommendations,
+) -> None:
+    answer = recommendations.similar(
+        HAMMER, SEATTLE, max_rows=5, category="paint", max_price=20
+    )
+    assert len(answer["similar"]) == 5
+    for product in answer["similar"]:
+        assert product["price"] <= 20
+        assert 0 < len(product["description"]) <= 200
+    anyhow = recommendations.similar(HAMMER, SEATTLE, max_rows=5)
+    shown = {product["sku"] for product in answer["similar"]}
+    assert not shown & {product["sku"] for product in anyhow["similar"]}
+    with pytest.raises(ValidationError, match="category"):
+        recommendations.similar(HAMMER, SEATTLE, category="Toys")
+
+
 @pytest.fixture(scope="module")
 def twins(cluster: EmbeddedServer, template: str) -> Iterator[Recommendations]:
     """Recommendations of a catalogue where two products have one name."""
