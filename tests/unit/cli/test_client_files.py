@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from zava.cli.client_files import JsonText, Language, TomlText, YamlText, changed
@@ -211,6 +211,7 @@ documents = st.dictionaries(names, values, max_size=3)
 servers = st.dictionaries(names.filter(lambda name: name != "zava"), documents)
 
 
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(documents, servers, st.sampled_from([None, 1, 3, "\t"]), st.booleans())
 def test_any_json_is_as_it_was_afterwards(
     document: dict[str, Any],
