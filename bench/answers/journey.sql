@@ -242,3 +242,12 @@ FROM (
 SELECT sum(o.total_amount) / count(*)
 FROM retail.orders AS o
 WHERE o.business_day BETWEEN '2017-11-01' AND '2017-11-30';
+
+-- name: frequent_households
+SELECT sum(c.customers)
+FROM (
+    SELECT orders, count(*) AS customers, sum(count(*)) OVER (ORDER BY orders DESC) AS so_far, sum(count(*)) OVER () AS everybody
+    FROM (SELECT count(*) AS orders FROM retail.orders AS o GROUP BY o.customer_id) AS h
+    GROUP BY orders
+) AS c
+WHERE c.so_far <= c.everybody / 10;

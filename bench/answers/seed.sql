@@ -727,3 +727,23 @@ JOIN retail.order_items AS i USING (order_id)
 JOIN retail.products AS p USING (product_id)
 WHERE o.status NOT IN ('cancelled', 'returned') AND o.business_day BETWEEN '2026-04-01' AND '2026-06-30'
 GROUP BY p.sku ORDER BY 2 DESC LIMIT 1;
+
+-- name: seattle_big_spenders
+SELECT count(*)
+FROM (
+    SELECT rank() OVER (ORDER BY sum(o.total_amount) DESC) AS place, count(*) OVER () AS customers
+    FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+    WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned') AND o.customer_id IS NOT NULL
+    GROUP BY o.customer_id HAVING bool_or(NOT o.is_return)
+) AS c
+WHERE c.place <= c.customers / 10;
+
+-- name: seattle_new_segment
+SELECT count(*)
+FROM (
+    SELECT o.customer_id
+    FROM retail.orders AS o JOIN retail.stores AS s USING (store_id)
+    WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned') AND NOT o.is_return
+        AND o.customer_id IS NOT NULL
+    GROUP BY o.customer_id HAVING min(o.business_day) > date '2026-06-30' - 90
+) AS c;

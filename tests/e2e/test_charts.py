@@ -14,7 +14,9 @@ APPS = "io.modelcontextprotocol/ui"
 URI = "ui://zava/answer.html"
 WITH_VIEWS = {
     **INITIALIZE,
-    "capabilities": {"extensions": {APPS: {"mimeTypes": ["text/html;profile=mcp-app"]}}},
+    "capabilities": {
+        "extensions": {APPS: {"mimeTypes": ["text/html;profile=mcp-app"]}}
+    },
 }
 MONTHS = {"metrics": ["revenue"], "by": ["month"], "time_period": "2025"}
 VIEWED = ("query_metrics", "execute_sales_query", "get_store_performance")
@@ -54,7 +56,11 @@ def test_the_view_is_one_document_for_hosts_of_apps(server: StdioProcess) -> Non
     ("tool", "arguments", "forms"),
     [
         ("query_metrics", MONTHS, ["line", "bar"]),
-        ("execute_sales_query", {"postgresql_query": "SELECT 'a' AS x, 1 AS y"}, ["bar"]),
+        (
+            "execute_sales_query",
+            {"postgresql_query": "SELECT 'a' AS x, 1 AS y"},
+            ["bar"],
+        ),
         (
             "get_store_performance",
             {"store_id": "Seattle", "time_period": "2026-05"},
