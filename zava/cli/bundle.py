@@ -24,7 +24,9 @@ DESCRIPTION = "Sales, customers, stock and products of a retail chain, from Post
 
 _PYTHON = ">=3.10 <3.14"
 _SOURCES = "src"
-_TAKEN = (".py", ".sql", ".png", ".svg", ".typed")
+# Of the extras, for people who cannot install anything later: the model that finds
+# products by meaning, charts, and typed tables.
+_EXTRAS = ("wordllama", "vl-convert-python", "XlsxWriter")
 # Every build of one version has the same bytes.
 _DATE = (1980, 1, 1, 0, 0, 0)
 _GITHUB = re.compile(
@@ -135,7 +137,8 @@ def _contents(
     package = Path(str(resources.files(zava)))
     database = package / "database"
     for path in package.rglob("*"):
-        if path.suffix in _TAKEN and not path.is_relative_to(database):
+        is_own = "__pycache__" not in path.parts and not path.is_relative_to(database)
+        if is_own and path.is_file():
             member = path.relative_to(package).as_posix()
             yield f"{_SOURCES}/zava/{member}", path.read_bytes()
     # What `zava serve` compares a database with.
@@ -152,12 +155,11 @@ def _project() -> str:
     """Return the pyproject.toml from which uv installs what zava needs."""
     required = metadata.requires("zava") or []
     needed = [one for one in required if "extra ==" not in one]
-    # Products are found by meaning with the model that `zava init` uses, too.
-    needed += [one.split(";")[0] for one in required if one.startswith("wordllama")]
+    needed += [one.split(";")[0] for one in required if one.startswith(_EXTRAS)]
     return _PROJECT.format(
         version=json.dumps(zava.__version__),
         python=json.dumps(_PYTHON.replace(" ", ", ")),
-        dependencies=json.dumps(needed, indent=2),
+        dependencies=json.dumps(list(dict.fromkeys(needed)), indent=2),
     )
 
 
