@@ -84,7 +84,7 @@ def test_the_busy_database_differs_in_every_table_with_a_store(both: Pair) -> No
         " WHERE attname = 'store_id' AND relkind = 'r' AND relnamespace = 'retail'::regnamespace"
         " AND has_any_column_privilege('store_managers', attrelid, 'SELECT')"
     ).fetchall()
-    assert len(tables) == 13
+    assert len(tables) == 14
     same = {
         table
         for (table,) in tables

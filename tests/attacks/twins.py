@@ -71,6 +71,12 @@ BUSY = (
 REFRESHED = (
     "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT retail.refresh_sales_totals();"
     " SELECT retail.refresh_recommendations(); COMMIT",
+    # What other stores sell together: so few orders have no pair that is no chance.
+    "INSERT INTO retail.product_pairs (store_id, product_id, other_product_id, orders, customers)"
+    " SELECT s.store_id, p.product_id, o.product_id, 5, 3 FROM retail.stores AS s,"
+    " (SELECT product_id FROM retail.products ORDER BY sku LIMIT 1) AS p,"
+    " (SELECT product_id FROM retail.products ORDER BY sku LIMIT 1 OFFSET 1) AS o"
+    " WHERE s.name <> 'Zava Retail Seattle' ON CONFLICT DO NOTHING",
     # When the whole chain's totals were refreshed is no store's fact.
     "UPDATE retail.refreshes SET refreshed_at = '2026-04-01'",
 )
@@ -84,6 +90,7 @@ BUSY_AFTER = (
 """And in one of them the other stores go on."""
 
 BUSY_LAST = (
+    f"UPDATE retail.product_pairs SET orders = orders + 1 WHERE store_id <> {SEATTLES}",
     # Also with customers of Seattle, after the refresh; and with anonymous ones.
     "INSERT INTO retail.orders (customer_id, store_id, order_date, total_amount)"
     f" SELECT c.customer_id, {REDMONDS}, d::timestamptz, 31 FROM retail.customers AS c,"

@@ -212,7 +212,6 @@ def test_an_unknown_name_comes_with_near_ones(
         "SET ROLE postgres",
         "RESET ROLE",
         "SHOW work_mem",
-        "EXPLAIN SELECT 1",
         "DO $$ BEGIN END $$",
         "COPY retail.stores TO STDOUT",
         "CALL x()",
@@ -400,3 +399,8 @@ def test_a_query_that_takes_too_long_is_ended(start: Start) -> None:
     answer = process.query(sql)
     assert assert_failure(answer) == {"code": "QUERY_TIMEOUT"}
     assert process.query("SELECT 1").structured["rows"] == [[1]]
+
+
+def test_explain_is_refused_with_the_tool_that_does_it(server: StdioProcess) -> None:
+    error = assert_failure(server.query("EXPLAIN SELECT 1"))
+    assert "explain_query" in error["hint"]

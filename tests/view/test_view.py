@@ -65,7 +65,8 @@ def drawn(view: View) -> int:
     """How many marks the chart has."""
     marks = view.frame.locator("#chart svg [aria-roledescription]")
     marks.first.wait_for()
-    return marks.count()
+    count: int = marks.count()
+    return count
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -189,7 +190,7 @@ def test_hostile_names_and_texts_are_texts(show: Show) -> None:
 def save(view: View, name: str, folder: Path) -> Path:
     with view.page.expect_download() as waiting:
         view.frame.get_by_role("button", name=name).click()
-    path = folder / waiting.value.suggested_filename
+    path: Path = folder / waiting.value.suggested_filename
     waiting.value.save_as(path)
     return path
 

@@ -64,13 +64,20 @@ async def charted(
             encoded = base64.b64encode(data).decode()
             image = ImageContent(type="image", data=encoded, mime_type="image/png")
             result.content.append(image)
-    if client_supports_apps(ctx) and can_draw():
+    if _shows_views(ctx):
         chart = chart_of()
         shown = _shown(chart, tool, definitions or {})
         if "rows" not in (result.structured_content or {}):
             shown["rows"] = [list(row) for row in chart.rows]
         result.meta = {**(result.meta or {}), CHART_META: shown}
     return result
+
+
+def _shows_views(ctx: ToolContext) -> bool:
+    try:
+        return client_supports_apps(ctx) and can_draw()
+    except ValueError:  # the call comes from no client
+        return False
 
 
 def _picture(chart_of: Callable[[], Chart], form: ChartForm) -> bytes:

@@ -17,7 +17,6 @@ from zava.errors import BusyError
 from zava.models import Column, ResultSet
 from zava.protocol import tools
 from zava.protocol.server import RetailServer
-from zava.protocol.tools import charting
 from zava.service.queries.executor import QueryAnswer, Question
 
 RESULT = ResultSet(
@@ -62,12 +61,6 @@ def call(server: RetailServer, name: str, **arguments: Any) -> Any:
         return await server.call_tool(name, arguments)
 
     return anyio.run(ask)
-
-
-@pytest.fixture(autouse=True)
-def without_views(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Say that no client shows views: these calls come from none."""
-    monkeypatch.setattr(charting, "client_supports_apps", lambda _: False)
 
 
 @pytest.fixture(scope="module")
