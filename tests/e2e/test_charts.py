@@ -18,7 +18,11 @@ WITH_VIEWS = {
         "extensions": {APPS: {"mimeTypes": ["text/html;profile=mcp-app"]}}
     },
 }
-MONTHS: dict[str, Any] = {"metrics": ["revenue"], "by": ["month"], "time_period": "2025"}
+MONTHS: dict[str, Any] = {
+    "metrics": ["revenue"],
+    "by": ["month"],
+    "time_period": "2025",
+}
 VIEWED = ("query_metrics", "execute_sales_query", "get_store_performance")
 
 
