@@ -225,15 +225,24 @@ CREATE TABLE IF NOT EXISTS retail.chain (
     fiscal_year_start smallint     NOT NULL DEFAULT 1 CONSTRAINT chain_fiscal_year_start_range CHECK (fiscal_year_start BETWEEN 1 AND 12),
     created_at        timestamptz  NOT NULL DEFAULT now(),
     updated_at        timestamptz  NOT NULL DEFAULT now(),
-    managers_read_personal_data boolean NOT NULL DEFAULT false,
-    frequent_share     numeric(4,3) NOT NULL DEFAULT 0.1 CONSTRAINT chain_frequent_share_range CHECK (frequent_share > 0 AND frequent_share <= 0.5),
-    big_spender_share  numeric(4,3) NOT NULL DEFAULT 0.1
-        CONSTRAINT chain_big_spender_share_range CHECK (big_spender_share > 0 AND big_spender_share <= 0.5),
-    usual_gap_quantile numeric(4,3) NOT NULL DEFAULT 0.95
-        CONSTRAINT chain_usual_gap_quantile_range CHECK (usual_gap_quantile >= 0.5 AND usual_gap_quantile < 1),
-    new_for_days       smallint DEFAULT 90 CONSTRAINT chain_new_for_days_range CHECK (new_for_days BETWEEN 1 AND 3660),
-    lapsed_after_days  smallint CONSTRAINT chain_lapsed_after_days_range CHECK (lapsed_after_days BETWEEN 1 AND 3660)
+    managers_read_personal_data boolean NOT NULL DEFAULT false
 );
+-- So that a database of an earlier version gets them too.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'retail.chain'::regclass AND attname = 'frequent_share') THEN
+        ALTER TABLE retail.chain
+            ADD COLUMN frequent_share numeric(4,3) NOT NULL DEFAULT 0.1
+                CONSTRAINT chain_frequent_share_range CHECK (frequent_share > 0 AND frequent_share <= 0.5),
+            ADD COLUMN big_spender_share numeric(4,3) NOT NULL DEFAULT 0.1
+                CONSTRAINT chain_big_spender_share_range CHECK (big_spender_share > 0 AND big_spender_share <= 0.5),
+            ADD COLUMN usual_gap_quantile numeric(4,3) NOT NULL DEFAULT 0.95
+                CONSTRAINT chain_usual_gap_quantile_range CHECK (usual_gap_quantile >= 0.5 AND usual_gap_quantile < 1),
+            ADD COLUMN new_for_days smallint DEFAULT 90 CONSTRAINT chain_new_for_days_range CHECK (new_for_days BETWEEN 1 AND 3660),
+            ADD COLUMN lapsed_after_days smallint CONSTRAINT chain_lapsed_after_days_range CHECK (lapsed_after_days BETWEEN 1 AND 3660);
+    END IF;
+END
+$$;
 COMMENT ON TABLE retail.chain IS 'What holds for the whole chain; one row';
 COMMENT ON COLUMN retail.chain.only_row IS 'Always true: the table holds one row';
 COMMENT ON COLUMN retail.chain.name IS 'Name of the chain; empty if not known';
@@ -1172,6 +1181,20 @@ COMMENT ON COLUMN retail.kept_visits.previous_day IS 'The business day before th
 COMMENT ON COLUMN retail.kept_visits.day IS 'The business day on which they bought';
 COMMENT ON COLUMN retail.kept_visits.customers IS 'How many customers';
 
+-- Of a database that an earlier version loaded: what is recommended was counted without the customers. It is counted
+-- again by the next refresh, and nothing is recommended until then.
+DO $$
+BEGIN
+    IF to_regclass('retail.product_pairs') IS NOT NULL AND NOT EXISTS (
+        SELECT FROM pg_attribute WHERE attrelid = to_regclass('retail.product_pairs') AND attname = 'customers' AND NOT attisdropped)
+    THEN
+        DROP TABLE IF EXISTS retail.product_pairs, retail.segment_products, retail.chain_segment_products;
+        IF to_regclass('retail.refreshes') IS NOT NULL THEN
+            UPDATE retail.refreshes SET refreshed_at = NULL WHERE what = 'recommendations';
+        END IF;
+    END IF;
+END
+$$;
 CREATE TABLE IF NOT EXISTS retail.product_pairs (
     store_id         uuid    NOT NULL,
     product_id       uuid    NOT NULL,

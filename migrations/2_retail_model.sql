@@ -226,8 +226,6 @@ BEGIN
     LOOP
         EXECUTE format('DROP TABLE %s', target.relation);
     END LOOP;
-    -- A product's pair with itself is no longer kept.
-    DROP INDEX IF EXISTS retail.product_pairs_own_idx;
 END
 $$;
 ALTER TABLE retail.product_pairs DROP CONSTRAINT IF EXISTS product_pairs_store_id_fkey;
@@ -388,22 +386,6 @@ ALTER TABLE IF EXISTS retail.kept_daily_sales
 ALTER TABLE IF EXISTS retail.kept_daily_product_sales ALTER COLUMN units TYPE numeric;
 ALTER TABLE IF EXISTS retail.kept_monthly_product_sales ALTER COLUMN units TYPE numeric;
 ALTER TABLE IF EXISTS retail.refreshes ALTER COLUMN refreshed_at DROP NOT NULL;
-
--- A refresh counts pairs and segments again, with the customers behind them. Until then nothing is recommended.
-DELETE FROM retail.product_pairs;
-ALTER TABLE retail.product_pairs ADD COLUMN customers integer NOT NULL;
-DO $$
-BEGIN
-    IF to_regclass('retail.segment_products') IS NOT NULL THEN
-        DELETE FROM retail.segment_products;
-        ALTER TABLE retail.segment_products
-            ADD COLUMN customers integer NOT NULL,
-            ADD COLUMN product_orders bigint,
-            ADD COLUMN threshold numeric;
-        UPDATE retail.refreshes SET refreshed_at = NULL WHERE what = 'recommendations';
-    END IF;
-END
-$$;
 
 RESET ROLE;
 

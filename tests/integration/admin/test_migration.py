@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.types.string import TextLoader
 
 from tests import doctor
-from tests.conftest import ROOT, RunPsql, clone
+from tests.conftest import ROOT, RunPsql, clone, temporary_database
 from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.loading import DatabaseLoader
@@ -475,3 +475,29 @@ def test_schema_sql_leaves_version_1_alone_and_names_the_migration(
     assert refused.returncode == 3
     assert "migrations/2_retail_model.sql" in refused.stderr
     assert state(old) == before
+
+
+EARLIER = (
+    # What a database of this version was made without before.
+    "ALTER TABLE retail.chain DROP COLUMN frequent_share, DROP COLUMN big_spender_share,"
+    " DROP COLUMN usual_gap_quantile, DROP COLUMN new_for_days, DROP COLUMN lapsed_after_days",
+    "ALTER TABLE retail.product_pairs DROP COLUMN customers",
+    "DROP TABLE retail.kept_chain_sales, retail.kept_chain_product_sales,"
+    " retail.changed_products, retail.customer_segments, retail.chain_customer_segments,"
+    " retail.chain_product_pairs CASCADE",
+)
+CHAIN_SALES = "SELECT * FROM retail.kept_chain_sales"
+
+
+def test_schema_sql_brings_a_database_of_its_version_forward(
+    cluster: EmbeddedServer, template: str, run_psql: RunPsql
+) -> None:
+    for name in temporary_database(cluster, template):
+        conninfo = superuser(cluster, name)
+        before, sales = catalogue(conninfo), rows(conninfo, CHAIN_SALES)
+        assert sales
+        execute(conninfo, *EARLIER)
+        loaded = run_psql(conninfo, "-v", "ON_ERROR_STOP=1", "-f", "schema.sql")
+        assert loaded.returncode == 0, loaded.stderr
+        assert catalogue(conninfo) == before
+        assert rows(conninfo, CHAIN_SALES) == sales
