@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 from uuid import UUID
 
 from zava.data.sales_data import FetchAll
@@ -23,6 +23,7 @@ _MAX_CATEGORIES = 1000
 _MOST_WORDS = 1000
 # Products that each of the two searches brings in at least.
 _MIN_DEPTH = 50
+_OF_COMPANIONS = frozenset({"bought_together", "bought_with_any"})
 
 
 class LeftOut(NamedTuple):
@@ -169,3 +170,17 @@ def known_words(
         operation="known_words",
     )
     return frozenset(row["word"] for row in listed.dicts())
+
+
+def recommended(name: str, parameters: Mapping[str, Any]) -> Query:
+    """Return the query of recommendations.sql that a name stands for.
+
+    Args:
+        name: `bought_together` or `bought_with_any`, which end alike, or
+            `segment_products`.
+        parameters: What it is asked with.
+    """
+    text = statement(name)
+    if name in _OF_COMPANIONS:
+        text = f"{text}\n{statement('companions')}"
+    return Query(text, parameters)

@@ -130,32 +130,6 @@ WITH scope AS MATERIALIZED (
         LIMIT %(candidates)s
     ) AS t
 )
-SELECT b.sku, b.name, b.price, b.orders, b.customers, b.confidence, b.lift, b.lift_at_least, b.stock,
-       z.baskets AS orders_with_product, z.orders AS all_orders, z.is_chain, z.as_of
-FROM sizes AS z
--- Without companions one row still says how many orders were looked at.
-LEFT JOIN LATERAL (
-    SELECT p.sku, p.name, p.base_price AS price, t.orders, t.customers,
-           round(t.orders::numeric / z.baskets, 4) AS confidence, round(t.lift::numeric, 2) AS lift,
-           round(t.at_least::numeric, 2) AS lift_at_least, stock.units AS stock,
-           row_number() OVER (ORDER BY t.at_least DESC, t.orders DESC, p.sku) AS place
-    FROM (
-        SELECT t.*, retail.lift_at_least(t.lift, t.customers) AS at_least
-        FROM (
-            SELECT t.*, t.orders::double precision * z.orders / (z.baskets * t.other_orders) AS lift
-            FROM together AS t
-            WHERE t.orders >= %(min_orders)s AND t.customers >= %(min_customers)s
-        ) AS t
-    ) AS t
-    JOIN retail.products AS p ON p.product_id = t.product_id
-    LEFT JOIN LATERAL (
-        SELECT sum(i.stock_level) AS units FROM retail.inventory AS i WHERE i.product_id = t.product_id
-    ) AS stock ON true
-    WHERE t.at_least > 1
-    ORDER BY t.at_least DESC, t.orders DESC, p.sku
-    LIMIT %(max_rows)s
-) AS b ON true
-ORDER BY b.place
 
 -- name: bought_with_any
 -- The same with any of several products, counted from the orders themselves: how many hold
@@ -192,6 +166,9 @@ WITH scope AS MATERIALIZED (
            (SELECT c.is_chain FROM scope AS c) AS is_chain,
            (SELECT r.refreshed_at FROM retail.refreshes AS r WHERE r.what = 'recommendations') AS as_of
 )
+
+-- name: companions
+-- What both of these end with: the products that are together with what was named more often than by chance.
 SELECT b.sku, b.name, b.price, b.orders, b.customers, b.confidence, b.lift, b.lift_at_least, b.stock,
        z.baskets AS orders_with_product, z.orders AS all_orders, z.is_chain, z.as_of
 FROM sizes AS z

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from zava.data.product_data import LeftOut, exact_price
+from zava.data.product_data import LeftOut, exact_price, recommended
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
@@ -357,7 +357,7 @@ class Recommendations:
     def _rows(
         self, name: str, parameters: Mapping[str, Any], identity: Identity
     ) -> list[dict[str, Any]]:
-        query, max_rows = Query(statement(name), parameters), parameters["max_rows"]
+        query, max_rows = recommended(name, parameters), parameters["max_rows"]
         (result,) = self._provider.fetch_all(
             [query], identity, max_rows, operation=name
         )

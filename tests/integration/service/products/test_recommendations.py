@@ -13,9 +13,8 @@ import pytest
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 from zava.ai.local import LocalClient
+from zava.data.product_data import recommended
 from zava.data.provider import PostgreSQLProvider
-from zava.data.statements import statement
-from zava.data.transaction import Query
 from zava.errors import ConfigurationError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.service.products.names import MAX_PRODUCTS, Search
@@ -187,7 +186,7 @@ def test_companions_are_those_that_the_orders_themselves_give(
             "candidates": 1000,
             "max_rows": 1000,
         }
-        query = Query(statement("bought_together"), parameters)
+        query = recommended("bought_together", parameters)
         (found,) = searchable_provider.fetch_all([query], identity, 1000)
         rows = [row for row in found.dicts() if row["sku"] is not None]
         store = "true" if name == "Head Office" else "one.store_id"
@@ -222,7 +221,7 @@ def test_what_a_group_prefers_is_what_the_orders_themselves_give(
         "min_customers": 1,
         "max_rows": 1000,
     }
-    query = Query(statement("segment_products"), parameters)
+    query = recommended("segment_products", parameters)
     (found,) = searchable_provider.fetch_all(
         [query], searchable_provider.resolve_identity(person), 1000
     )
