@@ -364,8 +364,10 @@
     box.style.cssText = "position:fixed;left:-9999px;width:800px";
     document.body.append(box);
     const options = { ast: true, actions: false, mode: "vega-lite", renderer: "none" };
-    const full = { ...spec, width: 760, params: undefined, padding: 16, background: "#ffffff", datasets: { rows } };
-    const drawn = await vegaEmbed(box, JSON.parse(JSON.stringify(full), (key, value) => (value?.condition?.param ? undefined : value)), options);
+    // Without what the legend hides on the screen.
+    const { params, encoding: { opacity, ...encoding }, ...rest } = spec;
+    const full = { ...rest, encoding, width: 760, padding: 16, background: "#ffffff", datasets: { rows } };
+    const drawn = await vegaEmbed(box, full, options);
     return { view: drawn.view, end: () => { drawn.finalize(); box.remove(); } };
   }
 
