@@ -500,7 +500,11 @@ class _Composer:
             _part("known_stock"),
         ]
         if self._has_sales():
-            tables.append(_part("sold", parts=self._product_parts(0)))
+            revenue = "of_another_source"
+            if "stock_revenue_a_day" in self.measures:
+                revenue = "sold_revenue"
+            parts = self._product_parts(0)
+            tables.append(_part("sold", parts=parts, revenue=_part(revenue)))
         if _RATES & set(self.measures):
             tables.append(_part("perhaps_new"))
             tables.append(_part("first_sales", first_day=first_day))

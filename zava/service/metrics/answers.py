@@ -542,7 +542,8 @@ def _stock_notes(
     if closed:
         listed = ", ".join(f"{name} ({day})" for name, day in a_few(closed).items())
         notes.append(f"stock of closed stores is left out: {listed}")
-    if "stock_status" in {*question.by, *(name for name, _, _ in question.filters)}:
+    used = {*question.by, *(name for name, _, _ in question.filters)}
+    if history.stocked and "stock_status" in used:
         notes.append(
             "stock has no past: rates count days without stock too, so what ran out"
             " sells more than is shown"
