@@ -6,8 +6,10 @@
 shopper_questions.csv holds questions in a shopper's words. `best` are the products
 that are meant (grade 2), `acceptable` those that a shopper would also take (grade
 1), chosen by reading the catalogue; a `negative` has none. A question belongs to
-the tuning half or to the held-out half by the first byte of its SHA-256; weights
-and thresholds were chosen with the tuning half alone.
+the tuning half or to the held-out half by the first byte of its SHA-256.
+short_questions.csv holds questions of one or two words, with the types of product
+that are meant, none for what the chain does not sell. docs/search.md says what
+weights and thresholds were chosen with.
 
 nDCG@10 counts 2^grade - 1, MRR the first product of any grade, both over the
 questions that have an answer. `silent` is the share of the negatives that get no
@@ -32,6 +34,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 QUESTIONS = HERE / "shopper_questions.csv"
 NOT_SOLD = HERE / "not_sold.txt"
+SHORT = HERE / "short_questions.csv"
 DEPTH = 10
 
 Ask = Callable[[str], Sequence[str]]
@@ -121,7 +124,7 @@ def main() -> None:
     parser.add_argument("--misses", action="store_true")
     options = parser.parse_args()
     questions = read_questions()
-    with seeded_search() as ways:
+    with seeded_search() as (ways, types):
         figures = {
             (name, half): evaluate(ask, [q for q in questions if q.half == half])
             for name, ask in ways.items()
@@ -131,10 +134,33 @@ def main() -> None:
         not_sold = read_not_sold()
         silent = sum(not ways["hybrid"](q.text) for q in not_sold)
         print(f"not sold: {silent} of {len(not_sold)} give nothing")
+        print(short_figures(ways["hybrid"], types))
         if options.misses:
             print_misses(ways["hybrid"], questions)
     options.chart.write_text(draw(figures), encoding="utf-8")
     print(f"chart: {options.chart}")
+
+
+def short_figures(ask: Ask, types: Mapping[str, str]) -> str:
+    """Return how the short questions are answered that weights were chosen with.
+
+    Args:
+        ask: Answers a question.
+        types: SKU -> type of product.
+    """
+    with SHORT.open(encoding="utf-8", newline="") as file:
+        rows = [(row["question"], row["type"]) for row in csv.DictReader(file)]
+    meant = [(question, set(kinds.split("|"))) for question, kinds in rows if kinds]
+    found = sum(
+        any(types[sku] in kinds for sku in ask(question)[:5])
+        for question, kinds in meant
+    )
+    foreign = [question for question, kinds in rows if not kinds]
+    silent = sum(not ask(question) for question in foreign)
+    return (
+        f"short: {found} of {len(meant)} find what is meant,"
+        f" {silent} of {len(foreign)} for what is not sold give nothing"
+    )
 
 
 def print_table(figures: Mapping[tuple[str, str], Quality]) -> None:
@@ -191,8 +217,8 @@ def draw(figures: Mapping[tuple[str, str], Quality]) -> str:
 
 
 @contextmanager
-def seeded_search() -> Iterator[dict[str, Ask]]:
-    """Yield every way to search, by name, over a seed of its own."""
+def seeded_search() -> Iterator[tuple[dict[str, Ask], dict[str, str]]]:
+    """Yield every way to search, by name, over a seed of its own, and SKU -> type."""
     from zava.admin.embedded import EmbeddedServer
     from zava.admin.embeddings import EmbeddingTable, embed_products
     from zava.admin.loading import DatabaseLoader
@@ -219,7 +245,14 @@ def seeded_search() -> Iterator[dict[str, Ask]]:
             with closing(provider):
                 search = ProductSearch(provider, QueryCache(), client)
                 office = next(u for u in loader.list_users() if u.name == "Head Office")
-                yield ways_to_search(search, provider, str(office.user_id))
+                user = str(office.user_id)
+                rows = provider.execute_query(
+                    "SELECT p.sku, t.name AS type FROM retail.products AS p"
+                    " JOIN retail.product_types AS t ON t.type_id = p.type_id",
+                    user,
+                )
+                types = {row["sku"]: row["type"] for row in rows}
+                yield ways_to_search(search, provider, user), types
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

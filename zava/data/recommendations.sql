@@ -17,7 +17,8 @@ WITH matching AS MATERIALIZED (
 SELECT m.product_id, m.sku, m.name, m.price, e.embedding_model, m.matched, m.orders
 FROM (
     SELECT b.*, coalesce(c.orders, (
-               SELECT sum(s.orders) FROM retail.segment_products AS s WHERE s.segment = 'all' AND s.product_id = b.product_id), 0) AS orders
+               SELECT sum(s.orders) FROM retail.segment_products AS s
+               WHERE s.segment = 'all' AND s.product_id = b.product_id AND NOT (SELECT retail.sees_whole_chain())), 0) AS orders
     FROM best AS b
     LEFT JOIN retail.chain_orders((SELECT array_agg(b.product_id) FROM best AS b), NULL) AS c ON c.product_id = b.product_id
     ORDER BY orders DESC, b.name, b.sku
