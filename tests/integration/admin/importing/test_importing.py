@@ -82,6 +82,17 @@ def test_a_changed_row_is_updated_and_marks_its_own_day_only(chain: Chain) -> No
     assert report.wrong_total_examples == ["o2"]
 
 
+def test_the_chains_file_holds_the_rules_of_segments(chain: Chain) -> None:
+    names = "frequent_share,big_spender_share,usual_gap_quantile,new_for_days,lapsed_after_days"
+    chain.write("chain.csv", f"name,{names}\nCorner Shops,0.2,0.05,0.9,60,365\n")
+    assert chain.load().status == "loaded"
+    assert chain.rows(f"SELECT {names} FROM retail.chain") == [
+        (Decimal("0.200"), Decimal("0.050"), Decimal("0.900"), 60, 365)
+    ]
+    chain.write("chain.csv", "name,frequent_share\nCorner Shops,0.9\n")
+    assert chain.load().status == "nothing_loaded"
+
+
 def test_keys_are_derived_from_the_chains_own_and_known_rows_keep_theirs(
     chain: Chain,
 ) -> None:
