@@ -251,6 +251,9 @@ def stock_runs_out(metrics: StoreMetrics) -> Insight | None:
     parts = []
     for row in rows:
         where = "" if is_one else f" in {row.store_name}"
+        if row.stock_level <= 0:
+            parts.append(f"{row.name}{where} is sold out")
+            continue
         cover = f"{row.stock_level * days / row.units:.1f}"
         level = _quantity(row.stock_level)
         parts.append(f"{row.name}{where} lasts {cover} days ({level} in stock)")

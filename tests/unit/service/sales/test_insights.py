@@ -338,7 +338,7 @@ def test_of_several_stores_the_store_is_named_too() -> None:
     two = metrics(scope=TWO, stock=level)
     insight = insights.stock_runs_out(two)
     assert text_of(insight) == (
-        "Stock runs out: Saw in Zava Retail Seattle lasts 0.0 days (0 in stock)."
+        "Stock runs out: Saw in Zava Retail Seattle is sold out."
     )
     assert insight is not None
     assert insight.query_metrics["by"] == ["store", "product"]
