@@ -11,6 +11,7 @@ from typing import Any
 
 from typing_extensions import Self
 
+from zava import __version__
 from zava.ai.client import AIClient, AISettings, client_of_model, create_ai_client
 from zava.data.connection import sleep
 from zava.data.pool import Pool
@@ -20,6 +21,7 @@ from zava.infra.audit_file import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
 from zava.infra.manager import InfrastructureManager
+from zava.infra.shared_cache import SharedOptions
 from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor
@@ -34,7 +36,7 @@ from zava.service.admission import (
     meet_served_user,
     served_user_id,
 )
-from zava.service.health import check_health
+from zava.service.health import Probe, check_health
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
@@ -147,13 +149,18 @@ class MCPServerManager:
         self._is_up = False
 
     def health_check(self) -> dict[str, str]:
-        """Return how `database` and `ai_service` are; see `check_health`."""
-        probes = {
+        """Return how `database`, `ai_service` and `shared_cache` are; see `check_health`.
+
+        `shared_cache` is left out where none is configured.
+        """
+        probes: dict[str, Probe | None] = {
             "database": partial(self._see_database, self._provider)
             if self._provider
             else None,
             "ai_service": self.ai_client.health_check if self.ai_client else None,
         }
+        if self._cache is not None and self._cache.shared is not None:
+            probes["shared_cache"] = self._cache.shared.health
         return check_health(probes, self.infrastructure.watch)
 
     def _see_database(self, provider: PostgreSQLProvider) -> str:
@@ -164,10 +171,13 @@ class MCPServerManager:
 
     def performance_summary(self) -> dict[str, Any]:
         """Return figures by operation, of the pool and of the cache."""
+        cache = self._cache
+        more = {"shared_cache": cache.shared.stats()} if cache and cache.shared else {}
         return {
             "operations": self.infrastructure.monitor.get_performance_summary(),
             "pool": dict(self._provider.pool_stats()) if self._provider else {},
-            "cache": self._cache.stats() if self._cache else {},
+            "cache": cache.stats() if cache else {},
+            **more,
         }
 
     def _step(self, end: Any) -> None:
@@ -206,12 +216,18 @@ class MCPServerManager:
         self, provider: PostgreSQLProvider, metrics: MetricsCollector, user_id: str
     ) -> RetailServer:
         settings = self.settings
+        redis_url = settings.redis_url.get_secret_value()
         cache = self._cache = QueryCache(
+            redis_url or None,
+            shared=self._shared_options(),
             ttl=settings.cache_ttl,
             max_entries=settings.cache_max_entries,
             max_bytes=settings.cache_max_bytes,
             on_lookup=metrics.count_lookup,
         )
+        if cache.shared is not None:
+            self._started.callback(self._step, cache.close)
+            metrics.add_gauges("shared_cache", cache.shared.stats)
         metrics.add_gauges("pool", provider.pool_stats)
         metrics.add_gauges("cache", cache.stats)
         catalog = SchemaCatalog(provider, cache)
@@ -256,6 +272,26 @@ class MCPServerManager:
             services,
             backpressure,
             self._open_audit(provider, user_id),
+        )
+
+    def _shared_options(self) -> SharedOptions:
+        settings = self.settings
+        return SharedOptions(
+            secret=settings.redis_secret.get_secret_value(),
+            # Results of another zava, of another database or with other ceilings
+            # are others. The seal of an identity does not tell a database from its copy.
+            scope=[
+                __version__,
+                settings.database_url.get_secret_value(),
+                [settings.db_host, settings.db_port, settings.db_name],
+                str(settings.data_dir),
+                settings.embedded_version,
+                [settings.max_rows, settings.max_result_bytes],
+                self.ai_client.model if self.ai_client else None,
+            ],
+            timeout=settings.redis_timeout,
+            patience=settings.statement_timeout,
+            sleep=sleep,
         )
 
     def _open_audit(self, provider: PostgreSQLProvider, user_id: str) -> Auditor | None:

@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from tests.conftest import LOWEST_IS_REQUIRED, ROOT
 
-TESTED_EXTRAS = ("charts", "embedded", "test")
+TESTED_EXTRAS = ("charts", "embedded", "redis", "test")
 
 
 def floors() -> dict[str, str]:

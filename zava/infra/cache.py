@@ -1,4 +1,8 @@
-"""QueryCache: results that may be used again, within limits of time and memory."""
+"""QueryCache: results that may be used again, within limits of time and memory.
+
+A process keeps them in memory. With the URL of a Redis they are kept there too, for
+other processes that serve the same person; see `zava.infra.shared_cache`.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,13 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cachetools import TLRUCache
 from pydantic_core import to_json
 
-from zava.errors import ConfigurationError
+from zava.infra.shared_cache import Made, SharedCache, SharedOptions, Sharing
 from zava.models import ResultSet
 
 _OVERHEAD = 1024  # bytes of an entry, whatever it holds
@@ -27,11 +32,11 @@ class _Entry:
 
 
 class QueryCache:
-    """An in-memory map from keys to immutable results; safe for threads.
+    """A map from keys to immutable results, in memory; safe for threads.
 
     Args:
-        redis_url: Part of the contract, and refused: one process serves one
-            person, so there is nobody to share a cache with.
+        redis_url: Where results are shared with other processes; None for memory only.
+        shared: How they are shared.
         ttl: Seconds that a result stays, unless the caller says otherwise;
             0 keeps nothing.
         max_entries: Ceiling of results.
@@ -39,12 +44,19 @@ class QueryCache:
         weigh: Size in bytes of a result; by default that of `weight`.
         clock: Monotonic seconds.
         on_lookup: Told of every lookup: its kind, and whether it was a hit.
+
+    Attributes:
+        shared: The second level, None for memory only.
+
+    Raises:
+        ConfigurationError: As for `SharedCache`.
     """
 
     def __init__(
         self,
         redis_url: str | None = None,
         *,
+        shared: SharedOptions = SharedOptions(),  # noqa: B008 - immutable
         ttl: float = 300.0,
         max_entries: int = 1024,
         max_bytes: int = 64 * 1024 * 1024,
@@ -52,8 +64,7 @@ class QueryCache:
         clock: Callable[[], float] = time.monotonic,
         on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
     ) -> None:
-        if redis_url is not None:
-            raise ConfigurationError("zava caches in memory only; leave redis_url out")
+        self.shared = None if redis_url is None else SharedCache(redis_url, shared)
         self.cache_ttl = ttl
         self.max_entries = max_entries
         self._weigh = weigh or weight
@@ -78,6 +89,7 @@ class QueryCache:
         ttl: float | None = None,
         kind: str = "query",
         keeps: Callable[[Any], bool] = lambda _result: True,
+        sharing: Sharing | None = None,
     ) -> tuple[Any, bool]:
         """Return a result, and whether it is that of an earlier or another's run.
 
@@ -91,12 +103,16 @@ class QueryCache:
             ttl: Seconds that the result stays; None for the usual ones.
             kind: Label of the lookup.
             keeps: Whether a result may be used again.
+            sharing: Who the result is for, where other processes may use it.
         """
+        make = partial(
+            self._made, cache_key, query_func, ttl, fresh, kind, keeps, sharing
+        )
         if fresh:
-            result = query_func()
-            if keeps(result):
-                self._set_in_cache(cache_key, result, ttl)
-            return result, False
+            made = make()
+            if keeps(made.value):
+                self._set_in_cache(cache_key, made.value, made.ttl)
+            return made.value, False
         while True:
             entry, run = self._look(cache_key)
             if entry is not None:
@@ -113,8 +129,8 @@ class QueryCache:
         # left must not fail the others.
         outcome = _Abandoned()
         try:
-            self._on_lookup(kind, False)
-            outcome = query_func()
+            made = make()
+            outcome = made.value
         except Exception as exc:
             self._land(cache_key, None)
             flight.set_exception(exc)
@@ -123,9 +139,10 @@ class QueryCache:
             self._land(cache_key, None)
             flight.set_result(outcome)
             raise
-        self._land(cache_key, self._entry(outcome, ttl) if keeps(outcome) else None)
+        entry = self._entry(outcome, made.ttl) if keeps(outcome) else None
+        self._land(cache_key, entry)
         flight.set_result(outcome)
-        return outcome, False
+        return outcome, made.by_another
 
     def get_cached_result(
         self,
@@ -133,9 +150,12 @@ class QueryCache:
         query_func: Callable[[], Any],
         ttl: float | None = None,
         kind: str = "query",
+        sharing: Sharing | None = None,
     ) -> Any:
         """Return a result, whether or not it was made for this call; see `obtain`."""
-        result, _ = self.obtain(cache_key, query_func, ttl=ttl, kind=kind)
+        result, _ = self.obtain(
+            cache_key, query_func, ttl=ttl, kind=kind, sharing=sharing
+        )
         return result
 
     def peek(self, cache_key: str, kind: str = "query") -> Any:
@@ -153,6 +173,38 @@ class QueryCache:
         with self._lock:
             self._entries.expire()
             return {"entries": len(self._entries), "bytes": self._entries.currsize}
+
+    def close(self) -> None:
+        """Give the connection to Redis up, where there is one."""
+        if self.shared is not None:
+            self.shared.close()
+
+    def _made(
+        self,
+        cache_key: str,
+        query_func: Callable[[], Any],
+        ttl: float | None,
+        fresh: bool,
+        kind: str,
+        keeps: Callable[[Any], bool],
+        sharing: Sharing | None,
+    ) -> Made:
+        """Return what another process has made, or the result of a run."""
+
+        def run() -> Any:
+            if not fresh:
+                self._on_lookup(kind, False)
+            return query_func()
+
+        seconds = self.cache_ttl if ttl is None else ttl
+        if self.shared is None or sharing is None or seconds <= 0:
+            return Made(run(), seconds, by_another=False)
+        made = self.shared.obtain(
+            cache_key, run, sharing, ttl=seconds, fresh=fresh, keeps=keeps
+        )
+        if made.by_another:
+            self._on_lookup(kind, True)
+        return made
 
     def _look(self, key: str) -> tuple[_Entry | None, Future[Any] | None]:
         """Return what is kept, or another's run; else begin the caller's own run."""

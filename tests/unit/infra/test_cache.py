@@ -365,7 +365,7 @@ def test_a_key_is_a_sha_256_of_the_query_and_the_user() -> None:
 
 @pytest.mark.acceptance("A164", "A165")
 @pytest.mark.parametrize("url", ["redis://localhost", ""])
-def test_redis_is_refused(url: str) -> None:
+def test_redis_without_an_address_or_a_secret_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
         QueryCache(url)
 

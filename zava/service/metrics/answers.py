@@ -35,6 +35,7 @@ from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity
 from zava.service.metrics.finding import described, find_dimensions, find_metrics, near
 from zava.service.metrics.spans import days_of
@@ -331,6 +332,7 @@ class MetricsService:
             partial(self._compute, asked, identity),
             fresh=question.fresh,
             kind=_KIND,
+            sharing=Sharing(identity, dict[str, Any]),
         )
         return _shown(answer, question, cached=cached)
 

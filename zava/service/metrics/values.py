@@ -11,6 +11,7 @@ from zava.data.metrics.registry import DIMENSIONS
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity
 
 MAX_VALUES = 100
@@ -142,7 +143,7 @@ class FilterValues:
 
         key = self._cache.key("values", kind, asked, identity)
         found: list[dict[str, Any]] = self._cache.get_cached_result(
-            key, read, kind="metrics"
+            key, read, kind="metrics", sharing=Sharing(identity, list[dict[str, Any]])
         )
         return found
 

@@ -14,6 +14,7 @@ from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import ConfigurationError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity
 from zava.service.products.categories import CategoryNames
 from zava.service.products.names import Named, ProductNames, Search
@@ -221,6 +222,7 @@ class Recommendations:
             partial(self._compute, question, identity),
             fresh=question.fresh,
             kind=_KIND,
+            sharing=Sharing(identity, dict[str, Any]),
         )
         return {**answer, "cached": cached}
 

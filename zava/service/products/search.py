@@ -28,6 +28,7 @@ from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity, ProductQuestion, SearchMode
 from zava.service.products.categories import CategoryNames
 from zava.service.products.question import checked
@@ -118,6 +119,7 @@ class ProductSearch:
             fresh=question.fresh,
             kind="search",
             keeps=_is_whole,
+            sharing=Sharing(identity, dict[str, Any]),
         )
         return {**answer, "cached": cached}
 

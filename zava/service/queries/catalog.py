@@ -14,6 +14,7 @@ from zava.data.table_values import few_values
 from zava.data.transaction import Query
 from zava.errors import MCPError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import ColumnSchema, ForeignKey, Identity, Person, TableSchema
 from zava.service.metrics.finding import likeness, words_of
 
@@ -241,7 +242,10 @@ class SchemaCatalog:
             return Person.model_validate(row)
 
         person: Person = self._cache.get_cached_result(
-            self._key(identity, *_PERSON), read, kind="schema"
+            self._key(identity, *_PERSON),
+            read,
+            kind="schema",
+            sharing=Sharing(identity, Person),
         )
         return person
 
@@ -250,6 +254,7 @@ class SchemaCatalog:
             self._key(identity, *_WORDS),
             lambda: self._rows("list_words", identity),
             kind="schema",
+            sharing=Sharing(identity, list[dict[str, Any]]),
         )
         return rows
 
@@ -259,13 +264,19 @@ class SchemaCatalog:
             return {row["table_name"]: row for row in rows}
 
         names: Names = self._cache.get_cached_result(
-            self._key(identity), read, kind="schema"
+            self._key(identity),
+            read,
+            kind="schema",
+            sharing=Sharing(identity, dict[str, dict[str, Any]]),
         )
         return names
 
     def _table(self, name: str, identity: Identity) -> TableSchema:
         described: TableSchema = self._cache.get_cached_result(
-            self._key(identity, name), lambda: self._read(name, identity), kind="schema"
+            self._key(identity, name),
+            lambda: self._read(name, identity),
+            kind="schema",
+            sharing=Sharing(identity, TableSchema),
         )
         return described
 

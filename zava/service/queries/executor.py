@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity, ResultSet
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.plans import explained, tables_of
@@ -156,7 +157,10 @@ class QueryExecutor:
         )
         try:
             result, cached = self._cache.obtain(
-                self._key(question, identity), fetch, fresh=question.fresh
+                self._key(question, identity),
+                fetch,
+                fresh=question.fresh,
+                sharing=Sharing(identity, ResultSet),
             )
         except QueryError as exc:
             self._suggest(exc, question.text, rls_user_id)

@@ -19,6 +19,7 @@ from zava.data.sales_data import (
 )
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
 from zava.service.sales.history import (
@@ -206,6 +207,7 @@ class SalesAnalyticsService:
             self._key(asked, identity),
             partial(self._compute, asked, identity),
             fresh=question.fresh,
+            sharing=Sharing(identity, str),
         )
         return _answer(answer, cached=cached)
 

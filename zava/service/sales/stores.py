@@ -14,6 +14,7 @@ from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import ValidationError
 from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import Sharing
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
 from zava.service.sales.performance_models import Store
@@ -123,9 +124,10 @@ class VisibleStores:
             )
 
         key = self._key(identity)
-        visible: Visible = self._cache.get_cached_result(key, read)
+        sharing = Sharing(identity, Visible)
+        visible: Visible = self._cache.get_cached_result(key, read, sharing=sharing)
         if visible.is_over(self._clock()):
-            visible, _ = self._cache.obtain(key, read, fresh=True)
+            visible, _ = self._cache.obtain(key, read, fresh=True, sharing=sharing)
         return visible
 
     def peek(self, identity: Identity) -> Visible | None:

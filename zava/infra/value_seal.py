@@ -1,0 +1,71 @@
+"""ValueSeal: what zava writes into a cache that others can read and write."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import struct
+from typing import Any, NamedTuple
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from pydantic_core import to_json
+
+_PURPOSE = b"zava shared cache, form 1"
+_KEY = 32
+_NONCE = 12
+# When the value was made, and for how long it may be used: seconds.
+_TIMES = struct.Struct(">dd")
+
+
+class Opened(NamedTuple):
+    """A value as it was sealed.
+
+    Attributes:
+        made_at: Seconds since 1970 by the clock of the process that sealed it.
+        ttl: Seconds that it may be used.
+        value: The bytes.
+    """
+
+    made_at: float
+    ttl: float
+    value: bytes
+
+
+class ValueSeal:
+    """Encrypts values and hides their names, by a secret of the deployment.
+
+    AES-256-GCM with the name as associated data: a value that somebody changed, made
+    up or copied to another name does not open. The times are sealed in.
+
+    Args:
+        secret: A random text; the keys are derived from it.
+    """
+
+    def __init__(self, secret: str) -> None:
+        derivation = HKDF(SHA256(), length=2 * _KEY, salt=None, info=_PURPOSE)
+        keys = derivation.derive(secret.encode())
+        self._name_key, self._cipher = keys[:_KEY], AESGCM(keys[_KEY:])
+
+    def name(self, *parts: Any) -> str:
+        """Return HMAC-SHA256 over the parts as JSON: the name tells nothing of them."""
+        return hmac.new(self._name_key, to_json(parts), hashlib.sha256).hexdigest()
+
+    def seal(self, name: str, content: Opened) -> bytes:
+        """Return what `open` turns back, under this name only."""
+        nonce = os.urandom(_NONCE)
+        text = _TIMES.pack(content.made_at, content.ttl) + content.value
+        return nonce + self._cipher.encrypt(nonce, text, name.encode())
+
+    def open(self, name: str, sealed: bytes) -> Opened | None:
+        """Return what was sealed under this name; None if it was not, or not by us."""
+        nonce, text = sealed[:_NONCE], sealed[_NONCE:]
+        try:
+            content = self._cipher.decrypt(nonce, text, name.encode())
+        except (InvalidTag, ValueError):
+            return None
+        made_at, ttl = _TIMES.unpack_from(content)
+        return Opened(made_at, ttl, content[_TIMES.size :])
