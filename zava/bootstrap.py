@@ -149,9 +149,9 @@ class MCPServerManager:
         self._is_up = False
 
     def health_check(self) -> dict[str, str]:
-        """Return how `database`, `ai_service` and `shared_cache` are; see `check_health`.
+        """Return how `database` and `ai_service` are; see `check_health`.
 
-        `shared_cache` is left out where none is configured.
+        `shared_cache` is there where one is configured.
         """
         probes: dict[str, Probe | None] = {
             "database": partial(self._see_database, self._provider)
@@ -279,7 +279,7 @@ class MCPServerManager:
         return SharedOptions(
             secret=settings.redis_secret.get_secret_value(),
             # Results of another zava, of another database or with other ceilings
-            # are others. The seal of an identity does not tell a database from its copy.
+            # are others. An identity's seal is that of a copied database too.
             scope=[
                 __version__,
                 settings.database_url.get_secret_value(),

@@ -232,7 +232,8 @@ class SharedCache:
         try:
             self._ask(lambda client: client.ping())
         except _NotNowError:
-            return f"{self._place}: {self._why or 'busy'}; zava answers without the shared cache"
+            why = self._why or "busy"
+            return f"{self._place}: {why}; zava answers without the shared cache"
         if self._refusal:
             return f"{self._place} refuses what zava writes: {self._refusal}"
         return ""

@@ -1,0 +1,390 @@
+"""The second level of the cache in a real Redis, well and unwell."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from tests.fakes import FakeClock
+from tests.people import SEATTLE
+from tests.redis_server import PASSWORD, PROGRAM, RedisServer
+from zava.errors import ConfigurationError, DatabaseError
+from zava.infra.cache import QueryCache
+from zava.infra.shared_cache import SharedOptions, Sharing
+from zava.models import Identity
+
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.thorough,
+    pytest.mark.skipif(PROGRAM is None, reason="redis-server is not installed"),
+]
+
+PATIENCE = 20.0
+SECRET = "0123456789abcdef0123456789abcdef"
+IDENTITY = Identity(
+    user_id=UUID(SEATTLE),
+    role_name="store_managers",
+    display_name="Manager of Seattle",
+    store_ids=(UUID(int=7),),
+    seal="proof",
+    schema_version="1",
+)
+FOR_HER = Sharing(IDENTITY, dict[str, Any])
+ANSWER = {"rows": [["Seattle", 1.5, None]], "cached": False}
+
+Open = Callable[..., QueryCache]
+
+
+@pytest.fixture(scope="module", params=["plain", "tls"])
+def any_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    with RedisServer(is_tls=request.param == "tls") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def broken() -> Iterator[RedisServer]:
+    """A server that the test may do harm to."""
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def open_cache() -> Iterator[Open]:
+    """Open caches as if each were in a process of its own."""
+    with ExitStack() as stack:
+
+        def open_one(
+            server: RedisServer, *, ttl: float = 60.0, **options: Any
+        ) -> QueryCache:
+            shared = SharedOptions(**{"secret": SECRET, "timeout": 5.0, **options})
+            cache = QueryCache(server.url, shared=shared, ttl=ttl)
+            stack.callback(cache.close)
+            until(lambda: connected(cache))
+            return cache
+
+        yield open_one
+
+
+def connected(cache: QueryCache) -> bool:
+    assert cache.shared is not None
+    return cache.shared.stats()["connected"] == 1
+
+
+def count(cache: QueryCache, name: str) -> float:
+    assert cache.shared is not None
+    return cache.shared.stats()[name]
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline, pause = time.monotonic() + PATIENCE, threading.Event()
+    while not holds():
+        assert time.monotonic() < deadline
+        pause.wait(0.01)
+
+
+def ask(
+    cache: QueryCache, key: str, value: Any = ANSWER, **more: Any
+) -> tuple[Any, bool]:
+    return cache.obtain(key, lambda: value, **{"sharing": FOR_HER, **more})
+
+
+def never() -> Any:
+    raise AssertionError("the result was there")
+
+
+def test_a_second_process_is_given_what_the_first_one_made(
+    any_server: RedisServer, open_cache: Open
+) -> None:
+    first, second = open_cache(any_server), open_cache(any_server)
+    assert ask(first, "shared") == (ANSWER, False)
+    assert second.obtain("shared", never, sharing=FOR_HER) == (ANSWER, True)
+    assert second.peek("shared") == ANSWER
+    assert (count(first, "stored"), count(second, "hits")) == (1, 1)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"user_id": UUID(int=8)},
+        {"role_name": "store_managers_personal"},
+        {"store_ids": (UUID(int=7), UUID(int=8))},
+        {"seal": "that of a binding made again"},
+        {"schema_version": "2"},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_nobody_reads_what_another_identity_was_given(
+    server: RedisServer, open_cache: Open, other: dict[str, Any]
+) -> None:
+    key = f"of one identity: {next(iter(other))}"
+    ask(open_cache(server), key)
+    stranger = Sharing(IDENTITY.model_copy(update=other), dict[str, Any])
+    answer = ask(open_cache(server), key, {"of": "another"}, sharing=stranger)
+    assert answer == ({"of": "another"}, False)
+
+
+@pytest.mark.parametrize(
+    "options", [{"secret": "another secret " * 3}, {"scope": "another database"}]
+)
+def test_processes_of_another_secret_or_scope_share_nothing(
+    server: RedisServer, open_cache: Open, options: dict[str, Any]
+) -> None:
+    key = f"of one deployment: {next(iter(options))}"
+    ask(open_cache(server), key)
+    assert ask(open_cache(server, **options), key, {}) == ({}, False)
+
+
+def test_what_is_not_of_one_identity_stays_in_memory(
+    server: RedisServer, open_cache: Open
+) -> None:
+    first = open_cache(server)
+    first.obtain("of nobody", lambda: 1)
+    assert open_cache(server).obtain("of nobody", lambda: 2) == (2, False)
+
+
+def test_redis_learns_neither_question_nor_answer_nor_person(
+    broken: RedisServer, open_cache: Open
+) -> None:
+    ask(open_cache(broken), "question", {"name": "Jane Doe"})
+    with broken.client as client:
+        (key,) = client.keys("*")
+        value = client.get(key)
+    for told in (b"question", b"Jane", b"Doe", SEATTLE.encode(), b"Seattle"):
+        assert told not in key
+        assert told not in value
+
+
+def test_values_that_were_changed_or_moved_are_not_used(
+    broken: RedisServer, open_cache: Open
+) -> None:
+    first, second = open_cache(broken), open_cache(broken)
+    ask(first, "one", {"n": 1})
+    with broken.client as client:
+        (one,) = client.keys("*")
+        ask(first, "two", {"n": 2})
+        (two,) = set(client.keys("*")) - {one}
+        sealed = client.get(one)
+        client.set(two, sealed)  # moved
+        client.set(one, sealed[:-1] + bytes([sealed[-1] ^ 1]))  # changed
+        assert ask(second, "one", {"n": 3}) == ({"n": 3}, False)
+        assert ask(second, "two", {"n": 4}) == ({"n": 4}, False)
+        for worthless in (b"", b"x", b"y" * 3_000_000):
+            client.set(one, worthless)
+            assert ask(open_cache(broken), "one", {"n": 5})[0] == {"n": 5}
+    assert count(second, "rejected") == 2
+
+
+def test_a_value_ends_at_its_own_time_whatever_redis_keeps(
+    broken: RedisServer, open_cache: Open, clock: FakeClock
+) -> None:
+    ask(open_cache(broken, clock=clock), "old", {"n": 1})
+    with broken.client as client:
+        (key,) = client.keys("*")
+        sealed = client.get(key)
+        clock.advance(59)
+        late = open_cache(broken, clock=clock)
+        assert late.obtain("old", never, sharing=FOR_HER) == ({"n": 1}, True)
+        clock.advance(2)
+        client.set(key, sealed)  # replayed, for ever
+    assert ask(open_cache(broken, clock=clock), "old", {"n": 2}) == ({"n": 2}, False)
+
+
+def test_a_value_of_the_future_is_not_used(
+    broken: RedisServer, open_cache: Open, clock: FakeClock
+) -> None:
+    ahead = FakeClock()
+    ahead.advance(3600)
+    ask(open_cache(broken, clock=ahead), "early", {"n": 1})
+    assert ask(open_cache(broken, clock=clock), "early", {"n": 2})[0] == {"n": 2}
+
+
+def test_a_fresh_answer_is_read_again_and_replaces_the_kept_one(
+    server: RedisServer, open_cache: Open
+) -> None:
+    ask(open_cache(server), "fresh", {"n": 1})
+    assert ask(open_cache(server), "fresh", {"n": 2}, fresh=True) == ({"n": 2}, False)
+    assert open_cache(server).obtain("fresh", never, sharing=FOR_HER)[0] == {"n": 2}
+
+
+def test_an_older_run_does_not_replace_a_fresh_answer(
+    server: RedisServer, open_cache: Open
+) -> None:
+    slow, quick = open_cache(server), open_cache(server)
+
+    def run() -> dict[str, int]:
+        ask(quick, "overtaken", {"n": 2}, fresh=True)
+        return {"n": 1}
+
+    assert slow.obtain("overtaken", run, sharing=FOR_HER) == ({"n": 1}, False)
+    kept, _ = open_cache(server).obtain("overtaken", never, sharing=FOR_HER)
+    assert kept == {"n": 2}
+
+
+def test_equal_questions_of_several_processes_share_one_run(
+    server: RedisServer, open_cache: Open
+) -> None:
+    caches = [open_cache(server) for _ in range(4)]
+    waiting = [threading.Event() for _ in caches]
+    runs = []
+
+    def run() -> dict[str, int]:
+        runs.append(1)
+        others = [each for each in caches if count(each, "misses") == 0]
+        until(lambda: sum(map(asks, others)) >= 0)
+        return {"n": 1}
+
+    def asks(cache: QueryCache) -> int:
+        return int(count(cache, "hits"))
+
+    def one(index: int) -> tuple[Any, bool]:
+        waiting[index].set()
+        return caches[index].obtain("at once", run, sharing=FOR_HER)
+
+    with ThreadPoolExecutor(len(caches)) as pool:
+        answers = list(pool.map(one, range(len(caches))))
+    assert [answer for answer, _ in answers] == [{"n": 1}] * len(caches)
+    assert len(runs) == 1
+
+
+def test_a_call_waits_no_longer_than_its_patience_for_another_process(
+    server: RedisServer, open_cache: Open
+) -> None:
+    slow, hasty = open_cache(server), open_cache(server, patience=0.0)
+
+    def run() -> dict[str, int]:
+        assert ask(hasty, "long", {"n": 2}) == ({"n": 2}, False)
+        return {"n": 1}
+
+    assert slow.obtain("long", run, sharing=FOR_HER)[0] == {"n": 1}
+
+
+def test_whoever_waits_for_a_run_that_fails_runs_it(
+    server: RedisServer, open_cache: Open
+) -> None:
+    failing, waiter = open_cache(server), open_cache(server)
+    with ThreadPoolExecutor(1) as pool:
+
+        def fail() -> Any:
+            results.append(pool.submit(ask, waiter, "fails", {"n": 1}))
+            raise DatabaseError("no")
+
+        results: list[Any] = []
+        with pytest.raises(DatabaseError):
+            failing.obtain("fails", fail, sharing=FOR_HER)
+        assert results[0].result(PATIENCE) == ({"n": 1}, False)
+
+
+def test_results_that_are_too_large_or_not_to_be_kept_are_not_shared(
+    server: RedisServer, open_cache: Open
+) -> None:
+    first, second = open_cache(server), open_cache(server)
+    large = {"text": "x" * 2_000_000}
+    assert ask(first, "large", large)[0] == large
+    assert ask(second, "large", {}) == ({}, False)
+    ask(first, "not kept", ANSWER, keeps=lambda _result: False)
+    assert ask(second, "not kept", {}) == ({}, False)
+
+
+def test_a_redis_that_was_killed_costs_no_answer_and_is_found_again(
+    broken: RedisServer, open_cache: Open
+) -> None:
+    cache = open_cache(broken)
+    broken.kill()
+    assert ask(cache, "while it is down") == (ANSWER, False)
+    assert cache.shared is not None
+    health = cache.shared.health()
+    assert "answers without" in health
+    assert PASSWORD not in health
+    broken.start()
+    until(lambda: connected(cache))
+    assert cache.shared.health() == ""
+    ask(cache, "after it came back")
+    assert open_cache(broken).obtain("after it came back", never, sharing=FOR_HER)[1]
+
+
+def test_a_redis_that_is_silent_costs_one_timeout(
+    broken: RedisServer, open_cache: Open
+) -> None:
+    cache = open_cache(broken, timeout=0.2)
+    broken.stop()
+    try:
+        for number in range(50):
+            assert ask(cache, f"silent {number}") == (ANSWER, False)
+        assert not connected(cache)
+    finally:
+        broken.resume()
+    until(lambda: connected(cache))
+
+
+def test_a_redis_that_is_full_still_gives_what_it_has(
+    broken: RedisServer, open_cache: Open
+) -> None:
+    cache = open_cache(broken)
+    ask(cache, "before")
+    with broken.client as client:
+        client.config_set("maxmemory-policy", "noeviction")
+        client.config_set("maxmemory", 1)
+        other = open_cache(broken)
+        assert other.obtain("before", never, sharing=FOR_HER) == (ANSWER, True)
+        assert ask(other, "while it is full") == (ANSWER, False)
+        assert other.shared is not None
+        assert "refuses" in other.shared.health()
+        client.config_set("maxmemory", 0)
+    ask(other, "afterwards")
+    assert other.shared.health() == ""
+
+
+def test_a_redis_that_nobody_can_reach_delays_no_start() -> None:
+    url = f"redis://:{PASSWORD}@127.0.0.1:1"
+    cache = QueryCache(url, shared=SharedOptions(secret=SECRET))
+    try:
+        assert ask(cache, "alone") == (ANSWER, False)
+        assert cache.shared is not None
+        assert PASSWORD not in cache.shared.health()
+    finally:
+        cache.close()
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
+    with RedisServer(is_tls=True) as server:
+        url = server.url.partition("?")[0]
+        cache = QueryCache(url, shared=SharedOptions(secret=SECRET, timeout=5.0))
+        try:
+            assert cache.shared is not None
+            assert "certificate" in cache.shared.health().lower()
+        finally:
+            cache.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://localhost",
+        "redis://",
+        "redis://localhost:port",
+        "redis://localhost?socket_timeout=60",
+        "rediss://localhost?ssl_cert_reqs=none",
+        "unix://",
+    ],
+)
+def test_an_address_that_does_not_do_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError):
+        QueryCache(url, shared=SharedOptions(secret=SECRET))

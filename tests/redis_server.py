@@ -1,0 +1,120 @@
+"""A redis-server of the tests' own, where one is installed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from types import TracebackType
+
+import redis
+from typing_extensions import Self
+
+PROGRAM = shutil.which("redis-server", path=f"{os.environ.get('PATH', '')}:/usr/bin")
+PATIENCE = 20.0
+PASSWORD = "hunter2-of-redis"
+
+
+class RedisServer:
+    """A redis-server on loopback that keeps nothing on disk; a context manager.
+
+    Args:
+        is_tls: Whether it speaks TLS, with a certificate of its own for 127.0.0.1.
+    """
+
+    def __init__(self, *, is_tls: bool = False) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="zava-redis-"))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self._port = free.getsockname()[1]
+        self.certificate = self._folder / "cert.pem"
+        self._is_tls = is_tls
+        self._options = ["--port", str(self._port)]
+        if is_tls:
+            self._make_certificate()
+            files = ("--tls-cert-file", self.certificate, "--tls-ca-cert-file")
+            self._options = ["--port", "0", "--tls-port", str(self._port)]
+            self._options += [*map(str, files), str(self.certificate)]
+            self._options += ["--tls-key-file", str(self._folder / "key.pem")]
+            self._options += ["--tls-auth-clients", "no"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """How zava is told of it."""
+        if self._is_tls:
+            place = f"127.0.0.1:{self._port}/0?ssl_ca_certs={self.certificate}"
+            return f"rediss://:{PASSWORD}@{place}"
+        return f"redis://:{PASSWORD}@127.0.0.1:{self._port}/0"
+
+    @property
+    def client(self) -> redis.Redis:
+        """A client that reads and writes as anybody could who has the password."""
+        return redis.Redis.from_url(self.url, socket_timeout=PATIENCE)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.kill()
+        shutil.rmtree(self._folder)
+
+    def start(self) -> None:
+        """Start it, empty, and wait until it answers."""
+        assert PROGRAM is not None
+        self._process = subprocess.Popen(
+            [PROGRAM, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--save", "",
+             "--dir", str(self._folder), *self._options],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+        deadline, pause = time.monotonic() + PATIENCE, threading.Event()
+        while True:
+            try:
+                with self.client as client:
+                    client.ping()
+            except redis.ConnectionError:
+                assert self._process.poll() is None
+                assert time.monotonic() < deadline
+                pause.wait(0.02)
+            else:
+                return
+
+    def kill(self) -> None:
+        """End it at once."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait(PATIENCE)
+            self._process = None
+
+    def stop(self) -> None:
+        """Let it answer nothing until `resume`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it answer again."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _make_certificate(self) -> None:
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-keyout", str(self._folder / "key.pem"), "-out", str(self.certificate),
+             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+            check=True,
+            capture_output=True,
+        )  # fmt: skip
