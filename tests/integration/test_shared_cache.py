@@ -241,26 +241,28 @@ def test_an_older_run_does_not_replace_a_fresh_answer(
 def test_equal_questions_of_several_processes_share_one_run(
     server: RedisServer, open_cache: Open
 ) -> None:
-    caches = [open_cache(server) for _ in range(4)]
-    waiting = [threading.Event() for _ in caches]
+    waiting = [threading.Event() for _ in range(4)]
     runs = []
+
+    def open_one(waits: threading.Event) -> QueryCache:
+        def sleep(seconds: float) -> None:
+            waits.set()
+            time.sleep(seconds)
+
+        return open_cache(server, sleep=sleep)
 
     def run() -> dict[str, int]:
         runs.append(1)
-        others = [each for each in caches if count(each, "misses") == 0]
-        until(lambda: sum(map(asks, others)) >= 0)
+        until(lambda: sum(each.is_set() for each in waiting) == len(waiting) - 1)
         return {"n": 1}
 
-    def asks(cache: QueryCache) -> int:
-        return int(count(cache, "hits"))
-
-    def one(index: int) -> tuple[Any, bool]:
-        waiting[index].set()
-        return caches[index].obtain("at once", run, sharing=FOR_HER)
-
+    caches = [open_one(each) for each in waiting]
     with ThreadPoolExecutor(len(caches)) as pool:
-        answers = list(pool.map(one, range(len(caches))))
+        answers = list(
+            pool.map(lambda c: c.obtain("at once", run, sharing=FOR_HER), caches)
+        )
     assert [answer for answer, _ in answers] == [{"n": 1}] * len(caches)
+    assert sorted(shared for _, shared in answers) == [False, True, True, True]
     assert len(runs) == 1
 
 

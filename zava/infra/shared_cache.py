@@ -208,7 +208,7 @@ class SharedCache:
         name = self._seal.name(self._options.scope, sharing.identity, cache_key)
         token: str | None
         if fresh:
-            token = self._claim(name, others=True)
+            token = self._taken(name)
         else:
             found, token = self._found_or_claimed(name, sharing.type)
             self._count("hits" if found else "misses")
@@ -257,10 +257,17 @@ class SharedCache:
     def _found_or_claimed(self, name: str, kind: Any) -> tuple[Made | None, str | None]:
         """Return what is kept, or the token of a lock, or neither."""
         try:
-            found = self._opened(name, self._ask(lambda c: _read(c, name)), kind)
+            sealed = self._ask(lambda client: _read(client, name))
+            found = self._opened(name, sealed, kind)
             if found is not None:
                 return found, None
-            token = self._claim(name)
+            token, now_there = self._claimed(name)
+            # Another process may have stored its result between the two looks.
+            if now_there != sealed:
+                found = self._opened(name, now_there, kind)
+            if found is not None:
+                self._release(name, token)
+                return found, None
             if token is not None:
                 return None, token
             return self._awaited(name, kind), None
@@ -281,24 +288,30 @@ class SharedCache:
             holder = lock
         return None
 
-    def _claim(self, name: str, *, others: bool = False) -> str | None:
-        """Return the token of the lock; None if another process holds it.
+    def _claimed(self, name: str, *, others: bool = False) -> tuple[str | None, bytes]:
+        """Return the token of the lock and what is stored under the name.
 
         Args:
             name: Name of the result.
             others: Take the lock from whoever holds it.
+
+        Returns:
+            None instead of the token if another process holds the lock.
         """
-        token, lock = secrets.token_hex(16), _PREFIX + name + _LOCK
-        expiry = round(_LOCK_SECONDS * 1000)
+        token = secrets.token_hex(16)
+        is_ours, sealed = self._ask(partial(_lock_and_read, name, token, others))
+        if not is_ours:
+            return None, sealed
+        self._held[_PREFIX + name + _LOCK] = token
+        self._wake.set()
+        return token, sealed
+
+    def _taken(self, name: str) -> str | None:
+        """Return the token of the lock, whoever held it; None without Redis."""
         try:
-            is_ours = self._ask(lambda c: c.set(lock, token, nx=not others, px=expiry))
+            return self._claimed(name, others=True)[0]
         except _NotNowError:
             return None
-        if not is_ours:
-            return None
-        self._held[lock] = token
-        self._wake.set()
-        return token
 
     def _release(self, name: str, token: str | None) -> None:
         if token is None:
@@ -485,6 +498,18 @@ def _read(client: redis.Redis, name: str) -> bytes:
     """Return a value, cut where no value of zava's ends."""
     value: Any = client.getrange(_PREFIX + name, 0, MAX_BYTES)
     return bytes(value)
+
+
+def _lock_and_read(
+    name: str, token: str, others: bool, client: redis.Redis
+) -> tuple[Any, bytes]:
+    """Set a lock, unless another's may stay; return whether, and the value."""
+    key, expiry = _PREFIX + name, round(_LOCK_SECONDS * 1000)
+    with client.pipeline(transaction=True) as pipeline:
+        pipeline.set(key + _LOCK, token, nx=not others, px=expiry)
+        pipeline.getrange(key, 0, MAX_BYTES)
+        is_ours, value = pipeline.execute()
+    return is_ours, value
 
 
 def _read_both(client: redis.Redis, name: str) -> tuple[bytes, bytes | None]:
