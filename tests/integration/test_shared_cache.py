@@ -112,6 +112,7 @@ def never() -> Any:
     raise AssertionError("the result was there")
 
 
+@pytest.mark.acceptance("A164")
 def test_a_second_process_is_given_what_the_first_one_made(
     any_server: RedisServer, open_cache: Open
 ) -> None:
@@ -307,6 +308,7 @@ def test_results_that_are_too_large_or_not_to_be_kept_are_not_shared(
     assert ask(second, "not kept", {}) == ({}, False)
 
 
+@pytest.mark.acceptance("A165")
 def test_a_redis_that_was_killed_costs_no_answer_and_is_found_again(
     broken: RedisServer, open_cache: Open
 ) -> None:
