@@ -130,7 +130,7 @@ def report(
 
 
 def parse() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])  # type: ignore[union-attr]
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--url", required=True, help="libpq connection string")
     parser.add_argument("--user", required=True, help="user id of the person served")
     parser.add_argument("--processes", type=int, default=10)
