@@ -49,6 +49,7 @@ from zava.service.sales.history import (
     part_with_data,
     read_history,
     refuse_before_first_day,
+    shortened_by_data,
 )
 from zava.service.sales.performance_models import Store
 from zava.service.sales.periods import Period, parse_period
@@ -362,8 +363,9 @@ class MetricsService:
         if is_empty:
             refuse_before_first_day(asked.period, history)
             is_empty = is_without_data(period, history)
-        if is_empty or _ends_before(history, period):
-            notes.append("the data ends before the period")
+        ended = shortened_by_data(asked.period, period, asked.today, history)
+        if ended and _asks_of_days(question):
+            notes.append(ended)
         if _has_stock(question):
             notes += _stock_notes(question, history, asked.stores)
         sides = [] if is_empty else self._sides(asked, period, history, notes)
@@ -513,8 +515,11 @@ def _has_stock(question: MetricsQuestion) -> bool:
     return any(MEASURES[each].is_of_stock for each in _measures_of(question))
 
 
-def _ends_before(history: History, period: Period) -> bool:
-    return history.through is not None and history.through < period.start
+def _asks_of_days(question: MetricsQuestion) -> bool:
+    """Tell whether the period matters, or was chosen."""
+    return question.time_period != DEFAULT_PERIOD or not all(
+        METRICS[name].is_state for name in question.metrics
+    )
 
 
 def _is_of_stock_alone(question: MetricsQuestion) -> bool:

@@ -80,6 +80,7 @@ class Period(BaseModel):
         calendar: The chain's weeks and fiscal years, by which it steps.
         to_date: Whether it is the beginning of a week, month, quarter or year.
         whole: The period that it is the beginning of, if it was cut.
+        rolls: Whether it has so many days up to today, whatever the day.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +92,7 @@ class Period(BaseModel):
     calendar: Calendar
     to_date: bool = False
     whole: Period | None = None
+    rolls: bool = False
 
     @property
     def days(self) -> int:
@@ -100,10 +102,16 @@ class Period(BaseModel):
     def until(self, end: date) -> Period:
         """Return the part before `end`, compared with as much of the same spans.
 
-        The period itself if `end` is not within it.
+        The period itself if `end` is not within it. One that rolls keeps its length:
+        it has as many days up to `end`.
         """
         if not self.start < end < self.end:
             return self
+        if self.rolls:
+            start = end - self._length
+            if self.grain == "12 months":
+                start = _twelve_months_before(end)
+            return self.model_copy(update={"start": start, "end": end})
         return self.model_copy(update={"end": end, "whole": self.whole or self})
 
     def previous(self) -> Period:
@@ -201,7 +209,8 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
             "2026-07-04 to 2026-07-10", "since 2026-05-01".
         today: The day. It belongs to every form that is relative to it but
             `yesterday` and whole units such as `last_month`: `last_7_days` is
-            today and the six days before.
+            today and the six days before, or the seven whole days before where
+            `Period.until` leaves today out.
         calendar: The chain's weeks and fiscal years.
 
     Raises:
@@ -263,13 +272,13 @@ def _relative(name: str, today: date, calendar: Calendar) -> Period | None:
         return _whole(last._replace(name=word), grain, calendar)
     if word == "last_12_months":
         start = _twelve_months_before(end)
-        return _whole(Unit(word, start, end), "12 months", calendar)
+        return _rolling(Unit(word, start, end), "12 months", calendar)
     if word == "yesterday":
         return _whole(Unit(word, today - _DAY, today), "day", calendar)
     days = _rolling_days(word)
     if days is None:
         return None
-    return _whole(Unit(word, end - days * _DAY, end), "day", calendar)
+    return _rolling(Unit(word, end - days * _DAY, end), "day", calendar)
 
 
 def _rolling_days(word: str) -> int | None:
@@ -385,6 +394,10 @@ def _whole(unit: Unit, grain: Grain, calendar: Calendar) -> Period:
         grain=grain,
         calendar=calendar,
     )
+
+
+def _rolling(unit: Unit, grain: Grain, calendar: Calendar) -> Period:
+    return _whole(unit, grain, calendar).model_copy(update={"rolls": True})
 
 
 def _first_of(year: str, month: int) -> date:

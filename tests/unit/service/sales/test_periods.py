@@ -462,8 +462,8 @@ def test_where_the_period_before_is_the_year_before_there_is_one_comparison(
         ("wtd", "2026-06-30", "2026-06-22..2026-06-22", "2025-06-30..2025-06-30"),
         ("2026-W26", "2026-06-25", "2026-06-15..2026-06-17", "2025-06-23..2025-06-25"),
         ("FY2026", "2026-06-30", "2025-01-01..2025-06-29", "2025-01-01..2025-06-29"),
-        ("last_7_days", "2026-06-30", "2026-06-17..2026-06-22", None),
-        ("last_12_months", "2026-06-30", "2024-07-01..2025-06-29", None),
+        ("last_7_days", "2026-06-30", "2026-06-16..2026-06-22", None),
+        ("last_12_months", "2026-06-30", "2024-06-30..2025-06-29", None),
     ],
 )
 def test_what_is_cut_is_compared_with_as_much(
@@ -717,6 +717,9 @@ def test_a_part_is_compared_with_parts_that_are_as_long(
     text, calendar = question
     whole = parse_period(text, today, calendar)
     period = whole.until(whole.start + timedelta(days=cut))
+    if period.rolls and period != whole:
+        assert abs(period.days - whole.days) <= (whole.grain == "12 months")
+        return
     year_before = period.year_before()
     if not by_weeks(period):
         # A leap day on either side, and the ends of months that are shorter.
