@@ -24,6 +24,7 @@ from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
+from zava.protocol.pictures import Pictures
 from zava.protocol.server import RetailServer
 from zava.protocol.tools import Services
 from zava.protocol.workers import WorkerThreads
@@ -34,6 +35,7 @@ from zava.service.admission import (
     meet_served_user,
     served_user_id,
 )
+from zava.service.choices import Choices
 from zava.service.health import check_health
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
@@ -247,6 +249,8 @@ class MCPServerManager:
             ),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),
+            choices=Choices(provider, cache, catalog),
+            pictures=Pictures(),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

@@ -174,6 +174,7 @@ class ValidationError(MCPError):
         )
         self.field = field
         self.value = value
+        self.constraint = constraint
 
     def details(self) -> dict[str, Any]:
         """The field's name."""

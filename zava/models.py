@@ -194,14 +194,16 @@ class TableSchema(_Frozen):
 
 
 class Person(_Frozen):
-    """What the person served sees.
+    """Who the person served is, and what they see.
 
     Attributes:
+        name: For people to read.
         stores: How many stores.
         names: Of the first of them, by name.
         data_through: The last business day with orders, None for none.
     """
 
+    name: str
     stores: int
     names: tuple[str, ...]
     data_through: date | None

@@ -6,11 +6,19 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp_types import CallToolResult, JSONRPCError, JSONRPCMessage, TextContent
+from mcp.shared.exceptions import MCPError as SdkError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    JSONRPCError,
+    JSONRPCMessage,
+    TextContent,
+)
 from pydantic_core import to_json
 from typing_extensions import NotRequired, TypedDict
 
-from zava.errors import MCPError, ValidationError
+from zava.errors import AuthorizationError, MCPError, ValidationError
 from zava.models import ColumnSchema, ForeignKey, Person, TableSchema, Truncation
 from zava.service.queries.catalog import SAMPLE_ROWS, Described, Detail, Found
 from zava.service.queries.executor import QueryAnswer
@@ -219,13 +227,18 @@ def _told_columns(columns: Sequence[str]) -> list[str]:
 
 
 def told_person(person: Person) -> dict[str, Any]:
-    """Return which stores a person sees, the first of them by name, and until when."""
-    names = ", ".join(" ".join(name.split())[:_LONGEST_NAME] for name in person.names)
+    """Return who a person is, the first of their stores, and until when data reach."""
+    names = ", ".join(map(_in_a_line, person.names))
     more = person.stores - len(person.names)
     return {
+        "name": _in_a_line(person.name),
         "stores": f"{names} and {more} more" if more else names,
         "data_through": person.data_through and str(person.data_through),
     }
+
+
+def _in_a_line(name: str) -> str:
+    return " ".join(name.split())[:_LONGEST_NAME]
 
 
 def _table(table: TableSchema) -> dict[str, Any]:
@@ -386,6 +399,18 @@ def error_result(error: MCPError) -> CallToolResult:
     meta = {ERROR_META: {"code": error.error_code, **details}}
     content = TextContent(type="text", text=_clean("\n".join(lines)))
     return CallToolResult(content=[content], is_error=True, _meta=meta)
+
+
+def protocol_error(error: MCPError) -> SdkError:
+    """Return a failure of what is no tool, which JSON-RPC calls an error.
+
+    Its text and its facts are those of `error_result`.
+    """
+    told = error_result(error)
+    text = "".join(part.text for part in told.content if isinstance(part, TextContent))
+    is_callers = isinstance(error, ValidationError | AuthorizationError)
+    code = INVALID_PARAMS if is_callers else INTERNAL_ERROR
+    return SdkError(code, text, (told.meta or {})[ERROR_META])
 
 
 def bounded_error(message: JSONRPCMessage) -> JSONRPCMessage:

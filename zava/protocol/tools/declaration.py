@@ -10,7 +10,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar, cast
 from mcp.server.mcpserver import Context
 from pydantic import Field
 
+from zava.protocol.pictures import Pictures
 from zava.protocol.workers import WorkerThreads
+from zava.service.choices import Choices
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
@@ -36,6 +38,7 @@ class Services:
         workers: Where blocking calls run.
         probes: The same for the health check, which is answered also while every
             other thread is busy.
+        pictures: Those drawn last.
     """
 
     user_id: str
@@ -47,6 +50,8 @@ class Services:
     metrics: MetricsService
     product_search: ProductSearch
     recommendations: Recommendations
+    choices: Choices
+    pictures: Pictures
     health_check: Callable[[], dict[str, str]]
     performance_summary: Callable[[], dict[str, Any]]
 

@@ -189,6 +189,30 @@ class MetricsService:
             "note": note,
         }
 
+    def definitions(self, name: str | None = None) -> dict[str, dict[str, str]]:
+        """Return `metrics` and `dimensions` with their definitions.
+
+        Args:
+            name: The only one to be told, if there is one of that name; None for all.
+        """
+        return {
+            "metrics": {
+                each.name: described(each)
+                for each in METRICS.values()
+                if name in (None, each.name)
+            },
+            "dimensions": {
+                each.name: each.definition
+                for each in DIMENSIONS.values()
+                if name in (None, each.name)
+            },
+        }
+
+    def near_names(self, name: str) -> list[str]:
+        """Return metrics and dimensions that may be meant by a name."""
+        wanted = name[:MAX_TEXT]
+        return [*near(wanted, METRICS), *near(wanted, DIMENSIONS)]
+
     def check(
         self,
         metrics: Sequence[str],
