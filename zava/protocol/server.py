@@ -19,7 +19,20 @@ from mcp.server.mcpserver.exceptions import (
     ToolError,
 )
 from mcp.shared.exceptions import MCPError as SdkError
-from mcp_types import INVALID_PARAMS, Resource, ResourceTemplate, ToolAnnotations
+from mcp_types import (
+    INVALID_PARAMS,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    GetPromptResult,
+    Prompt,
+    PromptReference,
+    Resource,
+    ResourceTemplate,
+    ResourceTemplateReference,
+    TextContent,
+    ToolAnnotations,
+)
 from mcp_types import Tool as ToolDeclaration
 
 import zava
@@ -30,6 +43,8 @@ from zava.models import Person
 from zava.protocol.arguments import meant_arguments, plain_schema
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
+from zava.protocol.completion import complete
+from zava.protocol.prompts import PROMPTS, find_prompt
 from zava.protocol.resources import FAMILIES, Family, find_resource, unknown_resource
 from zava.protocol.results import error_result, protocol_error, told_person
 from zava.protocol.session import serve_session
@@ -105,6 +120,8 @@ class RetailServer(MCPServer[Any]):
                 annotations=_READ_ONLY,
                 meta=dict(VIEW_META) if has_view and can_draw() else None,
             )
+
+        cast("Any", self).completion()(self._complete)
 
     def introduce(self, person: Person | None) -> None:
         """Tell clients that connect from now on what the person served sees."""
@@ -243,14 +260,40 @@ class RetailServer(MCPServer[Any]):
         except MCPError as exc:
             raise protocol_error(exc) from exc
 
+    async def list_prompts(self) -> list[Prompt]:
+        """Return the prompts."""
+        return [prompt.declared() for prompt in PROMPTS.values()]
+
     async def get_prompt(
         self,
         name: str,
         arguments: dict[str, Any] | None = None,
         context: Context[Any, Any] | None = None,
-    ) -> Any:
-        """There is no prompt; the SDK would answer with a code of its own."""
-        raise SdkError(INVALID_PARAMS, "there is no such prompt")
+    ) -> GetPromptResult:
+        """Return a prompt; whatever goes wrong is an SdkError."""
+        services = self.services
+
+        async def render() -> GetPromptResult:
+            prompt = find_prompt(name)
+            return await services.workers.run(
+                functools.partial(
+                    prompt.result, arguments, services.choices, services.user_id
+                )
+            )
+
+        # A name that does not exist must not become a label of the metrics.
+        operation = f"prompt_{name}" if name in PROMPTS else "unknown_prompt"
+        return await self._watched(operation, render, _size_of_prompt)
+
+    async def _complete(
+        self,
+        reference: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        _context: CompletionContext | None,
+    ) -> Completion:
+        """Return what an argument may become; whatever goes wrong is an SdkError."""
+        call = functools.partial(complete, self.services, reference, argument)
+        return await self._watched("complete", call, _size_of_completion)
 
     async def _handle_list_tools(self, ctx: Any, params: Any) -> Any:
         _check_cursor(params)
@@ -292,6 +335,15 @@ def _size_of_contents(contents: Contents) -> int:
         len(each.content.encode() if isinstance(each.content, str) else each.content)
         for each in contents
     )
+
+
+def _size_of_prompt(result: GetPromptResult) -> int:
+    texts = (each.content for each in result.messages)
+    return sum(len(t.text.encode()) for t in texts if isinstance(t, TextContent))
+
+
+def _size_of_completion(completion: Completion) -> int:
+    return sum(len(value.encode()) for value in completion.values)
 
 
 def _facts(arguments: Mapping[str, Any], result: Any) -> dict[str, Any]:
