@@ -78,13 +78,16 @@ def test_tables_are_told_as_the_tool_tells_them(server: StdioProcess) -> None:
 def test_each_person_reads_who_they_are(server: StdioProcess, start: Start) -> None:
     manager = read(server, "zava://person")
     assert (manager["role"], manager["is_head_office"]) == ("store_managers", False)
-    assert [store["name"] for store in manager["stores"]] == ["Zava Retail Seattle"]
+    assert manager["stores"] == {"Puget Sound": ["Zava Retail Seattle"]}
+    assert manager["online_stores"] == []
     person = server.call("search_tables", search="orders").structured["person"]
     assert person["name"] == manager["name"]
     assert person["data_through"] == manager["data_through"]
     head_office = read(start(regional_manager("Head Office")), "zava://person")
     assert (head_office["role"], head_office["store_count"]) == ("regional_managers", 8)
     assert head_office["is_head_office"]
+    assert head_office["online_stores"] == ["Zava Retail Online"]
+    assert sum(map(len, head_office["stores"].values())) == 8
 
 
 @pytest.mark.parametrize(

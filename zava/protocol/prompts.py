@@ -142,6 +142,11 @@ def _call(tool: str, **arguments: Any) -> str:
     return f"- {tool} {json.dumps(given, ensure_ascii=False)}"
 
 
+def _performance(given: Given, period: str) -> str:
+    place = given.get("store", ALL)
+    return _call("get_store_performance", store_id=place, time_period=period)
+
+
 def _stores(given: Given) -> list[str]:
     place = given.get("store", ALL)
     return [] if place == ALL else [place]
@@ -167,11 +172,7 @@ def _last_week(given: Given) -> str:
     stores = _stores(given)
     return _lines(
         f"How did {_whose(given)} do in {period}? Ask zava:",
-        _call(
-            "get_store_performance",
-            store_id=given.get("store", ALL),
-            time_period=period,
-        ),
+        _performance(given, period),
         _call(
             "query_metrics",
             metrics=["revenue", "orders", "average_order_value"],
@@ -235,21 +236,21 @@ def _running_out(given: Given) -> str:
 
 
 def _lapsed_customers(given: Given) -> str:
-    stores = _stores(given)
+    stores, period = _stores(given), given.get("period", "last_12_months")
     return _lines(
         f"Which customers of {_whose(given)} stopped coming? Ask zava:",
         _call(
             "query_metrics",
             metrics=["customers", "revenue", "orders_per_customer"],
             by=["segment"],
-            time_period="last_12_months",
+            time_period=period,
             stores=stores,
         ),
         _call(
             "query_metrics",
             metrics=["customers", "revenue"],
             by=["month"],
-            time_period="last_12_months",
+            time_period=period,
             stores=stores,
             filters={"segment": "lapsed"},
         ),
@@ -266,19 +267,11 @@ def _lapsed_customers(given: Given) -> str:
 
 def _monday_meeting(given: Given) -> str:
     period = given.get("period", "last_week")
-    stores = _stores(given)
+    stores, is_now = _stores(given), "period" not in given
     return _lines(
         f"Prepare my Monday meeting about {_whose(given)}: {period}. Ask zava:",
-        _call(
-            "get_store_performance",
-            store_id=given.get("store", ALL),
-            time_period=period,
-        ),
-        _call(
-            "get_store_performance",
-            store_id=given.get("store", ALL),
-            time_period="this_month",
-        ),
+        _performance(given, period),
+        *([_performance(given, "this_month")] if is_now else []),
         _call(
             "query_metrics",
             metrics=["revenue", "orders", "gross_margin"],
@@ -298,9 +291,10 @@ def _monday_meeting(given: Given) -> str:
             order_by=["days_of_cover"],
             max_rows=10,
         ),
-        "Write one page: the week in three numbers with their changes; the month so"
-        " far; what went well; what went badly; what runs out; and three points to"
-        " decide, each as a question with its number. No more than 250 words.",
+        f"Write one page: {period} in three numbers with their changes;"
+        f"{' the month so far;' if is_now else ''} what went well; what went badly;"
+        " what runs out; and three points to decide, each as a question with its"
+        " number. No more than 250 words.",
         _HONEST,
     )
 
@@ -366,7 +360,7 @@ PROMPTS: Mapping[str, Prompt] = {
             "lapsed_customers",
             "Who stopped coming?",
             "Customers who have not come for longer than usual, and what they bought",
-            (STORE,),
+            (STORE, PERIOD),
             _lapsed_customers,
         ),
         Prompt(

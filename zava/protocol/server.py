@@ -233,9 +233,7 @@ class RetailServer(MCPServer[Any]):
         except ResourceNotFoundError:
             raise unknown_resource(uri) from None
         except ResourceError as exc:
-            if exc.__cause__ is not None:
-                raise exc.__cause__ from None
-            raise
+            raise (exc.__cause__ or exc) from None
 
     async def _watched(
         self,

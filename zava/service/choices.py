@@ -50,7 +50,7 @@ class Choices:
         self._values = FilterValues(provider, cache)
 
     def person(self, rls_user_id: str) -> dict[str, Any]:
-        """Return who a person is, their stores, and the last day with orders.
+        """Return who a person is, their stores by region, and the last day with orders.
 
         Raises:
             MCPError: As for `PostgreSQLProvider.fetch_all`.
@@ -65,9 +65,15 @@ class Choices:
             "data_through": through and str(through),
             "currency": visible.currency,
             "store_count": len(visible.stores),
-            "stores": [
-                {"name": store.name, "region": store.region, "online": store.is_online}
-                for store in visible.stores
+            "stores": {
+                region or "no region": [
+                    store.name for store in visible.stores if store.region == region
+                ]
+                for region in [*_regions(visible), None]
+                if any(store.region == region for store in visible.stores)
+            },
+            "online_stores": [
+                store.name for store in visible.stores if store.is_online
             ],
         }
 
