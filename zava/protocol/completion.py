@@ -24,6 +24,8 @@ MOST = 100
 
 _LONGEST = 200
 _NEAR = 5
+# Of more names than these, to compare the spelling of each takes a second.
+_COMPARED = 10_000
 _VARIABLE = "name"
 
 Reference = PromptReference | ResourceTemplateReference
@@ -38,8 +40,8 @@ async def complete(
         ValidationError: There is no such prompt, template or argument.
         MCPError: As for `PostgreSQLProvider.fetch_all`.
     """
-    names = await services.workers.run(_offered(services, reference, argument.name))
-    fitting = matching(names, argument.value)
+    offered = _offered(services, reference, argument.name)
+    fitting = await services.workers.run(lambda: matching(offered(), argument.value))
     return Completion(
         values=fitting[:MOST], total=len(fitting), has_more=len(fitting) > MOST
     )
@@ -78,5 +80,6 @@ def matching(names: Sequence[str], typed: str) -> list[str]:
     within = [name for fold, name in folded.items() if word.search(fold)]
     hold = [name for fold, name in folded.items() if wanted in fold]
     found = list(dict.fromkeys([*begin, *within, *hold]))
-    near = difflib.get_close_matches(wanted, folded, _NEAR) if not found else []
-    return found or [folded[fold] for fold in near]
+    if found or len(folded) > _COMPARED:
+        return found
+    return [folded[fold] for fold in difflib.get_close_matches(wanted, folded, _NEAR)]

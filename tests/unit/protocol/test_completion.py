@@ -25,3 +25,7 @@ NAMES = ["Zava Retail Seattle", "East", "Zava Eastgate", "Northeast", "Beastly 2
 )
 def test_names_come_in_the_order_of_likelihood(typed: str, expected: list[str]) -> None:
     assert matching(NAMES, typed) == expected
+
+
+def test_of_very_many_names_the_spelling_is_not_compared() -> None:
+    assert matching([f"Store {n}" for n in range(20_000)], "stroe 7") == []
