@@ -40,10 +40,8 @@ def export(
     process: StdioProcess, query: str = ORDERS, **arguments: Any
 ) -> dict[str, Any]:
     """Call export_query and return its result."""
-    call = {"postgresql_query": query, **arguments}
-    params = {"name": "export_query", "arguments": call}
-    response = process.receive(process.ask("tools/call", params))
-    result: dict[str, Any] = response["result"]
+    answer = process.call("export_query", postgresql_query=query, **arguments)
+    result: dict[str, Any] = answer.result
     return result
 
 
@@ -61,6 +59,13 @@ def test_a_cut_result_goes_on_to_its_end(process: StdioProcess) -> None:
     assert "export_query" in gone.text
 
 
+def exports_of(process: StdioProcess) -> list[str]:
+    """The addresses of the files that a process lists."""
+    listed = process.request("resources/list")["resources"]
+    addresses = (str(one["uri"]) for one in listed)
+    return [uri for uri in addresses if uri.startswith("zava://exports/")]
+
+
 def test_a_file_is_named_linked_listed_and_read(
     process: StdioProcess, folder: Path
 ) -> None:
@@ -74,8 +79,7 @@ def test_a_file_is_named_linked_listed_and_read(
     assert json.loads(text["text"]) == made
     assert (link["type"], link["uri"]) == ("resource_link", made["uri"])
     assert (link["name"], link["size"]) == (path.name, path.stat().st_size)
-    listed = process.request("resources/list")["resources"]
-    assert [one["uri"] for one in listed] == [made["uri"]]
+    assert exports_of(process) == [made["uri"]]
     (content,) = process.request("resources/read", {"uri": made["uri"]})["contents"]
     assert content["text"].encode() == path.read_bytes().removeprefix(b"\xef\xbb\xbf")
     assert content["mimeType"] == "text/csv"
@@ -110,7 +114,7 @@ def test_another_person_s_process_reads_neither_file_nor_handle(
     other = start(REDMOND, export_dir=str(folder), log_level="ERROR")
     answer = other.receive(other.ask("resources/read", {"uri": made["uri"]}))
     assert answer["error"]["code"] == -32602
-    assert other.request("resources/list")["resources"] == []
+    assert exports_of(other) == []
     assert other.call("get_more_rows", handle=handle).error["code"] == "HANDLE_EXPIRED"
     refused = other.call("export_query", handle=handle)
     assert refused.error["code"] == "HANDLE_EXPIRED"
