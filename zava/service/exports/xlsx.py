@@ -33,6 +33,8 @@ _WIDEST, _NARROWEST = 50, 8
 _EPOCH = date(1899, 12, 30).toordinal()
 _FIRST_DAY = 61
 _DAY = 86_400
+# Excel counts milliseconds; a shorter part of a second would become the next.
+_SECONDS = len("59.999")
 _BOOLEANS = {"t": True, "f": False}
 
 Cell = int | float | bool | str
@@ -101,7 +103,7 @@ class XlsxWriter:
     def finish(self) -> list[str]:
         """Write the notes, and pack everything."""
         said = [
-            f"{count} texts of {name} were cut at {MAX_TEXT:,} characters"
+            f"texts of {name} that were cut at {MAX_TEXT:,} characters: {count}"
             for name, count in self._cut.items()
         ]
         notes = {**self._table.notes(), "rows": f"{self._row}"}
@@ -177,7 +179,11 @@ def _moment(text: str) -> float | str:
     if isinstance(day, str) or len(parts) != 3 or not parts[2][:1].isdigit():
         return text
     try:
-        hours, minutes, seconds = int(parts[0]), int(parts[1]), float(parts[2])
+        hours, minutes, seconds = (
+            int(parts[0]),
+            int(parts[1]),
+            float(parts[2][:_SECONDS]),
+        )
     except ValueError:
         return text
     return day + (hours * 3600 + minutes * 60 + seconds) / _DAY

@@ -282,11 +282,24 @@ def test_a_sheet_has_a_ceiling_of_its_own_and_it_is_named(
     assert export(make(), MANY, "xlsx").rows == 30_000
 
 
+def test_the_last_moment_of_a_day_is_not_of_the_next(make: Make) -> None:
+    query = """
+        SELECT timestamptz '2024-02-29 23:59:59.999999+00' AS leap,
+            timestamp '9999-12-31 23:59:59.999999' AS last,
+            timestamptz '0001-01-01 00:00:00+00' AS first
+    """
+    book = openpyxl.load_workbook(export(make(), query, "xlsx").file.path)
+    leap, last, first = (cell.value for cell in book["Data"][2])
+    assert str(leap) == "2024-02-29 23:59:59.999000"
+    assert str(last) == "9999-12-31 23:59:59.999000"
+    assert first == "0001-01-01 00:00:00+00"
+
+
 def test_a_text_that_no_cell_holds_is_cut_and_named(make: Make) -> None:
     query = "SELECT repeat('x', 40000) AS long, repeat('y', 32767) AS fits"
     made = export(make(), query, "xlsx")
     sheet = openpyxl.load_workbook(made.file.path)
-    assert made.notes == ["1 texts of long were cut at 32,767 characters"]
+    assert made.notes == ["texts of long that were cut at 32,767 characters: 1"]
     assert [len(str(cell.value)) for cell in sheet["Data"][2]] == [32_767, 32_767]
     notes = [row[1] for row in sheet["Notes"].iter_rows(values_only=True)]
     assert made.notes[0] in notes
