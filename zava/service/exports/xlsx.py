@@ -66,7 +66,9 @@ class XlsxWriter:
         bold = {"bold": True}
         self._heading = self._book.add_format(bold)
         # What Excel does for an apostrophe that is typed before a formula.
-        self._as_text = self._book.add_format({"quote_prefix": True})
+        quoted = {"quote_prefix": True}
+        self._as_text = self._book.add_format(quoted)
+        self._heading_as_text = self._book.add_format({**bold, **quoted})
         self._formats = [self._format(column.type) for column in table.columns]
         self._convert = [_converter(column.type) for column in table.columns]
         self._row = 0
@@ -77,7 +79,9 @@ class XlsxWriter:
             self._sheet.set_column(number, number, width)
         self._sheet.freeze_panes(1, 0)
         for number, column in enumerate(table.columns):
-            self._sheet.write_string(0, number, column.name[:MAX_TEXT], self._heading)
+            name = column.name
+            heading = self._heading_as_text if is_formula(name) else self._heading
+            self._sheet.write_string(0, number, name, heading)
 
     def write(self, batch: Batch) -> None:
         """Write some rows."""

@@ -139,6 +139,7 @@ def test_xlsx_holds_typed_cells_and_says_where_they_come_from(make: Make) -> Non
     formula = data["I2"]
     assert (formula.data_type, formula.quotePrefix) == ("s", True)
     assert not data["K2"].quotePrefix
+    assert [data[cell].quotePrefix for cell in ("H1", "I1")] == [False, True]
     said = {row[0]: row[1] for row in notes.iter_rows(values_only=True)}
     assert said["query"] == TYPES
     assert SEATTLE in str(said["person"])
