@@ -19,6 +19,7 @@ from zava.errors import ConfigurationError, MCPError
 from zava.infra.audit_file import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
+from zava.infra.export_folder import ExportFolder, export_folder
 from zava.infra.manager import InfrastructureManager
 from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
@@ -36,12 +37,14 @@ from zava.service.admission import (
     served_user_id,
 )
 from zava.service.choices import Choices
+from zava.service.exports.service import ExportService
 from zava.service.health import check_health
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.executor import QueryExecutor
+from zava.service.queries.kept_rows import KeptRows
 from zava.service.sales.performance import SalesAnalyticsService
 from zava.settings import Settings
 
@@ -216,6 +219,12 @@ class MCPServerManager:
         )
         metrics.add_gauges("pool", provider.pool_stats)
         metrics.add_gauges("cache", cache.stats)
+        kept_rows = KeptRows(
+            max_rows=settings.keep_rows,
+            max_bytes=settings.keep_bytes,
+            seconds=settings.keep_seconds,
+        )
+        metrics.add_gauges("kept_rows", kept_rows.stats)
         catalog = SchemaCatalog(provider, cache)
         executor = QueryExecutor(
             provider,
@@ -224,6 +233,7 @@ class MCPServerManager:
             max_rows=settings.max_rows,
             max_result_bytes=settings.max_result_bytes,
             max_query_length=settings.max_query_length,
+            kept_rows=kept_rows,
         )
         product_search = ProductSearch(
             provider, cache, self.ai_client, partial(client_of_model, settings)
@@ -251,6 +261,14 @@ class MCPServerManager:
             recommendations=Recommendations(provider, cache, product_search.search),
             choices=Choices(provider, cache, catalog),
             pictures=Pictures(),
+            exports=ExportService(
+                provider,
+                executor,
+                ExportFolder(export_folder(settings), 2 * settings.export_timeout),
+                max_rows=settings.export_max_rows,
+                max_bytes=settings.export_max_bytes,
+                timeout=settings.export_timeout,
+            ),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import Any, TypeVar
 
 import anyio
@@ -15,7 +15,7 @@ from mcp_types import CallToolResult, TextContent
 
 from zava.errors import AuditError, MCPError
 from zava.infra.audit_file import AuditFile
-from zava.protocol.results import ERROR_META, error_result
+from zava.protocol.results import ERROR_META, QUERY_META, error_result, query_digest
 
 _OK, _CANCELLED = "ok", "CANCELLED"
 
@@ -131,17 +131,24 @@ class Auditor:
     ) -> dict[str, Any]:
         structured = (result.structured_content if result else None) or {}
         query = arguments.get("postgresql_query")
-        return {
+        digest = query_digest(query) if isinstance(query, str) else None
+        if digest is None and result is not None:
+            digest = (result.meta or {}).get(QUERY_META)  # the query behind a handle
+        entry = {
             **self._line(
                 tool,
                 started,
                 _outcome(result) if result else _CANCELLED,
                 _size(result) if result else 0,
             ),
-            "query_sha256": _digest(query) if isinstance(query, str) else None,
+            "query_sha256": digest,
             "rows": structured.get("row_count"),
             "cached": structured.get("cached"),
         }
+        if isinstance(path := structured.get("path"), str):
+            entry["file"] = Path(path).name
+            entry["file_bytes"] = structured.get("bytes")
+        return entry
 
     def _line(
         self, tool: str, started: float, outcome: str, size: int = 0
@@ -159,10 +166,6 @@ class Auditor:
             "outcome": outcome,
             "cached": None,
         }
-
-
-def _digest(query: str) -> str:
-    return hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
 
 
 def _size(result: CallToolResult) -> int:

@@ -14,7 +14,12 @@ from urllib.parse import unquote
 
 from mcp_types import CallToolResult, Resource, ResourceTemplate, TextContent
 
-from zava.errors import ValidationError
+from zava.errors import ExportError, ValidationError
+from zava.protocol.export_resources import (
+    EXPORTS_URI,
+    export_resource,
+    read_export,
+)
 from zava.protocol.pictures import PICTURES_URI, PNG, SECONDS
 from zava.protocol.results import schemas_result, structured_result, told_person
 from zava.protocol.tools.declaration import Services
@@ -134,6 +139,17 @@ def _listed_pictures(services: Services) -> list[Resource]:
     return [Resource(**picture.facts()) for picture in services.pictures.all()]
 
 
+def _read_export(services: Services, name: str) -> Content:
+    try:
+        return Content(*read_export(services.exports, name))
+    except ExportError as exc:
+        raise ValidationError("uri", name, exc.message) from exc
+
+
+def _listed_exports(services: Services) -> list[Resource]:
+    return [export_resource(export) for export in services.exports.exports()]
+
+
 def _always(
     uri: str, title: str, description: str
 ) -> Callable[[Services], Sequence[Resource]]:
@@ -207,5 +223,6 @@ FAMILIES: tuple[Family, ...] = (
         _table_names,
     ),
     Family(PICTURES_URI, "read_picture", _read_picture, _listed_pictures),
+    Family(EXPORTS_URI, "read_export", _read_export, _listed_exports),
 )
 """Every family, in the order in which clients are told of them."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,6 +25,8 @@ from zava.service.queries.catalog import SAMPLE_ROWS, Described, Detail, Found
 from zava.service.queries.executor import QueryAnswer
 
 ERROR_META = "zava/error"
+QUERY_META = "zava/query_sha256"
+"""Which query an answer to a handle belongs to."""
 
 MAX_BYTES = 256 * 1024
 """Most bytes of an answer; rows have a setting instead, ZAVA_MAX_RESULT_BYTES."""
@@ -38,7 +41,9 @@ _MORE: Mapping[Truncation, str] = {
     " them with SELECT count(*) FROM (the query) AS q",
     "max_bytes": "there are more rows than may be sent at once: select fewer columns,"
     " shorten texts with left(), or sum up",
+    "kept_rows": "the query has more rows than are kept: sum up, or use export_query",
 }
+_NEXT = "; get_more_rows gives the next"
 # What a description can do without, the least needed first.
 _DISPENSABLE = ("comment", "values")
 # Of no use in a question about the chain.
@@ -79,7 +84,7 @@ class QueryOutput(TypedDict):
 
     `truncated` names the ceiling that cut the rows off, or is null; `more` says how to
     get the rest. `as_of` is when the rows were read, `cached` whether for an earlier
-    call.
+    call. `handle` is for get_more_rows.
     """
 
     columns: list[ColumnOutput]
@@ -90,6 +95,7 @@ class QueryOutput(TypedDict):
     cached: bool
     as_of: str
     elapsed_ms: float
+    handle: NotRequired[str]
 
 
 class SchemasOutput(TypedDict):
@@ -149,18 +155,35 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
     """Return rows as text and as structure; their JSON text was made only once."""
     result = answer.result
     head = {"columns": [{"name": name, "type": kind} for name, kind in result.columns]}
-    tail = {
+    tail: dict[str, Any] = {
         "row_count": len(result.rows),
         "truncated": result.truncated,
-        **({"more": _MORE[result.truncated]} if result.truncated else {}),
+        **({"more": _more(answer, result.truncated)} if result.truncated else {}),
         "cached": answer.cached,
         "as_of": result.as_of.isoformat(timespec="milliseconds"),
         "elapsed_ms": answer.elapsed_ms,
     }
+    if answer.handle is not None:
+        tail["handle"] = answer.handle
     rows = ",".join(result.row_texts)
     text = f'{_compact(head)[:-1]},"rows":[{rows}],{_compact(tail)[1:]}'
     structured: dict[str, Any] = {**head, "rows": result.rows, **tail}
     return _success(text, structured)
+
+
+def _more(answer: QueryAnswer, ceiling: Truncation) -> str:
+    return _MORE[ceiling] + (_NEXT if answer.handle is not None else "")
+
+
+def query_digest(query: str) -> str:
+    """Return what stands for an SQL text in the audit record."""
+    return hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
+
+
+def of_query(result: CallToolResult, query: str) -> CallToolResult:
+    """Return a result that says which query it belongs to."""
+    meta = {**(result.meta or {}), QUERY_META: query_digest(query)}
+    return result.model_copy(update={"meta": meta})
 
 
 def schemas_result(described: Described) -> CallToolResult:
