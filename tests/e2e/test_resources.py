@@ -57,11 +57,9 @@ def test_metrics_are_told_as_the_tool_tells_them(server: StdioProcess) -> None:
     assert set(every["dimensions"]) == set(names["dimensions"])
     found = server.call("list_metrics", search="days of cover").structured["metrics"]
     assert every["metrics"]["days_of_cover"] == found["days_of_cover"]
-    one = read(server, "zava://metrics/days_of_cover")
-    assert one == {
-        "metrics": {"days_of_cover": found["days_of_cover"]},
-        "dimensions": {},
-    }
+    one = {"metrics": {"days_of_cover": found["days_of_cover"]}, "dimensions": {}}
+    assert read(server, "zava://metrics/days_of_cover") == one
+    assert read(server, "zava://metrics/Days_of_cover") == one
 
 
 def test_tables_are_told_as_the_tool_tells_them(server: StdioProcess) -> None:

@@ -90,7 +90,7 @@ def _read_person(services: Services, name: str) -> Content:
 def _read_metrics(services: Services, name: str) -> Content:
     if not name:
         return _json(structured_result(services.metrics.definitions()))
-    defined = services.metrics.definitions(name)
+    defined = services.metrics.definitions(name.strip().casefold())
     if not any(defined.values()):
         near = [f"{METRICS_URI}/{one}" for one in services.metrics.near_names(name)]
         raise unknown_resource(f"{METRICS_URI}/{name}", near or [METRICS_URI])
