@@ -19,11 +19,13 @@ from zava.errors import ConfigurationError, MCPError
 from zava.infra.audit_file import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
+from zava.infra.export_folder import ExportFolder, export_folder
 from zava.infra.manager import InfrastructureManager
 from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
+from zava.protocol.pictures import Pictures
 from zava.protocol.server import RetailServer
 from zava.protocol.tools import Services
 from zava.protocol.workers import WorkerThreads
@@ -34,12 +36,15 @@ from zava.service.admission import (
     meet_served_user,
     served_user_id,
 )
+from zava.service.choices import Choices
+from zava.service.exports.service import ExportService
 from zava.service.health import check_health
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.executor import QueryExecutor
+from zava.service.queries.kept_rows import KeptRows
 from zava.service.sales.performance import SalesAnalyticsService
 from zava.settings import Settings
 
@@ -214,6 +219,12 @@ class MCPServerManager:
         )
         metrics.add_gauges("pool", provider.pool_stats)
         metrics.add_gauges("cache", cache.stats)
+        kept_rows = KeptRows(
+            max_rows=settings.keep_rows,
+            max_bytes=settings.keep_bytes,
+            seconds=settings.keep_seconds,
+        )
+        metrics.add_gauges("kept_rows", kept_rows.stats)
         catalog = SchemaCatalog(provider, cache)
         executor = QueryExecutor(
             provider,
@@ -222,6 +233,7 @@ class MCPServerManager:
             max_rows=settings.max_rows,
             max_result_bytes=settings.max_result_bytes,
             max_query_length=settings.max_query_length,
+            kept_rows=kept_rows,
         )
         product_search = ProductSearch(
             provider, cache, self.ai_client, partial(client_of_model, settings)
@@ -247,6 +259,16 @@ class MCPServerManager:
             ),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),
+            choices=Choices(provider, cache, catalog),
+            pictures=Pictures(),
+            exports=ExportService(
+                provider,
+                executor,
+                ExportFolder(export_folder(settings), 2 * settings.export_timeout),
+                max_rows=settings.export_max_rows,
+                max_bytes=settings.export_max_bytes,
+                timeout=settings.export_timeout,
+            ),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

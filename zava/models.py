@@ -11,8 +11,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
-Truncation = Literal["max_rows", "max_bytes"]
-"""Which ceiling cut a result off."""
+Truncation = Literal["max_rows", "max_bytes", "kept_rows"]
+"""Which ceiling cut a result off; `kept_rows` where more rows were not kept."""
 
 
 PERSONAL = "_personal"
@@ -80,6 +80,7 @@ class ResultSet:
         row_texts: The same rows, each as compact JSON text.
         truncated: The ceiling that cut the rows off, or None.
         as_of: When the rows were read, UTC.
+        handle: Of the rows past the end, where they are kept.
     """
 
     columns: tuple[Column, ...]
@@ -87,6 +88,7 @@ class ResultSet:
     row_texts: tuple[str, ...]
     truncated: Truncation | None
     as_of: datetime
+    handle: str | None = None
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the rows by the names of their columns; of equal names the last."""
@@ -194,14 +196,16 @@ class TableSchema(_Frozen):
 
 
 class Person(_Frozen):
-    """What the person served sees.
+    """Who the person served is, and what they see.
 
     Attributes:
+        name: For people to read.
         stores: How many stores.
         names: Of the first of them, by name.
         data_through: The last business day with orders, None for none.
     """
 
+    name: str
     stores: int
     names: tuple[str, ...]
     data_through: date | None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -58,7 +57,7 @@ from zava.service.sales.stores import (
     Visible,
     VisibleStores,
     means_all,
-    stores_called,
+    stores_seen,
 )
 from zava.service.segments import note_of_rules
 
@@ -189,6 +188,30 @@ class MetricsService:
             "dimensions": dict.fromkeys(DIMENSIONS, ""),
             "note": note,
         }
+
+    def definitions(self, name: str | None = None) -> dict[str, dict[str, str]]:
+        """Return `metrics` and `dimensions` with their definitions.
+
+        Args:
+            name: The only one to be told, if there is one of that name; None for all.
+        """
+        return {
+            "metrics": {
+                each.name: described(each)
+                for each in METRICS.values()
+                if name in (None, each.name)
+            },
+            "dimensions": {
+                each.name: each.definition
+                for each in DIMENSIONS.values()
+                if name in (None, each.name)
+            },
+        }
+
+    def near_names(self, name: str) -> list[str]:
+        """Return metrics and dimensions that may be meant by a name."""
+        wanted = name[:MAX_TEXT]
+        return [*near(wanted, METRICS), *near(wanted, DIMENSIONS)]
 
     def check(
         self,
@@ -690,27 +713,9 @@ def _stores_meant(
         return list(visible.stores)
     found: dict[UUID, Store] = {}
     for name in named:
-        for store in _stores_called(name.strip(), visible, identity):
+        for store in stores_seen("stores", name.strip(), visible, identity):
             found[store.store_id] = store
     return [store for store in visible.stores if store.store_id in found]
-
-
-def _stores_called(name: str, visible: Visible, identity: Identity) -> list[Store]:
-    found = stores_called("stores", name, visible.stores)
-    if found:
-        return found
-    own = {one.casefold(): one for store in visible.stores for one in _names_of(store)}
-    close = difflib.get_close_matches(name.casefold(), own, 3, 0.4)
-    listed = [own[one] for one in close] or list(own.values())[:3]
-    raise AuthorizationError(
-        f"Access denied for store {name[:80]}, or there is none; you see"
-        f" {', '.join(listed)}{' and more' if len(own) > len(listed) else ''}",
-        str(identity.user_id),
-    )
-
-
-def _names_of(store: Store) -> list[str]:
-    return [store.name, store.region] if store.region else [store.name]
 
 
 def _filtered(

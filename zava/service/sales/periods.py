@@ -38,6 +38,23 @@ MAX_YEAR = 2100
 MAX_RANGE_YEARS = 10
 MAX_ROLLING_DAYS = 3660
 
+OFFERED = (
+    *("last_week", "this_week", "yesterday", "today", "last_month", "this_month"),
+    *("last_quarter", "this_quarter", "last_year", "this_year"),
+    *("last_7_days", "last_30_days", "last_90_days", "last_12_months"),
+    *("wtd", "mtd", "qtd", "ytd"),
+)
+"""The forms without a date, those that managers use most first."""
+
+_OFFERED_UNITS: tuple[tuple[UnitGrain, int], ...] = (
+    ("month", 24),
+    ("ISO week", 8),
+    ("quarter", 8),
+    ("year", 3),
+    ("fiscal period", 12),
+    ("fiscal quarter", 4),
+    ("fiscal year", 2),
+)
 _DAY = timedelta(days=1)
 # Two spans that begin and end so near to each other are one comparison.
 _FEW_DAYS = timedelta(days=3)
@@ -222,6 +239,24 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
     if period is None:
         raise ValidationError("time_period", text, f"must be one of {FORMS}")
     return period
+
+
+def offered_periods(last: date, calendar: Calendar) -> list[str]:
+    """Return periods to choose from: `OFFERED`, then the units that end with `last`.
+
+    Args:
+        last: The last day that there is something to say about.
+        calendar: The chain's weeks and fiscal years.
+    """
+    offered = list(OFFERED)
+    for grain, count in _OFFERED_UNITS:
+        unit = calendar.unit_of(grain, last)
+        for _ in range(count):
+            if unit.start.year <= MIN_YEAR:
+                break
+            offered.append(unit.name)
+            unit = calendar.unit_of(grain, unit.start - _DAY)
+    return offered
 
 
 def _as_listed(name: str, today: date, calendar: Calendar) -> str:
