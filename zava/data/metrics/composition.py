@@ -575,8 +575,10 @@ class _Composer:
         same_span: sql.Composable = _NOTHING
         if self.has_spans:
             same_span = _part("same_span", **self._spans(number))
-        first_day, _ = self._bounds(number)
-        return _part("is_new", first_day=first_day, same_span=same_span)
+        first_day, end_day = self._bounds(number)
+        return _part(
+            "is_new", first_day=first_day, end_day=end_day, same_span=same_span
+        )
 
     def _joins(
         self,

@@ -451,8 +451,8 @@ CASE WHEN f.customer_id IS NULL THEN 'anonymous' ELSE coalesce(g.segment, 'other
 CASE WHEN f.customer_id IS NULL THEN 'anonymous' WHEN {is_new} THEN 'new' ELSE 'returning' END
 
 -- name: is_new
--- Whoever has bought there only now; also whoever has not bought at all yet, but brought back or cancelled.
-(b.first_day IS NULL OR b.first_day >= {first_day} {same_span})
+-- Whoever has bought there only now. Whoever has not bought at all yet, but brought back or cancelled, is not new.
+(b.first_day >= {first_day} AND b.first_day < {end_day} {same_span})
 
 -- name: some_is_new
 -- Whether some purchase of a customer is their first there.

@@ -807,7 +807,8 @@ _ALL_DIMENSIONS = (
         group="order",
         definition=(
             "new if the customer's first purchase there lies in the period or the"
-            " row's part of it, else returning; or anonymous."
+            " row's part of it, else returning, also who has only brought back or"
+            " cancelled; or anonymous."
         ),
         words="new existing customer returning type",
     ),
