@@ -776,10 +776,13 @@ class _Composer:
                 continue
             for number, side in enumerate(self.query.sides[1:], start=1):
                 before = self._figure(metric, number)
-                change = _part("change", now=now, before=before)
                 name = f"{metric.name}_{side.name}"
                 found.append(_Column(name, _rounded(before, metric)))
-                found.append(_Column(f"{name}_change", _round(change, 2)))
+                ending, how = "change", "change"
+                if metric.is_percent:
+                    ending, how = "points", "change_in_points"
+                change = _part(how, now=now, before=before)
+                found.append(_Column(f"{name}_{ending}", _round(change, 2)))
         return found
 
     def _shares(self) -> sql.Composable:

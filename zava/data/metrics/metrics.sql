@@ -574,6 +574,10 @@ coalesce({figure}, CASE WHEN retail.sees_whole_chain() THEN 0 END)
 -- In percent of what it was.
 100 * ({now} - {before}) / nullif(abs({before}), 0)
 
+-- name: change_in_points
+-- In percentage points, of what is in percent.
+{now} - {before}
+
 -- name: share
 -- Within each group of the dimensions before the last one.
 100 * {figure} / nullif(sum({figure}) OVER ({before}), 0)
