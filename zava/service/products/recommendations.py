@@ -51,6 +51,8 @@ _COLUMNS = (
     *("sku", "name", "price", "orders", "customers"),
     *("confidence", "lift", "lift_at_least", "stock"),
 )
+# Of an alternative; `similarity` is why it is one.
+_ALTERNATIVE = ("sku", "name", "price", "similarity", "stock")
 
 
 class RecommendationQuestion(NamedTuple):
@@ -208,8 +210,9 @@ class Recommendations:
             segment), their `customers`, `confidence` (share of the product's orders,
             or of all that the segment bought), `lift` (how many times as often as by
             chance), `lift_at_least` (the lower end of its 99.9 % interval, by which
-            they are ranked) and `stock`; `similar_in_stock`, for a product;
-            `row_count`, `notes`, `cached`.
+            they are ranked) and `stock`; `similar_in_stock`, for a product, each with
+            `sku`, `name`, `price`, `similarity` (cosine) and `stock`; `row_count`,
+            `notes`, `cached`.
 
         Raises:
             ValidationError: No product, or several, are meant.
@@ -412,7 +415,9 @@ def _answered(
     return {
         "basis": basis,
         "recommendations": [{name: row[name] for name in _COLUMNS} for row in rows],
-        "similar_in_stock": similar,
+        "similar_in_stock": [
+            {name: row[name] for name in _ALTERNATIVE} for row in similar
+        ],
         "row_count": len(rows),
         "notes": notes,
     }

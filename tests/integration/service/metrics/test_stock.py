@@ -518,7 +518,7 @@ def test_unknown_stock_is_unknown_and_said_to_be(there: Ask, skus: list[str]) ->
     assert rows["Zava Retail Seattle"]["out_of_stock_products"] == 1
     assert mixed["notes"] == [
         "of 2 stores the stock of 1 is known",
-        "a product sold where the stock of it is not known",
+        "a product sold where its stock is not known",
     ]
     only = there(
         *(HEAD_OFFICE, "revenue", "stock_units"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -272,6 +273,8 @@ def test_alternatives_are_alike_and_in_stock(
     alike = answer["similar_in_stock"]
     assert "Hammers" in types_of(owner, alike[:2])
     assert all(row["stock"] > 0 for row in alike)
+    assert [*alike[0]] == ["sku", "name", "price", "similarity", "stock"]
+    assert len(json.dumps(alike)) < 1500
     similar = recommendations.similar(HAMMER, SEATTLE, max_rows=3)
     assert similar["row_count"] == 3
     assert HAMMER not in [row["sku"] for row in similar["similar"]]
