@@ -444,6 +444,11 @@ class _Composer:
             parts["sold"] = (
                 sql.Identifier("sold") if self._has_sales() else _part("nothing_sold")
             )
+            parts["sold_some_day"] = (
+                sql.Identifier("sold_some_day")
+                if "stock" in self.query.groups
+                else _part("never_sold")
+            )
             wanted = "days_since_last_sale" in self.measures
             name = "last_sales" if wanted else "no_days"
             parts["last_sales"] = _part(name, end_day=end_day)
@@ -505,6 +510,8 @@ class _Composer:
                 revenue = "sold_revenue"
             parts = self._product_parts(0)
             tables.append(_part("sold", parts=parts, revenue=_part(revenue)))
+        if "stock" in self.query.groups:
+            tables.append(_part("sold_some_day", first_day=first_day, end_day=end_day))
         if _RATES & set(self.measures):
             tables.append(_part("perhaps_new"))
             tables.append(_part("first_sales", first_day=first_day))

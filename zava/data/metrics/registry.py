@@ -777,7 +777,8 @@ _ALL_DIMENSIONS = (
         group="stock",
         definition=(
             "selling and not_selling have stock, sold_out and empty none; selling and"
-            " sold_out sold in the period; unknown if the store did not trade."
+            " sold_out sold in the period, on some day more than came back on it;"
+            " unknown if the store did not trade."
         ),
         words="dead stock slow mover stockout sold out still asked for lost sales",
     ),
