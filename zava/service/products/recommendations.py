@@ -19,7 +19,13 @@ from zava.service.products.categories import CategoryNames
 from zava.service.products.names import Named, ProductNames, Search
 from zava.service.products.question import check_rows
 from zava.service.products.stock import stock_notes
-from zava.service.segments import NOT_COUNTED, Segment, rule
+from zava.service.segments import (
+    LONG_LAPSED,
+    NOT_COUNTED,
+    Segment,
+    is_long,
+    rule,
+)
 
 MIN_ORDERS = 5
 """Orders that hold two products, or one of a segment's: fewer are chance."""
@@ -37,7 +43,10 @@ _ENOUGH = f"{MIN_ORDERS} orders of {MIN_CUSTOMERS} customers or more"
 _NO_COMPANION = (
     f"no product is in {_ENOUGH} with what was named, and more often than by chance"
 )
-_NO_PREFERENCE = f"this segment buys no product in {_ENOUGH} and visibly more often"
+_NO_PREFERENCE = (
+    f"this segment buys what others buy, no product in {_ENOUGH} and visibly more"
+    " often; what it buys most, query_metrics says: orders by product, with the filter segment"
+)
 _NOT_SOLD = "no order holds it"
 _NO_SALES = "there are no sales yet"
 _NOBODY = "no customer is in this segment"
@@ -309,6 +318,8 @@ class Recommendations:
             notes.append(_TOO_FEW)
         if not is_one:
             notes.append(_EACH_STORE)
+        elif threshold is not None and is_long(segment, threshold):
+            notes.append(LONG_LAPSED)
         basis = {
             "segment": segment,
             "of": _whose(is_chain, is_one),
