@@ -45,7 +45,8 @@ _NO_COMPANION = (
 )
 _NO_PREFERENCE = (
     f"this segment buys what others buy, no product in {_ENOUGH} and visibly more"
-    " often; what it buys most, query_metrics says: orders by product, with the filter segment"
+    " often; what it buys most, query_metrics says: orders by product, with the filter"
+    " segment"
 )
 _NOT_SOLD = "no order holds it"
 _NO_SALES = "there are no sales yet"
