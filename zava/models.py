@@ -114,6 +114,8 @@ class ProductQuestion:
         max_price: Highest list price, likewise.
         in_stock_only: Whether one of the caller's stores must have it.
         fresh: Whether to search even if the answer is kept.
+        price_in_words: Which limits of the price were read from the words; `text` is
+            without these words then.
     """
 
     text: str
@@ -125,6 +127,7 @@ class ProductQuestion:
     max_price: float | None = None
     in_stock_only: bool = False
     fresh: bool = False
+    price_in_words: str | None = None
 
 
 class FoundProduct(TypedDict):

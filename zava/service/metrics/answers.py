@@ -580,8 +580,9 @@ def _stock_notes(
 
 
 def _unknown_stock(products: int) -> str:
-    what = "a product" if products == 1 else f"{products} products"
-    return f"{what} sold where the stock of it is not known"
+    if products == 1:
+        return "a product sold where its stock is not known"
+    return f"{products:,} products sold where their stock is not known"
 
 
 def _units_of(question: MetricsQuestion, visible: Visible) -> dict[str, Any]:

@@ -66,6 +66,25 @@ def test_each_side_is_what_plain_sql_says_of_its_days(
                     )
 
 
+def test_a_rate_changes_by_percentage_points(ask: Ask) -> None:
+    answer = ask(
+        *("head office", "discount_rate", "returned_share"),
+        by=["store"],
+        time_period="2026-Q2",
+        compare="previous",
+        having=["discount_rate_previous_points != 0"],
+        order_by=["-discount_rate_previous_points"],
+    )
+    rows = dicts(answer)
+    assert rows
+    for row in rows:
+        assert not [column for column in row if column.endswith("_change")]
+        for rate in ("discount_rate", "returned_share"):
+            points = row[rate] - row[f"{rate}_previous"]
+            # Of exact figures, so that each of the three may be rounded.
+            assert row[f"{rate}_previous_points"] == pytest.approx(points, abs=0.011)
+
+
 def test_a_period_that_is_not_over_ends_with_the_last_whole_day_on_both_sides(
     ask: Ask,
 ) -> None:
