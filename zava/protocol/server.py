@@ -7,7 +7,7 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from importlib import resources
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 from loguru import logger
@@ -25,10 +25,11 @@ from zava.models import Person
 from zava.protocol.arguments import meant_arguments, plain_schema
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
-from zava.protocol.results import error_result, told_person
+from zava.protocol.results import ERROR_META, error_result, told_person
 from zava.protocol.session import serve_session
 from zava.protocol.stdio import serve_stdio
 from zava.protocol.tools import DECLARED, Services
+from zava.protocol.tools.charting import CHART_META
 from zava.protocol.view import VIEW_META, view_extension
 
 Watch = Callable[[str], AbstractContextManager[dict[str, Any]]]
@@ -55,6 +56,18 @@ _READ_ONLY = ToolAnnotations(
     idempotent_hint=True,
     open_world_hint=False,
 )
+
+
+class Answer(NamedTuple):
+    """An answer for this process.
+
+    Attributes:
+        structured: What the tool returns, as docs/tools.md describes it.
+        view: What `zava.protocol.view.page` shows, without the rows.
+    """
+
+    structured: dict[str, Any]
+    view: dict[str, Any]
 
 
 class RetailServer(MCPServer[Any]):
@@ -193,6 +206,19 @@ class RetailServer(MCPServer[Any]):
     async def _handle_list_resource_templates(self, ctx: Any, params: Any) -> Any:
         _check_cursor(params)
         return await super()._handle_list_resource_templates(ctx, params)
+
+    def ask(self, name: str, arguments: Mapping[str, Any]) -> Answer:
+        """Call a tool from this process, as a client would, and wait for its answer.
+
+        Raises:
+            MCPError: The call failed; the message is the answer's text in one line.
+        """
+        result = anyio.run(self.call_tool, name, dict(arguments))
+        meta = result.meta or {}
+        if result.is_error:
+            text = "; ".join(result.content[0].text.splitlines())
+            raise MCPError(text, meta.get(ERROR_META, {}).get("code", "MCP_ERROR"))
+        return Answer(dict(result.structured_content or {}), meta[CHART_META])
 
     def serve(self) -> int:
         """Serve this process's stdin and stdout; return the exit status."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Literal
 
 from mcp.server.apps import client_supports_apps
@@ -56,7 +55,7 @@ async def charted(
     if form is not None:
         workers = services_of(ctx).workers
         try:
-            data = await workers.run(partial(_picture, chart_of, form))
+            data = await workers.run(lambda: picture(chart_of(), form))
         except MCPError as exc:
             said = f"[{exc.error_code}] {exc.message}"
             result.content.append(TextContent(type="text", text=said))
@@ -66,7 +65,7 @@ async def charted(
             result.content.append(image)
     if _shows_views(ctx):
         chart = chart_of()
-        shown = _shown(chart, tool, definitions or {})
+        shown = view_of(chart, tool, definitions or {})
         if "rows" not in (result.structured_content or {}):
             shown["rows"] = [list(row) for row in chart.rows]
         result.meta = {**(result.meta or {}), CHART_META: shown}
@@ -76,19 +75,24 @@ async def charted(
 def _shows_views(ctx: ToolContext) -> bool:
     try:
         return client_supports_apps(ctx) and can_draw()
-    except ValueError:  # the call comes from no client
-        return False
+    except ValueError:  # this process calls, and shows the answer itself
+        return True
 
 
-def _picture(chart_of: Callable[[], Chart], form: ChartForm) -> bytes:
-    chart = chart_of()
+def picture(chart: Chart, form: ChartForm) -> bytes:
+    """Return a chart as PNG.
+
+    Raises:
+        ValidationError: The form does not fit the columns.
+        MCPError: As for `zava.infra.drawing.draw`.
+    """
     found = check_form(form, chart)
     spec = specification(chart, found)
     return draw({**spec, "datasets": {DATA: values(chart)}}, "png")
 
 
-def _shown(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
-    """What the view reads beside the rows of the structured content."""
+def view_of(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the view reads beside the rows of the structured content."""
     return {
         "tool": tool,
         "title": chart.title,
