@@ -204,3 +204,37 @@ def test_a_question_is_recorded_as_an_assistant_s_is(ask: Ask, tmp_path: Path) -
     assert (first["tool"], first["user_id"]) == ("execute_sales_query", SEATTLE)
     assert (first["rows"], first["outcome"]) == (1, "ok")
     assert second["outcome"] == "UNDEFINED_COLUMN"
+
+
+def test_a_chart_is_drawn_without_colours_where_it_is_piped(ask: Ask) -> None:
+    for arguments in (("--format", "chart"), ("--chart",), ("--chart", "line")):
+        lines = answered(ask(*YEAR, *arguments)).splitlines()
+        assert lines[0] == "Revenue, orders by month"
+        assert any(line.startswith("revenue (") for line in lines)
+        assert any("\u2800" <= c <= "\u28ff" for line in lines for c in line)
+        assert not any("\x1b" in line or len(line) > 80 for line in lines)
+    plain = answered(ask(*YEAR, "--chart", PYTHONIOENCODING="ascii", PYTHONUTF8="0"))
+    assert plain.isascii() or "?" not in plain
+
+
+def test_a_form_that_does_not_fit_is_refused(ask: Ask) -> None:
+    assert "failed for --chart: " in refusal(ask(*YEAR, "--chart", "heat_map"))
+    assert "nothing of this answer" in refusal(ask("--sql", STORES, "--chart"))
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(("kind", "start"), [("html", b"<!do"), ("png", b"\x89PNG")])
+def test_a_file_is_private_and_replaces_none_unasked(
+    ask: Ask, tmp_path: Path, kind: str, start: bytes
+) -> None:
+    file = tmp_path / f"revenue.{kind}"
+    ran = ask(*YEAR, f"--{kind}", file.name)
+    assert (ran.returncode, ran.stdout) == (0, "")
+    assert ran.stderr == f"zava: wrote {file.name}\n"
+    assert file.read_bytes().startswith(start)
+    assert file.stat().st_mode & 0o777 == 0o600
+    file.write_bytes(b"mine")
+    assert "is there already" in refusal(ask(*YEAR, f"--{kind}", file.name))
+    assert file.read_bytes() == b"mine"
+    assert ask(*YEAR, f"--{kind}", file.name, "--force").returncode == 0
+    assert file.read_bytes().startswith(start)

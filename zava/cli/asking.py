@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,14 @@ import click
 
 from zava.cli.command import explain_errors
 from zava.cli.doctor import allow_option
-from zava.errors import MCPError
+from zava.errors import ConfigurationError, MCPError
 from zava.infra.logs import escape
 from zava.settings import Settings
 
 if TYPE_CHECKING:
     from zava.protocol.server import Answer
+    from zava.protocol.tools.charting import ChartForm
+    from zava.service.charts.forms import Chart
 
 _STDIN = "-"
 # What an argument of a tool is called here.
@@ -36,8 +39,10 @@ _OPTIONS = {
     "max_rows": "--max-rows",
     "show_sql": "--show-sql",
     "rls_user_id": "--user",
+    "chart": "--chart",
 }
 _COMPARISONS = ("previous", "year_before", "both")
+_FORMS = ("auto", "line", "bar", "stacked_bar", "scatter", "heat_map")
 
 
 @click.command()
@@ -103,11 +108,19 @@ _COMPARISONS = ("previous", "year_before", "both")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "csv", "json"]),
-    default="table",
-    show_default=True,
-    help="How the rows are printed.",
+    type=click.Choice(["table", "csv", "json", "chart"]),
+    help="What is printed; a table, unless a file is written.",
 )
+@click.option(
+    "--chart",
+    type=click.Choice(_FORMS),
+    is_flag=False,
+    flag_value="auto",
+    help="Print a chart, of a form that is chosen or given.",
+)
+@click.option("--html", metavar="FILE", help="Write a page that shows the chart.")
+@click.option("--png", metavar="FILE", help="Write the chart as a picture.")
+@click.option("--force", is_flag=True, help="Replace these files if they are there.")
 @allow_option
 @explain_errors
 def query(**given: Any) -> None:
@@ -121,19 +134,27 @@ def query(**given: Any) -> None:
     Examples:
       zava query --user ID --sql 'SELECT name FROM retail.stores'
       zava query --user ID --metrics revenue,orders --by month --period 2026
-      zava query --user ID --metrics revenue --by category --compare previous
+      zava query --user ID --metrics revenue --by category --chart
+      zava query --user ID --metrics revenue --by month --html revenue.html
       zava query --user ID --sql-file report.sql --format csv > report.csv
     """
     tool, arguments = _question(given)
+    _check_files(given)
     settings = Settings.load(
         rls_user_id=given["user"], allow=",".join(given["allow"]) or None
     )
     arguments["max_rows"] = (
         settings.max_rows if given["max_rows"] is None else given["max_rows"]
     )
-    answer = _ask(settings, tool, arguments)
-    _print(answer, given["form"])
-    for line in _remarks(answer, settings, given["form"]):
+    with _own_names():
+        answer = _ask(settings, tool, arguments)
+        form = _printed(given)
+        for name in ("html", "png"):
+            if given[name]:
+                _write(answer, name, Path(given[name]), given)
+        if form is not None:
+            _print(answer, form, given["chart"] or "auto")
+    for line in _remarks(answer, settings, form):
         click.echo(escape(line), err=True)
 
 
@@ -166,6 +187,8 @@ def _question(given: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         name = _OPTIONS[next(iter(said))]
         raise click.UsageError(f"{name} is for --metrics; SQL says it itself")
     text = given["sql"] or _read(given["sql_file"])
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise click.UsageError("--sql holds bytes that are no text in this locale")
     return "execute_sales_query", {"postgresql_query": text}
 
 
@@ -202,11 +225,48 @@ def _read(name: str) -> str:
         raise click.UsageError(f"--sql-file {name} is not UTF-8") from exc
 
 
+def _check_files(given: Mapping[str, Any]) -> None:
+    """Refuse, before anything is asked, what could not be written."""
+    from zava.infra.drawing import check_library
+
+    if given["chart"] and given["form"] not in (None, "chart"):
+        raise click.UsageError(f"--chart is not for --format {given['form']}")
+    files = [given[name] for name in ("html", "png") if given[name]]
+    if files:
+        check_library()
+    for name in files:
+        if Path(name).exists() and not given["force"]:
+            raise ConfigurationError(
+                f"{name} is there already: name another file, or give --force"
+            )
+
+
+def _printed(given: Mapping[str, Any]) -> str | None:
+    """Return what is printed, None for nothing."""
+    if given["form"] or given["chart"]:
+        return given["form"] or "chart"
+    return None if given["html"] or given["png"] else "table"
+
+
+@contextmanager
+def _own_names() -> Iterator[None]:
+    """Let an error name this command's options, in one harmless line."""
+    try:
+        yield
+    except MCPError as exc:
+        message = exc.message
+        for field, option in _OPTIONS.items():
+            message = message.replace(
+                f"Validation failed for {field}:", f"Validation failed for {option}:"
+            )
+        raise MCPError(escape(message), exc.error_code) from exc
+
+
 def _ask(settings: Settings, tool: str, arguments: Mapping[str, Any]) -> Answer:
     """Ask as a server of this person does, which ends with its answer.
 
     Raises:
-        MCPError: As for the server; names this command's options.
+        MCPError: As for the server.
     """
     from zava.bootstrap import MCPServerManager
 
@@ -217,38 +277,62 @@ def _ask(settings: Settings, tool: str, arguments: Mapping[str, Any]) -> Answer:
             "pool_min_size": min(settings.pool_min_size, 1),
         }
     )
-    try:
-        with MCPServerManager(settings, logs_to_stderr=False) as manager:
-            manager.limit_memory()
-            return manager.ask(tool, arguments)
-    except MCPError as exc:
-        message = exc.message
-        for field, option in _OPTIONS.items():
-            message = message.replace(
-                f"Validation failed for {field}:", f"Validation failed for {option}:"
-            )
-        raise MCPError(escape(message), exc.error_code) from exc
+    with MCPServerManager(settings, logs_to_stderr=False) as manager:
+        manager.limit_memory()
+        return manager.ask(tool, arguments)
 
 
-def _print(answer: Answer, form: str) -> None:
+def _chart(answer: Answer) -> Chart:
+    from zava.service.charts.forms import Chart, Column
+
+    view = answer.view
+    return Chart(
+        title=view["title"],
+        columns=tuple(Column(**each) for each in view["columns"]),
+        rows=answer.structured["rows"],
+        notes=tuple(view["notes"]),
+    )
+
+
+def _print(answer: Answer, form: str, form_of_chart: str) -> None:
     from zava.cli.printing import LONGEST_CELL, csv_of, json_of, print_rows
-    from zava.service.charts.forms import Column
+    from zava.cli.terminal_chart import print_chart
 
-    columns = [Column(**each) for each in answer.view["columns"]]
-    rows = answer.structured["rows"]
+    chart = _chart(answer)
     if form == "json":
         click.echo(json_of(answer.structured), nl=False)
     elif form == "csv":
         is_terminal = sys.stdout.isatty()  # noqa: TID251 - it is only asked
-        click.echo(csv_of(columns, rows, for_terminal=is_terminal), nl=False)
-    elif print_rows(columns, rows):
+        text = csv_of(chart.columns, chart.rows, for_terminal=is_terminal)
+        click.echo(text, nl=False)
+    elif form == "chart":
+        print_chart(chart, form_of_chart)
+    elif print_rows(chart.columns, chart.rows):
         click.echo(
             f"cells are cut after {LONGEST_CELL} characters: --format csv has all",
             err=True,
         )
 
 
-def _remarks(answer: Answer, settings: Settings, form: str) -> list[str]:
+def _write(answer: Answer, kind: str, path: Path, given: Mapping[str, Any]) -> None:
+    """Write the answer as a page or as a picture."""
+    from zava.cli.private_files import write_file
+    from zava.protocol.tools.charting import picture
+    from zava.protocol.view import page
+
+    form: ChartForm = given["chart"] or "auto"
+    if kind == "png":
+        raw = picture(_chart(answer), form)
+    else:
+        view = {**answer.view, "rows": answer.structured["rows"]}
+        if form != "auto":
+            view["form"] = form
+        raw = page(view).encode()
+    write_file(path, raw, overwrite=given["force"])
+    click.echo(f"zava: wrote {escape(str(path))}", err=True)
+
+
+def _remarks(answer: Answer, settings: Settings, form: str | None) -> list[str]:
     """Return what has to be known of an answer, besides its rows."""
     structured = answer.structured
     lines = []
@@ -257,7 +341,7 @@ def _remarks(answer: Answer, settings: Settings, form: str) -> list[str]:
             lines += _period(structured)
         if not structured["rows"]:
             lines.append("no rows")
-    if form != "json":
+    if form not in ("json", None):
         lines += structured.get("notes", [])
         lines += structured.get("sql", "").splitlines()
     if structured.get("truncated"):
