@@ -61,7 +61,9 @@ async def charted(
     if form is not None:
         services = services_of(ctx)
         try:
-            title, data = await services.workers.run(partial(_picture, chart_of, form))
+            title, data = await services.workers.run(
+                partial(_titled_picture, chart_of, form)
+            )
         except MCPError as exc:
             said = f"[{exc.error_code}] {exc.message}"
             result.content.append(TextContent(type="text", text=said))
@@ -75,7 +77,7 @@ async def charted(
                 result.content.append(ResourceLink(**kept.facts()))
     if _shows_views(ctx):
         chart = chart_of()
-        shown = _shown(chart, tool, definitions or {})
+        shown = view_of(chart, tool, definitions or {})
         if "rows" not in (result.structured_content or {}):
             shown["rows"] = [list(row) for row in chart.rows]
         result.meta = {**(result.meta or {}), CHART_META: shown}
@@ -85,21 +87,31 @@ async def charted(
 def _shows_views(ctx: ToolContext) -> bool:
     try:
         return client_supports_apps(ctx) and can_draw()
-    except ValueError:  # the call comes from no client
-        return False
+    except ValueError:  # this process calls, and shows the answer itself
+        return True
 
 
-def _picture(chart_of: Callable[[], Chart], form: ChartForm) -> tuple[str, bytes]:
-    """Return the title of a chart, and the chart as PNG."""
+def _titled_picture(
+    chart_of: Callable[[], Chart], form: ChartForm
+) -> tuple[str, bytes]:
     chart = chart_of()
+    return chart.title[:_LONGEST_TITLE], picture(chart, form)
+
+
+def picture(chart: Chart, form: ChartForm) -> bytes:
+    """Return a chart as PNG.
+
+    Raises:
+        ValidationError: The form does not fit the columns.
+        MCPError: As for `zava.infra.drawing.draw`.
+    """
     found = check_form(form, chart)
     spec = specification(chart, found)
-    drawn = draw({**spec, "datasets": {DATA: values(chart)}}, "png")
-    return chart.title[:_LONGEST_TITLE], drawn
+    return draw({**spec, "datasets": {DATA: values(chart)}}, "png")
 
 
-def _shown(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
-    """What the view reads beside the rows of the structured content."""
+def view_of(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the view reads beside the rows of the structured content."""
     return {
         "tool": tool,
         "title": chart.title,
