@@ -447,13 +447,15 @@ class MetricsService:
         if behind:
             head["data_through_of_stores"] = a_few(behind)
         notes += [note_of_rules(*found.rows[0]) for found in rules]
+        shown = [row[: len(names)] for row in result.rows]
+        notes += _misread(question, names, shown, visible)
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
         return {
             **head,
             **_units_of(question, visible),
             "columns": list(names),
-            "rows": [list(row[: len(names)]) for row in result.rows],
+            "rows": [list(row) for row in shown],
             "row_count": len(result.rows),
             "total_rows": total,
             "truncated": result.truncated,
@@ -588,12 +590,61 @@ def _unknown_stock(products: int) -> str:
 def _units_of(question: MetricsQuestion, visible: Visible) -> dict[str, Any]:
     """Return what quantities are counted in, and how long a reorder lasts."""
     found: dict[str, Any] = {}
-    is_measured = any(METRICS[name].unit == "measure" for name in question.metrics)
-    if is_measured and not {"product", "unit"} & set(question.by):
-        found["unit"] = visible.main_unit
+    if _measured(question) and not {"product", "unit"} & set(question.by):
+        found["unit"] = _filtered_unit(question) or visible.main_unit
     if _REORDERS & set(question.metrics):
         found["cover_days"] = question.cover_days
     return found
+
+
+def _measured(question: MetricsQuestion) -> list[str]:
+    """Return the metrics that count products in a unit of measure."""
+    return [name for name in question.metrics if METRICS[name].unit == "measure"]
+
+
+def _filtered_unit(question: MetricsQuestion) -> str | None:
+    """Return the unit of measure that alone is asked for, if one is."""
+    for name, values, is_negated in question.filters:
+        if name == "unit" and len(values) == 1 and not is_negated:
+            return str(values[0])
+    return None
+
+
+def _misread(
+    question: MetricsQuestion,
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    visible: Visible,
+) -> list[str]:
+    """Return what keeps a reader from taking what is not counted for nothing."""
+    notes = []
+
+    def has(name: str, *values: object) -> bool:
+        if name not in question.metrics:
+            return False
+        place = names.index(name)
+        return any(row[place] in values for row in rows)
+
+    used = {*question.by, *(name for name, _, _ in question.filters)}
+    if not {"product", "unit"} & used and any(
+        has(name, 0) for name in _measured(question)
+    ):
+        notes.append(
+            f"only products sold by the {visible.main_unit} are counted; by unit shows"
+            " the others"
+        )
+    if has("gross_profit", 0) or has("gross_margin", None):
+        notes.append("no cost is known where gross_profit is 0 or gross_margin empty")
+    if "status" in used and "orders" in question.metrics:
+        notes.append("orders are those sold; placed_orders has every status")
+    unshared = [
+        name
+        for name in question.metrics
+        if question.shares and f"{name}_share" not in names
+    ]
+    if unshared:
+        notes.append(f"no shares of what does not add up: {', '.join(unshared)}")
+    return notes
 
 
 def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:
