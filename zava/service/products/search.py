@@ -244,9 +244,9 @@ def _why_none(
         unknown = sum(product["price"] is None for product in others)
         if others:
             return (
-                f"{len(others)} products match well, none with a list price of"
-                f" {limits_in_words(low, high)}; the list price of {unknown} is not"
-                " known"
+                "what matches well has no list price of"
+                f" {limits_in_words(low, high)}: of the {len(others)} best the list"
+                f" price of {unknown} is not known"
             )
     return (
         "no product matches well: none reaches the similarity"
