@@ -626,9 +626,8 @@ def _misread(
         return any(row[place] in values for row in rows)
 
     used = {*question.by, *(name for name, _, _ in question.filters)}
-    if not {"product", "unit"} & used and any(
-        has(name, 0) for name in _measured(question)
-    ):
+    is_of_one = bool({"product", "unit"} & set(question.by)) or _filtered_unit(question)
+    if not is_of_one and any(has(name, 0) for name in _measured(question)):
         notes.append(
             f"only products sold by the {visible.main_unit} are counted; by unit shows"
             " the others"
