@@ -858,6 +858,8 @@ def _named(stores: Sequence[Store], visible: Visible) -> str:
     """Say which stores figures are of."""
     if len(stores) <= 3:
         return ", ".join(store.name for store in stores)
+    if len(stores) == len(visible.stores):
+        return f"all {len(stores)} you see"
     return f"{len(stores)} of the {len(visible.stores)} you see"
 
 

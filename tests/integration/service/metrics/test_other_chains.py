@@ -202,7 +202,7 @@ def test_stores_are_named_by_region_name_part_or_id(
         ([str(seattle)], "Zava Retail Seattle"),
         (["seattle", "TACOMA"], "Zava Retail Seattle, Zava Retail Tacoma"),
         (["Puget Sound"], "5 of the 8 you see"),
-        (["all stores"], "8 of the 8 you see"),
+        (["all stores"], "all 8 you see"),
         (["Puget Sound", "spokane"], "6 of the 8 you see"),
     ):
         assert there(HEAD_OFFICE, "revenue", stores=stores)["stores"] == expected

@@ -192,7 +192,7 @@ def test_an_answer_says_each_thing_once(ask: Ask) -> None:
         "cached",
     }
     assert answer["stores"] == "Zava Retail Seattle"
-    assert ask("head office", "revenue")["stores"] == "8 of the 8 you see"
+    assert ask("head office", "revenue")["stores"] == "all 8 you see"
 
 
 def test_the_sql_on_request_gives_the_same_rows(
