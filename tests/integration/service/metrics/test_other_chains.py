@@ -273,7 +273,8 @@ def test_of_near_values_those_with_the_most_products_come_first(
         there(HEAD_OFFICE, "revenue", filters={"type": "paint"})
     listed, _, more = caught.value.message.partition("near: ")[2].partition(" and ")
     names = listed.split(", ")
-    counts = [dict(held)[name] for name in names if name in dict(held)]
+    sizes: dict[str, int] = dict(held)
+    counts = [sizes[name] for name in names if name in sizes]
     assert len(counts) > 1
     assert counts == sorted(counts, reverse=True)
     assert not more or more.endswith(" more")
