@@ -54,9 +54,11 @@ from zava.service.sales.performance_models import Store
 from zava.service.sales.periods import Period, parse_period
 from zava.service.sales.stores import (
     LISTED,
+    PART_OF_REGION,
     Visible,
     VisibleStores,
     means_all,
+    means_region,
     stores_called,
 )
 from zava.service.segments import note_of_rules
@@ -358,6 +360,7 @@ class MetricsService:
             identity,
             [getattr(question, name) for name in _OF_THE_ANSWER],
             [store.store_id for store in asked.stores],
+            _names_region(question, asked.visible),
             asked.today,
             asked.period.start,
             asked.period.end,
@@ -384,7 +387,7 @@ class MetricsService:
         if _has_stock(question):
             notes += _stock_notes(question, history, asked.stores)
         if not visible.is_chain and _names_region(question, visible):
-            notes.append("a region's figures are of the stores that you see in it")
+            notes.append(PART_OF_REGION)
         sides = [] if is_empty else self._sides(asked, period, history, notes)
         days = days_of(
             period,
@@ -548,11 +551,9 @@ def _measures_of(question: MetricsQuestion) -> list[str]:
 def _names_region(question: MetricsQuestion, visible: Visible) -> bool:
     """Tell whether a question is by region, or names one as a filter or a store."""
     used = {*question.by, *(name for name, _, _ in question.filters)}
-    regions = {(store.region or "").casefold() for store in visible.stores}
-    named = {
-        name.strip().casefold().removesuffix(" region") for name in question.stores
-    }
-    return "region" in used or bool(regions & named)
+    return "region" in used or any(
+        means_region(name, visible.stores) for name in question.stores
+    )
 
 
 def _stock_notes(

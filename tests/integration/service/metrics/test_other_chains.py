@@ -280,6 +280,14 @@ def test_of_near_values_those_with_the_most_products_come_first(
     assert not more or more.endswith(" more")
 
 
+def test_a_region_is_said_to_be_of_the_stores_that_the_person_sees(there: Ask) -> None:
+    note = "a region's figures are of the stores that you see in it"
+    assert note in there(SEATTLE, "revenue", by=["region"])["notes"]
+    assert note in there(SEATTLE, "revenue", stores=["Puget Sound"])["notes"]
+    assert note not in there(SEATTLE, "revenue").get("notes", [])
+    assert note not in there(HEAD_OFFICE, "revenue", by=["region"]).get("notes", [])
+
+
 def test_a_column_that_is_not_there_gets_those_that_are(there: Ask) -> None:
     with pytest.raises(
         ValidationError, match=r"orders is no column; there are revenue$"
