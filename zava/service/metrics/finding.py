@@ -131,6 +131,15 @@ def described(metrics: Iterable[Metric]) -> tuple[dict[str, str], dict[str, str]
     return {letter: own for own, letter in lists.items()}, texts
 
 
+def described_alone(metric: Metric) -> str:
+    """Return what `described` does for one metric, with its list spelt out."""
+    only_by, texts = described([metric])
+    text = texts[metric.name]
+    for letter, own in only_by.items():
+        text = text.replace(f"only by {letter}]", f"only by {own}]")
+    return text
+
+
 def _found(search: str, known: Mapping[str, _E]) -> list[_E]:
     words = words_of(search)
     scores = {name: _score(words, entry) for name, entry in known.items()}
