@@ -119,7 +119,7 @@ class ProductQuestion:
     """
 
     text: str
-    max_rows: int = 20
+    max_rows: int = 8
     similarity_threshold: float = 0.3
     mode: SearchMode = "hybrid"
     category: str | None = None

@@ -35,7 +35,12 @@ from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.models import Identity
-from zava.service.metrics.finding import described, find_dimensions, find_metrics, near
+from zava.service.metrics.finding import (
+    described,
+    find_dimensions,
+    find_metrics,
+    near,
+)
 from zava.service.metrics.spans import days_of
 from zava.service.metrics.values import MAX_VALUES, FilterValues, Value
 from zava.service.sales.calendars import Unit

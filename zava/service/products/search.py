@@ -28,7 +28,7 @@ from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.cache import QueryCache
-from zava.models import Identity, ProductQuestion, SearchMode
+from zava.models import FoundProduct, Identity, ProductQuestion, SearchMode
 from zava.service.products.categories import CategoryNames
 from zava.service.products.prices import limits_in_words
 from zava.service.products.question import checked
@@ -36,6 +36,8 @@ from zava.service.products.spelling import QuestionSpelling
 from zava.service.products.stock import stock_notes
 
 _BY_WORDS = "searched by words alone: "
+# Of the greatest similarity; more would cost some of what is meant (docs/search.md).
+_LEAST_OF_BEST = 0.48
 _VECTOR_SECONDS = 24 * 3600.0
 # What a text without any word that the model knows becomes.
 _NOTHING = vector_text([0.0])
@@ -136,6 +138,9 @@ class ProductSearch:
         vector = None if mode == "keyword" else self._vector(typed, mode, alone)
         words = "" if mode == "semantic" else spelt
         found = self._found(question, identity, words, vector, alone)
+        products = found.products
+        if question.mode == "hybrid" and vector is not None:
+            products = _relevant(products)
         notes = [*alone, *stock_notes(found.left_out)]
         if question.price_in_words is not None:
             notes.append(f"read from the words: list price {question.price_in_words}")
@@ -147,8 +152,8 @@ class ProductSearch:
             without = partial(self._found, words=words, vector=vector, notes=[])
             notes.append(_why_none(question, identity, without))
         return {
-            "products": found.products,
-            "row_count": len(found.products),
+            "products": products,
+            "row_count": len(products),
             "mode": mode,
             "searched_for": spelt,
             "orders_as_of": found.orders_as_of,
@@ -253,6 +258,13 @@ def _why_none(
         "no product matches well: none reaches the similarity"
         f" {question.similarity_threshold:g}"
     )
+
+
+def _relevant(products: list[FoundProduct]) -> list[FoundProduct]:
+    """Leave out what is far less similar than the most similar product."""
+    best = max((product["similarity"] for product in products), default=0.0)
+    least = _LEAST_OF_BEST * best
+    return [product for product in products if product["similarity"] >= least]
 
 
 def _is_whole(answer: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -185,7 +186,7 @@ def test_by_meaning_similarity_is_the_cosine(
     search: ProductSearch, client: LocalClient, searchable_owner: psycopg.Connection
 ) -> None:
     question = "paint for the outside of my house"
-    asked = ProductQuestion(question, mode="semantic", similarity_threshold=0.4)
+    asked = ProductQuestion(question, 20, 0.4, "semantic")
     answer = search.search(asked, SEATTLE)
     (vector,) = client.embed([question])
     rows = searchable_owner.execute(
@@ -604,3 +605,16 @@ def test_an_answer_by_words_alone_is_not_kept(
     answer = search.search(ProductQuestion("claw hammer"), SEATTLE)
     assert answer["notes"] == []
     assert not answer["cached"]
+
+
+def test_an_answer_is_short_and_ends_where_similarity_drops(
+    search: ProductSearch,
+) -> None:
+    for text in (
+        "something that keeps the rain out of an outdoor outlet",
+        "claw hammer",
+    ):
+        found = search.search(ProductQuestion(text), SEATTLE)
+        similarities = [each["similarity"] for each in found["products"]]
+        assert min(similarities) >= 0.48 * max(similarities)
+        assert len(json.dumps(found)) <= 4000
