@@ -210,6 +210,7 @@ class MCPServerManager:
             ttl=settings.cache_ttl,
             max_entries=settings.cache_max_entries,
             max_bytes=settings.cache_max_bytes,
+            max_age=settings.max_staleness,
             on_lookup=metrics.count_lookup,
         )
         metrics.add_gauges("pool", provider.pool_stats)

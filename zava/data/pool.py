@@ -23,6 +23,7 @@ from zava.data.ceilings import cut
 from zava.data.connection import POLL_SECONDS, CancellableConnection
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
 from zava.data.query_errors import is_out_of_memory
+from zava.data.replay import Replay, StaleServer, names_several_hosts
 from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
 from zava.data.statements import statement
@@ -39,6 +40,10 @@ _PING_SECONDS = 1.0
 # of relations, settings. A query can make it remember some 600 MB a second. So a
 # connection is replaced when its transactions have taken so many seconds.
 _SPENT_SECONDS = 2.0
+# A connection is replaced after an hour. Where libpq chooses among several hosts, after
+# five minutes: a new connection leads back to the host that it prefers.
+_SECONDS = 3600.0
+_SEVERAL_SECONDS = 300.0
 CLOSE_SECONDS = 0.2
 """How long the end of the process waits for a connection that is being made."""
 
@@ -225,6 +230,9 @@ def _end_backend(conn: CancellableConnection) -> None:
 
 def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:
     """Roll back after a failure; the pool replaces a connection that stays broken."""
+    if isinstance(failure, StaleServer) and failure.has_others:
+        conn.close()  # the next connection may lead to another server
+        return
     if is_out_of_memory(failure) or isinstance(failure, pg.OutOfMemory):
         # libpq keeps its buffers, and a backend what it remembers. A pooler closes the
         # server connection too, because the transaction is still open.
@@ -258,11 +266,13 @@ class ConnectionPoolManager:
 
     Attributes:
         pool: None until `create_pool`.
+        replay: What has been answered from; another one for each pool.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = {**_DEFAULTS, **config}
         self.pool: Pool | None = None
+        self.replay = Replay()
 
     def conninfo(self) -> str:
         """Return libpq's connection string; it has no option that poolers refuse."""
@@ -291,21 +301,29 @@ class ConnectionPoolManager:
         meets the failure.
         """
         config = self.config
+        conninfo = self.conninfo()
+        self.replay = Replay(
+            config["max_staleness"], has_several=names_several_hosts(conninfo)
+        )
         self.pool = Pool(
-            self.conninfo(),
+            conninfo,
             # Transactions are opened and ended by statements of the pipeline.
             kwargs={"autocommit": True},
-            configure=SessionSettings(
-                config["statement_timeout"], config["work_mem"]
-            ).start,
+            configure=self._configure,
             min_size=config["min_size"],
             max_size=config["max_size"],
             max_idle=config["max_idle"],
+            max_lifetime=_SEVERAL_SECONDS if self.replay.has_several else _SECONDS,
             timeout=config["timeout"],
             name="zava",
             open=True,
         )
         return self.pool
+
+    def _configure(self, conn: CancellableConnection) -> None:
+        config = self.config
+        conn.replay = self.replay
+        SessionSettings(config["statement_timeout"], config["work_mem"]).start(conn)
 
     def execute_with_retry(
         self,

@@ -33,6 +33,7 @@ from zava.errors import (
     UnavailableError,
     ValidationError,
 )
+from zava.infra.answer_age import note_as_of
 from zava.models import Identity, PostureCheck, ResultSet
 
 Monitor = Callable[[str, str], AbstractContextManager[None]]
@@ -124,6 +125,8 @@ class PostgreSQLProvider:
             QueryError: PostgreSQL refused the SQL text.
             QueryTimeoutError: The query ran longer than the statement timeout.
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
+            StaleAnswerError: Only a standby answered that is too far behind.
+            StandbyConflictError: A standby cancelled the query, again and again.
             BusyError: No connection came free in time.
             UnavailableError: The connection could not be made or was lost.
             ConfigurationError: zava's own statement names an object that the
@@ -216,6 +219,7 @@ class PostgreSQLProvider:
             raise not_utf8(text) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
+        note_as_of(read[0].as_of)
         return [cut(rows, max_rows, max_bytes) for rows in read]
 
     def _with_readable_columns(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -14,6 +15,7 @@ from psycopg import sql
 from zava.data.cells import know_array, load_rows
 from zava.data.connection import CancellableConnection, transaction_settings
 from zava.data.pipeline import Bound, Statement, exchange, prepare
+from zava.data.replay import Replay, moment, read_state
 from zava.data.statements import statement
 from zava.models import Column, Identity
 
@@ -40,14 +42,21 @@ class Rows(NamedTuple):
         columns: In the order of the query.
         rows: Of JSON values.
         is_cut: Whether rows beyond the byte ceiling were left out.
+        as_of: What was committed on the primary by then is in them.
     """
 
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]
     is_cut: bool
+    as_of: datetime
 
 
 _EVERY_ROW = "ALL"
+# The server's state before the snapshot of the transaction that follows. The statements
+# of both travel together, so that a pooler sends them to the same server.
+_LOOK = tuple(
+    Bound(statement(name).encode()) for name in ("begin", "server_state", "rollback")
+)
 
 # A table's statistics are those of every store's rows. Where nothing costs anything, no
 # estimate decides between two plans: a plan then follows from the text and the schema
@@ -100,7 +109,8 @@ def run_queries(
     """Run queries as `identity` in one transaction.
 
     The whole transaction travels as one pipeline, in one round trip: begin,
-    identity, role, a cursor and a fetch for each query, rollback. PostgreSQL's
+    identity, role, a cursor and a fetch for each query, rollback. Where a standby may
+    answer, a look at its state goes before it in the same round trip. PostgreSQL's
     grammar admits nothing but a single query behind DECLARE CURSOR over the
     extended protocol.
 
@@ -114,15 +124,22 @@ def run_queries(
         are_own: Whether the texts are zava's own, without SQL of the caller.
 
     Raises:
+        StaleServer: The answer is older than it may be.
         psycopg.Error: The caller must roll the connection back.
     """
-    begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
+    replay = conn.replay if isinstance(conn, CancellableConnection) else Replay()
+    is_watched = replay.is_watched
+    seen = replay.seen
+    statements: list[Statement] = list(_LOOK) if is_watched else []
+    is_single = len(queries) == 1 and not is_watched
+    begin = statement("begin" if is_single else "begin_snapshot")
+    statements += [Bound(begin.encode()), *transaction_settings(conn)]
     if are_own:
         statements.append(Bound(statement("usual_costs").encode()))
     if any(query.is_explained for query in queries):
         statements += _blind_settings()
-    statements += identity_statements(identity)
+    looked = len(statements)
+    statements += identity_statements(identity, is_watched=is_watched)
     end = Bound(statement("rollback").encode())
     start = [*statements, end]
     fetched = []
@@ -142,7 +159,16 @@ def run_queries(
     except psycopg.errors.InsufficientPrivilege as exc:
         _see_that_the_login_holds(conn, start)
         raise exc from None
-    return [_read(conn, results[n], max_bytes) for n in fetched]
+    if is_watched:
+        before, after = read_state(results[1]), read_state(results[looked], 1)
+        as_of = replay.admit(before, after, seen)
+    elif results[looked].get_value(0, 1) == b"t":
+        # Behind a pooler, or after the host's name has moved to a standby.
+        replay.is_watched = True
+        return run_queries(conn, queries, identity, rows, max_bytes, are_own=are_own)
+    else:
+        as_of = moment(results[looked].get_value(0, 2) or b"0")
+    return [_read(conn, results[n], max_bytes, as_of) for n in fetched]
 
 
 def _exchange(
@@ -186,13 +212,22 @@ def prefix_length(query: Query) -> int:
 
 
 @lru_cache(maxsize=64)
-def identity_statements(identity: Identity) -> tuple[Statement, ...]:
-    """Return what makes an open transaction `identity`'s: user id, seal, role."""
+def identity_statements(
+    identity: Identity, *, is_watched: bool = False
+) -> tuple[Statement, ...]:
+    """Return what makes an open transaction `identity`'s: user id, seal, role.
+
+    Args:
+        identity: Who asks.
+        is_watched: Whether the first result also has the server's state, from its
+            second column on; else it has whether the server is a standby, and its time.
+    """
     values = (str(identity.user_id).encode(), identity.seal.encode())
     role = sql.SQL(statement("set_role")).format(
         role_name=sql.Identifier(identity.role_name)
     )
-    return Bound(statement("set_identity").encode(), values), Bound(role.as_bytes())
+    name = "set_identity_and_look" if is_watched else "set_identity"
+    return Bound(statement(name).encode(), values), Bound(role.as_bytes())
 
 
 @lru_cache(maxsize=64)
@@ -226,11 +261,14 @@ def _encoded(text: str) -> bytes:
 
 
 def _read(
-    conn: psycopg.Connection[Any], result: PGresult, max_bytes: int | None
+    conn: psycopg.Connection[Any],
+    result: PGresult,
+    max_bytes: int | None,
+    as_of: datetime,
 ) -> Rows:
     columns = _columns(conn, result)
     if max_bytes is None:
-        return Rows(columns, load_rows(result, result.ntuples), False)
+        return Rows(columns, load_rows(result, result.ntuples), False, as_of)
     # Measured before the cells become Python values and JSON, which cost memory.
     wide = [n for n, column in enumerate(columns) if column.type not in _NARROW]
     total = longest = stop = 0
@@ -242,7 +280,7 @@ def _read(
             stop = row + 1
     if longest > _BULKY_ROW:
         conn.close()  # libpq never gives back what one row took
-    return Rows(columns, load_rows(result, stop), stop < result.ntuples)
+    return Rows(columns, load_rows(result, stop), stop < result.ntuples, as_of)
 
 
 def _columns(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:
