@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -28,7 +28,7 @@ _OPTIONS = {
     # A standby asks a silent primary for a message twice in this time.
     "wal_receiver_timeout": "1s",
     "wal_retrieve_retry_interval": "100ms",
-    "max_standby_streaming_delay": "0",
+    "max_standby_streaming_delay": "1s",
 }
 
 
@@ -160,19 +160,28 @@ class Replicas:
 
     def catch_up(self) -> None:
         """Wait until the standbys have replayed what the primary has written."""
-        written = self.primary.ask("SELECT pg_current_wal_flush_lsn()")
+        written = self.written()
         for standby in self.standbys:
             with standby.connection() as conn:
                 wait_until(conn, "SELECT pg_last_wal_replay_lsn() >= %s", written)
+
+    def written(self) -> object:
+        """Return a position that every standby comes to: it is flushed.
+
+        What the primary writes on behalf of readers may lie there for 15 seconds.
+        """
+        return self.primary.ask("SELECT pg_logical_emit_message(true, 'test', '')")
 
 
 def wait_until(conn: psycopg.Connection, text: str, *values: object) -> None:
     """Wait in the database until a condition holds, at most 20 seconds."""
     for _ in range(1000):
-        row = conn.execute(text.encode(), values or None).fetchone()
-        if row and row[0]:
-            return
-        conn.execute("SELECT pg_sleep(0.02)")
+        # A standby may cancel any query.
+        with suppress(psycopg.errors.SerializationFailure):
+            row = conn.execute(text.encode(), values or None).fetchone()
+            if row and row[0]:
+                return
+            conn.execute("SELECT pg_sleep(0.02)")
     raise AssertionError(f"it did not come true: {text}")
 
 

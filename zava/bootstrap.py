@@ -147,14 +147,19 @@ class MCPServerManager:
         self._is_up = False
 
     def health_check(self) -> dict[str, str]:
-        """Return how `database` and `ai_service` are; see `check_health`."""
+        """Return how `database` and `ai_service` are; see `check_health`.
+
+        `server` says which database server answers, where one does.
+        """
         probes = {
             "database": partial(self._see_database, self._provider)
             if self._provider
             else None,
             "ai_service": self.ai_client.health_check if self.ai_client else None,
         }
-        return check_health(probes, self.infrastructure.watch)
+        health = check_health(probes, self.infrastructure.watch)
+        server = self._provider.answering_server if self._provider else ""
+        return {**health, "server": server} if server else health
 
     def _see_database(self, provider: PostgreSQLProvider) -> str:
         """See that the database answers, and that it may be served from."""

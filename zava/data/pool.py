@@ -23,7 +23,12 @@ from zava.data.ceilings import cut
 from zava.data.connection import POLL_SECONDS, CancellableConnection
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
 from zava.data.query_errors import is_out_of_memory
-from zava.data.replay import Replay, StaleServer, names_several_hosts
+from zava.data.replay import (
+    Replay,
+    StaleServer,
+    describe_server,
+    names_several_hosts,
+)
 from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
 from zava.data.statements import statement
@@ -104,8 +109,11 @@ class Pool(ConnectionPool[CancellableConnection]):
         finally:
             self._take_back(conn)
 
-    def probe(self) -> None:
+    def probe(self) -> str:
         """Probe the database, also while every pooled connection is in use.
+
+        Returns:
+            Which server answers; see `describe_server`.
 
         Raises:
             psycopg.Error: The database did not answer within two seconds.
@@ -116,11 +124,10 @@ class Pool(ConnectionPool[CancellableConnection]):
             with CancellableConnection.connect(
                 str(self.conninfo), autocommit=True, connect_timeout=_PROBE_SECONDS
             ) as spare:
-                _ping(spare)
-            return
+                return _ping(spare)
         try:
             with conn:
-                _ping(conn)
+                return _ping(conn)
         finally:
             self._take_back(conn)
 
@@ -214,9 +221,10 @@ def _noting(
     return Noting
 
 
-def _ping(conn: CancellableConnection) -> None:
+def _ping(conn: CancellableConnection) -> str:
     with conn.patient(_PING_SECONDS):
         conn.execute(statement("ping"))
+        return describe_server(conn)
 
 
 def _end_backend(conn: CancellableConnection) -> None:

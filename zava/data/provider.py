@@ -21,6 +21,7 @@ from zava.data.query_errors import (
     not_utf8,
     translate,
 )
+from zava.data.replay import describe_server
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
@@ -55,6 +56,7 @@ class PostgreSQLProvider:
 
     Attributes:
         connection_pool: None until `open`, and after `close`.
+        answering_server: Which server answered the last `ping`; "" for none.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class PostgreSQLProvider:
         judge: Judge | None = None,
     ) -> None:
         self.connection_pool: Pool | None = None
+        self.answering_server = ""
         self._manager = ConnectionPoolManager(connection_config)
         self.config = connection_config
         self._monitor = monitor
@@ -91,10 +94,22 @@ class PostgreSQLProvider:
     def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
         """Return the posture checks; see `zava.data.posture.checks`.
 
+        The check `connection` also says which server answers.
+
         Raises:
             MCPError: It cannot be asked.
         """
-        check = partial(check_posture, identity=identity)
+
+        def check(conn: psycopg.Connection[Any]) -> tuple[PostureCheck, ...]:
+            checks = check_posture(conn, identity)
+            server = describe_server(conn)
+            return tuple(
+                check.model_copy(update={"detail": f"{check.detail}; {server}"})
+                if check.name == "connection" and server
+                else check
+                for check in checks
+            )
+
         try:
             return with_retry(self._manager, check, max_retries=1)
         except psycopg.Error as exc:
@@ -272,10 +287,11 @@ class PostgreSQLProvider:
         Raises:
             MCPError: The database does not answer.
         """
+        self.answering_server = ""
         if self.connection_pool is None:
             raise UnavailableError("the connection pool is not open")
         try:
-            self.connection_pool.probe()
+            self.answering_server = self.connection_pool.probe()
         except psycopg.errors.QueryCanceled as exc:
             raise UnavailableError("the database does not answer") from exc
         except psycopg.Error as exc:

@@ -11,7 +11,7 @@ import psycopg_pool
 from psycopg import errors as pg
 
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
-from zava.data.replay import StaleServer
+from zava.data.replay import StaleServer, duration
 from zava.errors import (
     BusyError,
     ConfigurationError,
@@ -151,7 +151,7 @@ def _ended_early(exc: psycopg.Error, query: str) -> MCPError:
     if not isinstance(exc, StaleServer):
         # A transaction that only reads is in no other one's way, but in the replay's.
         return StandbyConflictError(query)
-    old = f"{exc.age:,.0f} s" if exc.age >= 1 else f"{exc.age * 1000:,.0f} ms"
+    old = duration(exc.age)
     what = f"the database server that answers is a standby, {old} behind its primary"
     if exc.most is None:
         return StaleAnswerError(

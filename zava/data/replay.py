@@ -10,15 +10,22 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import Conninfo
 
+from zava.data.pipeline import exchange
+from zava.data.statements import statement
+
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
+
+
+_MINUTE = 60
 
 
 class ServerState(NamedTuple):
@@ -174,6 +181,43 @@ def read_state(result: PGresult, first: int = 0) -> ServerState:
 def moment(seconds: bytes) -> datetime:
     """Return the time of so many seconds since 1970."""
     return datetime.fromtimestamp(float(seconds), timezone.utc)
+
+
+def ask_for_state(conn: psycopg.Connection[Any]) -> ServerState:
+    """Return how far the server of a connection is.
+
+    Raises:
+        psycopg.Error: It does not say.
+    """
+    (result,) = exchange(conn, [statement("server_state").encode()])
+    return read_state(result)
+
+
+def describe_server(conn: psycopg.Connection[Any]) -> str:
+    """Say which server answers, primary or standby, and how old its answers are.
+
+    Returns:
+        For example `standby db2 port 5432, 3.2 s behind the primary`; "" where the
+        server does not say.
+    """
+    try:
+        state = ask_for_state(conn)
+    except psycopg.Error:
+        with suppress(psycopg.Error):
+            conn.rollback()
+        return ""
+    where = f"{conn.info.host} port {conn.info.port}"
+    if not state.is_standby:
+        return f"primary {where}"
+    state_of = "" if state.is_current else ", and has not replayed all it has received"
+    return f"standby {where}, {duration(state.age)} behind the primary{state_of}"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration with its unit, in words for people."""
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    return f"{seconds:,.1f} s" if seconds < _MINUTE else f"{seconds:,.0f} s"
 
 
 def names_several_hosts(conninfo: str) -> bool:

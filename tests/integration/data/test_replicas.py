@@ -6,8 +6,10 @@ time at which its transaction had been committed on the primary.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
@@ -15,11 +17,15 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.loglines import captured_log
 from tests.people import SEATTLE
 from tests.replicas import Replicas, Server, wait_until
+from zava.admin.loading import DatabaseLoader
+from zava.admin.logins import BoundLogins
+from zava.admin.totals import refresh_totals
 from zava.data.pipeline import exchange
 from zava.data.provider import PostgreSQLProvider
-from zava.errors import StaleAnswerError
+from zava.errors import ConfigurationError, StaleAnswerError, StandbyConflictError
 from zava.models import ResultSet
 
 pytestmark = pytest.mark.thorough
@@ -98,7 +104,7 @@ def paused(standby: Server) -> Iterator[None]:
 
 def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
     """Wait until a standby that replays nothing has received all the same."""
-    written = replicas.primary.ask("SELECT pg_current_wal_flush_lsn()")
+    written = replicas.written()
     with standby.connection() as conn:
         wait_until(conn, "SELECT pg_last_wal_receive_lsn() >= %s", written)
 
@@ -271,9 +277,9 @@ def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
     provider = serve(several, retry_deadline=0.1)
     with paused(standby):
         change(replicas.primary)
-        replicas_seen = replicas.primary.ask("SELECT pg_current_wal_flush_lsn()")
+        written = replicas.written()
         with other.connection() as conn:
-            wait_until(conn, "SELECT pg_last_wal_replay_lsn() >= %s", replicas_seen)
+            wait_until(conn, "SELECT pg_last_wal_replay_lsn() >= %s", written)
         ask(provider)
         pool = provider.connection_pool
         assert pool is not None
@@ -283,6 +289,111 @@ def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
             ask(provider)
     replicas.catch_up()
     assert shown(ask(provider)) == replicas.primary.ask(LAST)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind"),
+    [
+        ("prefer-standby", "standby"),
+        ("read-only", "standby"),
+        ("any", "primary"),
+        ("primary", "primary"),
+    ],
+)
+def test_the_connection_string_says_which_server_answers(
+    replicas: Replicas, standby: Server, serve: Serve, wanted: str, kind: str
+) -> None:
+    several = replicas.several(
+        replicas.primary, standby, user="zava_server", target_session_attrs=wanted
+    )
+    provider = serve(several)
+    ask(provider)
+    assert provider.ping() == ""
+    assert provider.answering_server.startswith(f"{kind} ")
+    checks = provider.check_posture(provider.resolve_identity(SEATTLE))
+    (detail,) = (check.detail for check in checks if check.name == "connection")
+    assert f"; {kind} " in detail
+
+
+def test_connections_to_several_hosts_live_five_minutes_and_others_an_hour(
+    replicas: Replicas, serve: Serve
+) -> None:
+    pools = [
+        serve(conninfo).connection_pool
+        for conninfo in (
+            replicas.several(*replicas.standbys, user="zava_server"),
+            replicas.primary.conninfo("zava_server"),
+        )
+    ]
+    assert [pool and pool.max_lifetime for pool in pools] == [300, 3600]
+
+
+def test_a_standby_says_how_far_it_is_behind(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    with paused(standby):
+        change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        provider.ping()
+    assert re.search(
+        r"^standby /.+ port 5432, [\d.,]+ m?s behind the primary, and has not replayed",
+        provider.answering_server,
+    )
+
+
+def test_what_an_administrator_changes_has_to_go_to_the_primary(
+    standby: Server,
+) -> None:
+    loader = DatabaseLoader(standby.conninfo())
+    for command in (
+        loader.load_schema,
+        lambda: loader.load_seed(0.01, None, lambda *_: None),
+        lambda: loader.create_database("another"),
+        lambda: refresh_totals(loader, lambda *_: None),
+        lambda: BoundLogins(loader).add("somebody", [SEATTLE], None),
+    ):
+        with pytest.raises(ConfigurationError, match=r"standby.*primary"):
+            command()
+    assert loader.list_users()
+
+
+def test_a_query_that_a_standby_cancels_is_tried_again_and_then_told_as_such(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"), max_retries=2)
+    seattle = provider.resolve_identity(SEATTLE)
+    long = "SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS n"
+    with captured_log() as lines, ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(provider.fetch, long, seattle, 1)
+        with replicas.primary.connection() as conn:
+            while not answer.done():
+                conn.execute("UPDATE retail.stores SET updated_at = clock_timestamp()")
+                conn.execute("VACUUM retail.stores")
+                conn.execute("SELECT pg_sleep(0.05)")
+        with pytest.raises(StandbyConflictError, match="hot_standby_feedback"):
+            answer.result()
+    assert "A standby cancelled the query, retrying (1/2)" in lines.messages
+    replicas.catch_up()
+
+
+def test_after_a_failover_the_promoted_standby_answers(serve: Serve) -> None:
+    with Replicas(1) as group:
+        (standby,) = group.standbys
+        several = group.several(group.primary, standby, user="zava_server")
+        provider = serve(several)
+        committed = change(group.primary)
+        group.catch_up()
+        before = ask(provider)
+        group.primary.stop()
+        standby.run("SELECT pg_promote()")
+        after = ask(provider)
+        assert shown(after) == shown(before)
+        assert committed < before.as_of < after.as_of
+        provider.ping()
+        assert provider.answering_server.startswith("primary ")
+        change(standby)
+        assert shown(ask(provider)) == standby.ask(LAST)
 
 
 def test_the_calls_of_a_standby_are_one_round_trip(
