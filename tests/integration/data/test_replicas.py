@@ -396,6 +396,27 @@ def test_after_a_failover_the_promoted_standby_answers(serve: Serve) -> None:
         assert shown(ask(provider)) == standby.ask(LAST)
 
 
+def test_a_standby_that_stands_where_a_primary_was_is_noticed(
+    standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    assert provider.connection_pool is not None
+    with provider.connection_pool.checkout() as conn:
+        replay = conn.replay
+    replay.is_watched = False
+    ask(provider)
+    assert replay.is_watched
+    assert replay.seen.position > 0
+
+
+def test_without_a_way_to_say_how_far_it_is_a_server_is_healthy_all_the_same(
+    replicas: Replicas, serve: Serve
+) -> None:
+    provider = serve(replicas.primary.conninfo("zava_server", dbname="postgres"))
+    assert provider.ping() == ""
+    assert provider.answering_server == ""
+
+
 def test_the_calls_of_a_standby_are_one_round_trip(
     replicas: Replicas, standby: Server, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
