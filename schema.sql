@@ -652,6 +652,12 @@ BEGIN
     wal_bytes := pg_last_wal_replay_lsn() - '0/0';
     timeline := receiver.received_tli;
     is_current := coalesce(wal_bytes >= receiver.told - '0/0', false);
+    IF NOT is_current AND (receiver.told - '0/0') % current_setting('wal_block_size')::integer = 0 THEN
+        -- Of what nobody has committed, whole pages are sent; a record at their end has to wait for its rest. The replay
+        -- then waits for the primary, and for nothing of its own.
+        is_current := EXISTS (
+            SELECT FROM pg_stat_get_activity(NULL) AS a WHERE a.backend_type = 'startup' AND a.wait_event = 'RecoveryWalStream');
+    END IF;
     IF is_current THEN
         -- A sender can say that it is awake just before it sends a commit; a second is more than it takes to wake up.
         as_of := greatest(as_of, receiver.last_msg_send_time - interval '1 second');
@@ -3470,7 +3476,8 @@ DECLARE
     open_columns text;
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        IF NOT has_function_privilege('zava_owner', 'pg_catalog.setseed(double precision)', 'EXECUTE') THEN
+        IF NOT (has_function_privilege('zava_owner', 'pg_catalog.setseed(double precision)', 'EXECUTE')
+                AND has_function_privilege('zava_owner', 'pg_catalog.pg_last_wal_replay_lsn()', 'EXECUTE')) THEN
             RAISE EXCEPTION 'zava: this database has locks of an earlier version'
                 USING HINT = 'Have a superuser load schema.sql. Nothing was changed.';
         END IF;
@@ -3510,7 +3517,8 @@ BEGIN
         pg_catalog.set_config(text, text, boolean), pg_catalog.setseed(double precision) TO zava_owner;
     -- retail.replay_state() reads how far a standby is. pg_stat_get_wal_receiver shows nobody else more than a process id.
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_wal_receiver(), pg_catalog.pg_last_wal_replay_lsn(),
-        pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_control_checkpoint() TO zava_owner;
+        pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_control_checkpoint(),
+        pg_catalog.pg_stat_get_activity(integer) TO zava_owner;
     GRANT pg_read_all_stats TO zava_owner WITH INHERIT TRUE, SET FALSE;
     -- One importer at a time.
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO zava_owner, zava_loader;

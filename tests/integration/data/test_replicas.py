@@ -137,6 +137,29 @@ def test_an_idle_standby_s_answer_grows_no_older(
     assert is_true_of(result, replicas.primary)
 
 
+def test_a_record_whose_end_is_not_sent_yet_makes_no_answer_older(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    # Nobody waits for it, so only its whole pages are sent.
+    replicas.primary.run(
+        "SELECT pg_logical_emit_message(false, 'test', repeat('x', 20000))"
+    )
+    with standby.connection() as conn:
+        wait_until(
+            conn,
+            "SELECT pg_last_wal_replay_lsn() < flushed_lsn FROM pg_stat_wal_receiver",
+        )
+        now = conn.execute("SELECT clock_timestamp()").fetchone()
+        assert now is not None
+        wait_until(
+            conn,
+            "SELECT last_msg_send_time - interval '1 s' > %s FROM pg_stat_wal_receiver",
+            *now,
+        )
+    assert ask(provider).as_of > now[0]
+
+
 def test_a_paused_standby_s_answer_is_as_old_as_what_it_shows(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
