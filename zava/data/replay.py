@@ -159,22 +159,16 @@ class Replay:
 
 
 def read_state(result: PGresult, first: int = 0) -> ServerState:
-    """Return the state in the first row of a result, whose columns begin at `first`.
-
-    Raises:
-        psycopg.OperationalError: The server does not know it.
-    """
+    """Return the state in the first row of a result, whose columns begin at `first`."""
     cells = [result.get_value(0, first + n) for n in range(len(ServerState._fields))]
     is_standby, is_current, position, timeline, as_of, now = cells
-    if as_of is None or now is None:
-        raise psycopg.OperationalError("the server does not know how far it is")
     return ServerState(
         is_standby == b"t",
         is_current == b"t",
         int(position or 0),
         int(timeline or 0),
-        moment(as_of),
-        moment(now),
+        moment(as_of or b"0"),
+        moment(now or b"0"),
     )
 
 

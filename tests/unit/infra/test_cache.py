@@ -377,6 +377,7 @@ def test_what_is_made_from_a_kept_result_is_as_old_as_that(cache: QueryCache) ->
     with reading() as found:
         note_as_of(NOON + timedelta(seconds=5))
         cache.get_cached_result("old", read_at(9))
+        note_as_of(NOON + timedelta(seconds=9))
     with reading() as peeked:
         cache.peek("old")
     assert found.as_of == peeked.as_of == NOON
@@ -395,6 +396,13 @@ def test_a_result_is_kept_no_longer_than_an_answer_may_be_old(clock: FakeClock) 
     cache.obtain("fresh", read_at(20), fresh=True)
     clock.advance(29.9)
     assert cache.peek("fresh") == "answer"
+
+
+def test_the_age_of_a_result_is_that_of_this_day() -> None:
+    long_ago = round((NOON.replace(year=2000) - NOON).total_seconds())
+    cache = QueryCache(max_age=3600)
+    cache.get_cached_result("k", read_at(long_ago))
+    assert cache.peek("k") is None
 
 
 @pytest.mark.acceptance("A176", "A177")
