@@ -14,6 +14,8 @@
     │   ├── StandbyConflictError  STANDBY_CONFLICT      a standby cancelled the query
     │   └── UnavailableError      UNAVAILABLE           the database cannot be reached
     ├── EmbeddingError            EMBEDDING_ERROR       the embedding service failed
+    ├── ExportError               EXPORT_FAILED         no file was written
+    ├── HandleError               HANDLE_EXPIRED        the rows are not kept any more
     ├── ResultTooLargeError       RESULT_TOO_LARGE      one row alone is too large
     └── ValidationError           VALIDATION_ERROR      an argument is at fault
 
@@ -186,6 +188,29 @@ class EmbeddingError(MCPError):
         super().__init__(message, "EMBEDDING_ERROR")
 
 
+class ExportError(MCPError):
+    """A file could not be written, and nothing of it was left."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "EXPORT_FAILED")
+
+
+class HandleError(MCPError):
+    """A handle is unknown, expired or another person's; which of these is not told.
+
+    Args:
+        seconds: How long rows are kept.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"no rows are kept under this handle: they stay for {seconds:g} seconds"
+            " and make room for newer ones. Run the query again with fresh: true, or"
+            " use export_query for all rows",
+            "HANDLE_EXPIRED",
+        )
+
+
 class ResultTooLargeError(MCPError):
     """One row alone exceeds a ceiling of the operator's: of a result, or of memory."""
 
@@ -208,6 +233,7 @@ class ValidationError(MCPError):
         )
         self.field = field
         self.value = value
+        self.constraint = constraint
 
     def details(self) -> dict[str, Any]:
         """The field's name."""

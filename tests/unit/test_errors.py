@@ -17,6 +17,8 @@ from zava.errors import (
     ConnectionSettingsError,
     DatabaseError,
     EmbeddingError,
+    ExportError,
+    HandleError,
     MCPError,
     QueryError,
     QueryTimeoutError,
@@ -49,6 +51,8 @@ EXAMPLES = [
     pytest.param(StandbyConflictError("q"), "STANDBY_CONFLICT", id="conflict"),
     pytest.param(UnavailableError("m", "q"), "UNAVAILABLE", id="unavailable"),
     pytest.param(EmbeddingError("m"), "EMBEDDING_ERROR", id="embedding"),
+    pytest.param(ExportError("m"), "EXPORT_FAILED", id="export"),
+    pytest.param(HandleError(600), "HANDLE_EXPIRED", id="handle"),
     pytest.param(ResultTooLargeError("m"), "RESULT_TOO_LARGE", id="result-too-large"),
     pytest.param(ValidationError("f", 1, "c"), "VALIDATION_ERROR", id="validation"),
 ]

@@ -20,7 +20,7 @@ def cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
     Raises:
         ResultTooLargeError: The names or the first row alone exceed `max_bytes`.
     """
-    columns, rows, is_cut, as_of = read
+    columns, rows, is_cut, as_of, _ = read
     truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
     if is_cut and len(rows) <= max_rows:
         truncated = "max_bytes"

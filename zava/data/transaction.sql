@@ -29,6 +29,10 @@ FROM retail.replay_state() AS s
 -- zava's own queries hold no condition of the caller's and are planned as usual.
 SET LOCAL cpu_operator_cost TO DEFAULT
 
+-- name: whole_result
+-- A query whose rows are all read is planned for its last row, not for its first ones.
+SET LOCAL cursor_tuple_fraction TO 1
+
 -- name: set_role
 -- The group role that may read and nothing else.
 SET LOCAL ROLE {role_name}

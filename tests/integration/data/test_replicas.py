@@ -419,6 +419,21 @@ def test_after_a_failover_the_promoted_standby_answers(serve: Serve) -> None:
         assert shown(ask(provider)) == standby.ask(LAST)
 
 
+def test_a_streamed_answer_of_a_standby_is_as_old_as_what_it_shows(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    seattle = provider.resolve_identity(SEATTLE)
+    with paused(standby):
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        as_of, rows = provider.stream(
+            COUNT, seattle, lambda rows: (rows.as_of, list(rows.batches()))
+        )
+    assert as_of < committed
+    assert rows
+
+
 def test_a_standby_that_stands_where_a_primary_was_is_noticed(
     standby: Server, serve: Serve
 ) -> None:
@@ -447,9 +462,9 @@ def test_the_calls_of_a_standby_are_one_round_trip(
     ask(provider)
     sent = []
 
-    def noting(conn: psycopg.Connection[Any], statements: Any) -> Any:
+    def noting(conn: psycopg.Connection[Any], statements: Any, *rest: Any) -> Any:
         sent.append(len(statements))
-        return exchange(conn, statements)
+        return exchange(conn, statements, *rest)
 
     monkeypatch.setattr("zava.data.transaction.exchange", noting)
     ask(provider)

@@ -777,7 +777,8 @@ _ALL_DIMENSIONS = (
         group="stock",
         definition=(
             "selling and not_selling have stock, sold_out and empty none; selling and"
-            " sold_out sold in the period; unknown if the store did not trade."
+            " sold_out sold in the period, on some day more than came back on it;"
+            " unknown if the store did not trade."
         ),
         words="dead stock slow mover stockout sold out still asked for lost sales",
     ),
@@ -807,7 +808,8 @@ _ALL_DIMENSIONS = (
         group="order",
         definition=(
             "new if the customer's first purchase there lies in the period or the"
-            " row's part of it, else returning; or anonymous."
+            " row's part of it, else returning, also who has only brought back or"
+            " cancelled; or anonymous."
         ),
         words="new existing customer returning type",
     ),

@@ -76,6 +76,14 @@ class FilterValues:
             keys += self._keys(dimension, value, values, identity)
         return Filter(dimension, tuple(dict.fromkeys(keys)), is_negated)
 
+    def names(self, dimension: str, identity: Identity) -> list[str]:
+        """Return the names of a dimension's values, such as all categories.
+
+        Raises:
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        return [name for name, _ in self._names(dimension, identity)]
+
     def _keys(
         self, dimension: str, value: Value, values: Sequence[Value], identity: Identity
     ) -> list[Any]:

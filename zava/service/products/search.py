@@ -30,6 +30,7 @@ from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.cache import QueryCache
 from zava.models import Identity, ProductQuestion, SearchMode
 from zava.service.products.categories import CategoryNames
+from zava.service.products.prices import limits_in_words
 from zava.service.products.question import checked
 from zava.service.products.spelling import QuestionSpelling
 from zava.service.products.stock import stock_notes
@@ -136,15 +137,15 @@ class ProductSearch:
         words = "" if mode == "semantic" else spelt
         found = self._found(question, identity, words, vector, alone)
         notes = [*alone, *stock_notes(found.left_out)]
+        if question.price_in_words is not None:
+            notes.append(f"read from the words: list price {question.price_in_words}")
         if not found.products and found.left_out and found.left_out.candidates:
             # The chain has such a thing: what was left out matches well.
-            if len(notes) == len(alone):
+            if not stock_notes(found.left_out):
                 notes.append("no product that matches well is in stock")
         elif not found.products:
-            notes.append(
-                "no product matches well: none reaches the similarity"
-                f" {question.similarity_threshold:g}"
-            )
+            without = partial(self._found, words=words, vector=vector, notes=[])
+            notes.append(_why_none(question, identity, without))
         return {
             "products": found.products,
             "row_count": len(found.products),
@@ -230,6 +231,27 @@ class ProductSearch:
             raise ConfigurationError(advice)
         notes.append(_BY_WORDS + advice)
         return find(vector=None) if others else found
+
+
+def _why_none(
+    question: ProductQuestion, identity: Identity, find: Callable[..., Found]
+) -> str:
+    """Return why nothing was found; where a price was asked for, search without it."""
+    low, high = question.min_price, question.max_price
+    if low is not None or high is not None:
+        whatever = replace(question, min_price=None, max_price=None)
+        others = find(whatever, identity).products
+        unknown = sum(product["price"] is None for product in others)
+        if others:
+            return (
+                "what matches well has no list price of"
+                f" {limits_in_words(low, high)}: of the {len(others)} best the list"
+                f" price of {unknown} is not known"
+            )
+    return (
+        "no product matches well: none reaches the similarity"
+        f" {question.similarity_threshold:g}"
+    )
 
 
 def _is_whole(answer: dict[str, Any]) -> bool:

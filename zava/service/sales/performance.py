@@ -29,6 +29,7 @@ from zava.service.sales.history import (
     part_with_data,
     read_history,
     refuse_before_first_day,
+    shortened_by_data,
 )
 from zava.service.sales.insights import (
     LOW_STOCK_DAYS,
@@ -248,6 +249,9 @@ class SalesAnalyticsService:
         period = part_with_data(asked.period, asked.today, history)
         refuse_before_first_day(asked.period, history)
         notes: list[str] = []
+        ended = shortened_by_data(asked.period, period, asked.today, history)
+        if ended and not is_without_data(period, history):
+            notes.append(ended)
         sides = fair_sides(period, "both", asked.today, history, notes)
         past = self._past(asked, period, history, sides, notes, identity)
         if is_without_data(period, history):

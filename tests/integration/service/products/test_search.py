@@ -210,6 +210,25 @@ def test_filters_leave_only_what_fits(
         assert 10 <= product["price"] <= 30
 
 
+def test_a_price_in_words_limits_the_price_and_is_told(search: ProductSearch) -> None:
+    answer = search.search(ProductQuestion("garden hose under 40 dollars"), SEATTLE)
+    assert answer["products"]
+    assert all(product["price"] <= 40 for product in answer["products"])
+    assert answer["searched_for"] == "garden hose"
+    assert answer["notes"] == ["read from the words: list price at most 40"]
+
+
+def test_an_answer_says_if_only_the_price_left_nothing(search: ProductSearch) -> None:
+    answer = search.search(ProductQuestion("circular saw below $1"), SEATTLE)
+    assert answer["products"] == []
+    (read, none) = answer["notes"]
+    assert read.endswith("at most 1")
+    assert none.startswith("what matches well has no list price of at most 1: of the ")
+    assert none.endswith(" best the list price of 0 is not known")
+    question = ProductQuestion("lawn mower", max_price=1)
+    assert "reaches the similarity" in search.search(question, SEATTLE)["notes"][0]
+
+
 @contextmanager
 def changed_copy(
     cluster: EmbeddedServer, searchable: str, change: str

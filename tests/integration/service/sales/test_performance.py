@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.people import REDMOND, SEATTLE, STORE_MANAGERS, STRANGER
+from zava.data.metrics.registry import METRICS
 from zava.data.provider import PostgreSQLProvider
 from zava.data.sales_data import get_sales_data
 from zava.data.transaction import Query
@@ -223,7 +224,12 @@ def test_a_figure_agrees_with_sql_written_from_its_definition(
             assert span not in figure
             continue
         assert figure[span] == cents(exact[span])
-        assert figure[f"{span}_change"] == growth(exact["current"], exact[span])
+        if METRICS[name].is_percent:
+            assert figure[f"{span}_change"] is None
+            points = cents(exact["current"] - exact[span])
+            assert figure[f"{span}_points"] == points
+        else:
+            assert figure[f"{span}_change"] == growth(exact["current"], exact[span])
 
 
 def test_a_year_is_compared_once_with_the_year_before_it(
