@@ -36,7 +36,7 @@ _FAINT = "dim"
 _WIDEST_CELL = 4
 # The difference of two figures has to be a number, too.
 _LARGEST = 1e300
-_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+_STEPS = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 9.0, 10.0)
 _SUFFIXES = ((1e12, "T"), (1e9, "bn"), (1e6, "M"), (1e3, "k"))
 
 Point = tuple[float, float | None]

@@ -672,18 +672,33 @@ SELECT s.store_id, EXISTS (SELECT FROM retail.inventory AS v WHERE v.store_id = 
 FROM unnest(%(store_ids)s::uuid[]) AS s (store_id)
 
 -- name: values_category
--- Every category, with its level.
-WITH RECURSIVE {tree}, {category_names}
-SELECT n.category_id AS key, n.name, n.level FROM category_names AS n ORDER BY n.level, n.name
+-- Every category, with its level and how many products are in it or below it.
+WITH RECURSIVE {tree}, {category_names},
+direct AS (SELECT p.category_id, count(*) AS products FROM retail.products AS p GROUP BY p.category_id),
+below AS (
+    SELECT u.category_id, sum(d.products)::bigint AS products
+    FROM direct AS d
+    JOIN tree AS t ON t.category_id = d.category_id
+    CROSS JOIN unnest(t.path) AS u (category_id)
+    GROUP BY u.category_id
+)
+SELECT n.category_id AS key, n.name, n.level, coalesce(b.products, 0) AS products
+FROM category_names AS n
+LEFT JOIN below AS b ON b.category_id = n.category_id
+ORDER BY n.level, n.name
 
 -- name: values_type
--- Every product type.
-WITH {type_names}
-SELECT n.type_id AS key, n.name FROM type_names AS n ORDER BY n.name
+-- Every product type, with how many products are of it.
+WITH {type_names},
+counted AS (SELECT p.type_id, count(*) AS products FROM retail.products AS p GROUP BY p.type_id)
+SELECT n.type_id AS key, n.name, coalesce(c.products, 0) AS products
+FROM type_names AS n
+LEFT JOIN counted AS c ON c.type_id = n.type_id
+ORDER BY n.name
 
 -- name: values_brand
--- Every brand.
-SELECT DISTINCT p.brand AS name FROM retail.products AS p WHERE p.brand IS NOT NULL ORDER BY p.brand
+-- Every brand, with how many products it has.
+SELECT p.brand AS name, count(*) AS products FROM retail.products AS p WHERE p.brand IS NOT NULL GROUP BY p.brand ORDER BY p.brand
 
 -- name: values_unit
 -- Every unit of measure.

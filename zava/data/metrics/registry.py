@@ -733,8 +733,11 @@ _ALL_DIMENSIONS = (
     Dimension(
         "category_2",
         group="product",
-        definition="The category one level below.",
-        words="subcategory department level",
+        definition=(
+            "The subcategory: one level below category, above type where the chain has"
+            " three levels."
+        ),
+        words="subcategory department level kind",
     ),
     Dimension(
         "category_3",

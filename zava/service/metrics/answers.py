@@ -54,9 +54,11 @@ from zava.service.sales.performance_models import Store
 from zava.service.sales.periods import Period, parse_period
 from zava.service.sales.stores import (
     LISTED,
+    PART_OF_REGION,
     Visible,
     VisibleStores,
     means_all,
+    means_region,
     stores_seen,
 )
 from zava.service.segments import note_of_rules
@@ -75,12 +77,20 @@ MAX_TEXT = 200
 _KIND = "metrics"
 _MAX_FILTERS = 10
 _NOT = "not "
+_NO_MEDIAN = (
+    "no metric is a median: execute_sales_query has percentile_cont(0.5) WITHIN GROUP"
+)
 _DAY = timedelta(days=1)
 _PLACES = ("store", "region", "channel")
 _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
 )
 _REORDERS = frozenset({"units_to_reorder", "reorder_cost"})
+_BY_LABEL = {
+    metric.label.casefold().replace(" ", "_"): metric.name
+    for metric in METRICS.values()
+    if metric.label.casefold().replace(" ", "_") not in METRICS
+}
 _HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
 
 
@@ -175,13 +185,22 @@ class MetricsService:
         words = (search or "").strip()
         _check_texts("search", [words])
         metrics, dimensions = find_metrics(words), find_dimensions(words)
+        is_of_median = "median" in words.casefold()
         if metrics or dimensions:
-            return {
-                "metrics": {each.name: described(each) for each in metrics},
+            only_by, texts = described(metrics)
+            found: dict[str, Any] = {
+                "metrics": texts,
                 "dimensions": {each.name: each.definition for each in dimensions},
             }
+            if only_by:
+                found["only_by"] = only_by
+            if is_of_median:
+                found["note"] = _NO_MEDIAN
+            return found
         note = "search for a name's definition"
-        if words:
+        if is_of_median:
+            note = _NO_MEDIAN
+        elif words:
             note = f"nothing is called {words[:80]}; these are all names"
         return {
             "metrics": {name: each.label for name, each in METRICS.items()},
@@ -365,6 +384,7 @@ class MetricsService:
             identity,
             [getattr(question, name) for name in _OF_THE_ANSWER],
             [store.store_id for store in asked.stores],
+            _names_region(question, asked.visible),
             asked.today,
             asked.period.start,
             asked.period.end,
@@ -391,6 +411,8 @@ class MetricsService:
             notes.append(ended)
         if _has_stock(question):
             notes += _stock_notes(question, history, asked.stores)
+        if not visible.is_chain and _names_region(question, visible):
+            notes.append(PART_OF_REGION)
         sides = [] if is_empty else self._sides(asked, period, history, notes)
         days = days_of(
             period,
@@ -523,6 +545,7 @@ def _known_metrics(names: Sequence[str]) -> list[Metric]:
     found = []
     for given in names:
         name = given.strip().casefold().replace(" ", "_")
+        name = _BY_LABEL.get(name, name)
         if name not in METRICS:
             raise _unknown("metrics", "metric", given, near(given, METRICS))
         found.append(METRICS[name])
@@ -553,6 +576,14 @@ def _is_of_stock_alone(question: MetricsQuestion) -> bool:
 
 def _measures_of(question: MetricsQuestion) -> list[str]:
     return [each for name in question.metrics for each in METRICS[name].measures]
+
+
+def _names_region(question: MetricsQuestion, visible: Visible) -> bool:
+    """Tell whether a question is by region, or names one as a filter or a store."""
+    used = {*question.by, *(name for name, _, _ in question.filters)}
+    return "region" in used or any(
+        means_region(name, visible.stores) for name in question.stores
+    )
 
 
 def _stock_notes(
@@ -626,9 +657,8 @@ def _misread(
         return any(row[place] in values for row in rows)
 
     used = {*question.by, *(name for name, _, _ in question.filters)}
-    if not {"product", "unit"} & used and any(
-        has(name, 0) for name in _measured(question)
-    ):
+    is_of_one = bool({"product", "unit"} & set(question.by)) or _filtered_unit(question)
+    if not is_of_one and any(has(name, 0) for name in _measured(question)):
         notes.append(
             f"only products sold by the {visible.main_unit} are counted; by unit shows"
             " the others"
@@ -725,9 +755,10 @@ def _check_fit(question: MetricsQuestion) -> None:
             continue
         own = dimensions_of(metric)
         lacking = [each for each in used if each not in own] or used
+        is_filter = not set(lacking) & set(question.by)
         raise ValidationError(
-            "by",
-            used,
+            "filters" if is_filter else "by",
+            lacking,
             f"{name} has no {' and no '.join(lacking)}; it has {', '.join(own)}",
         )
 
@@ -859,6 +890,8 @@ def _named(stores: Sequence[Store], visible: Visible) -> str:
     """Say which stores figures are of."""
     if len(stores) <= 3:
         return ", ".join(store.name for store in stores)
+    if len(stores) == len(visible.stores):
+        return f"all {len(stores)} you see"
     return f"{len(stores)} of the {len(visible.stores)} you see"
 
 

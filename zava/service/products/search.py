@@ -183,7 +183,8 @@ class ProductSearch:
         client = self.ai_client
         if client is None:
             raise EmbeddingError(
-                "no embedding provider is set: set ZAVA_EMBEDDING_PROVIDER"
+                "no embedding provider is set (for the administrator:"
+                " ZAVA_EMBEDDING_PROVIDER)"
             )
 
         def embed() -> str:

@@ -54,7 +54,14 @@ from zava.service.sales.performance_models import (
 )
 from zava.service.sales.periods import Period, parse_period
 from zava.service.sales.presentation import Detail, present
-from zava.service.sales.stores import Visible, VisibleStores, means_all, stores_called
+from zava.service.sales.stores import (
+    PART_OF_REGION,
+    Visible,
+    VisibleStores,
+    means_all,
+    means_region,
+    stores_called,
+)
 
 MAX_STORE_ID = 200
 
@@ -234,7 +241,7 @@ class SalesAnalyticsService:
             stores = tuple(stores_called("store_id", store_id, visible.stores))
         if not stores:
             raise AuthorizationError("Access denied for store", str(identity.user_id))
-        return _scope(stores, visible, is_all=is_all)
+        return _scope(store_id, stores, visible, is_all=is_all)
 
     def _compute(self, asked: _Asked, identity: Identity) -> str:
         """Return the answer as JSON, so that nobody can change what is kept."""
@@ -252,6 +259,9 @@ class SalesAnalyticsService:
         ended = shortened_by_data(asked.period, period, asked.today, history)
         if ended and not is_without_data(period, history):
             notes.append(ended)
+        scope = asked.scope
+        if scope.key == scope.stores[0].region and not asked.visible.is_chain:
+            notes.append(PART_OF_REGION)
         sides = fair_sides(period, "both", asked.today, history, notes)
         past = self._past(asked, period, history, sides, notes, identity)
         if is_without_data(period, history):
@@ -490,7 +500,9 @@ class SalesAnalyticsService:
         )
 
 
-def _scope(stores: tuple[Store, ...], visible: Visible, *, is_all: bool) -> Scope:
+def _scope(
+    named: str, stores: tuple[Store, ...], visible: Visible, *, is_all: bool
+) -> Scope:
     count = len(stores)
     name = stores[0].name if count == 1 else f"{count} stores"
     asked: tuple[str, ...] = ()
@@ -505,6 +517,8 @@ def _scope(stores: tuple[Store, ...], visible: Visible, *, is_all: bool) -> Scop
         if count > 1 and store.region is not None:
             key, asked = store.region, (store.region,)
             name = f"{count} stores of {store.region}"
+        elif store.region is not None and means_region(named, stores):
+            key = store.region
     are_all = count == len(visible.stores)
     if are_all:
         asked = ()

@@ -22,6 +22,9 @@ from zava.service.sales.performance_models import Store
 LISTED = 10
 """How many names an error lists."""
 
+PART_OF_REGION = "a region's figures are of the stores that you see in it"
+"""What is said to everybody but head office, so that nobody learns who sees it all."""
+
 _MAX_STORES = 100_000
 _ALL = frozenset({"all", "all stores", "every store", "*"})
 
@@ -143,6 +146,14 @@ class VisibleStores:
 def means_all(name: str) -> bool:
     """Tell whether a name stands for all stores that a person sees."""
     return name.strip().casefold() in _ALL
+
+
+def means_region(name: str, stores: Sequence[Store]) -> bool:
+    """Tell whether a name is that of a region of some stores, and of none of them."""
+    wanted = name.strip().casefold()
+    regions = {(store.region or "").casefold() for store in stores} - {""}
+    names = {store.name.casefold() for store in stores}
+    return wanted.removesuffix(" region") in regions and wanted not in names
 
 
 def stores_called(field: str, name: str, stores: Sequence[Store]) -> list[Store]:

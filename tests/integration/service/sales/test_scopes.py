@@ -243,6 +243,16 @@ def days_of(span: dict[str, str]) -> int:
     return (last - date.fromisoformat(span["first_day"])).days + 1
 
 
+def test_a_region_of_which_a_person_sees_a_part_is_said_to_be_that(
+    chain: Chain,
+) -> None:
+    seen = chain.ask("puget sound", "2025", REDMOND)
+    assert "of the stores that you see in it" in " ".join(seen["period"]["notes"])
+    for name, person in (("all", REDMOND), ("puget sound", HEAD_OFFICE)):
+        notes = chain.ask(name, "2025", person)["period"].get("notes", [])
+        assert "of the stores that you see in it" not in " ".join(notes)
+
+
 def test_all_and_a_region_are_the_stores_that_the_person_sees(chain: Chain) -> None:
     for name in ("all", " ALL stores", "every store"):
         assert chain.ask(name, "2025", HEAD_OFFICE)["store_id"] == "all"
