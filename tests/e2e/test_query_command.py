@@ -121,6 +121,11 @@ def test_an_answer_that_was_cut_says_so_on_stderr(ask: Ask) -> None:
         assert ran.returncode == 0
         assert ran.stdout.splitlines() == [" n", *(f"{n:2}" for n in range(1, 11))]
         assert ran.stderr == f"zava: cut after 10 rows: sum up or filter, or {remedy}\n"
+        told = json.loads(
+            ask("--sql", numbers, *arguments, "--format", "json", **variables).stdout
+        )
+        assert told["truncated"] == "max_rows"
+        assert "handle" not in told  # no server is left that knows it
     long = "SELECT repeat('x', 900) AS x FROM generate_series(1, 9)"
     ran = ask("--sql", long, "--format", "csv", ZAVA_MAX_RESULT_BYTES="2048")
     assert re.fullmatch(

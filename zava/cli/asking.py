@@ -42,6 +42,8 @@ _OPTIONS = {
     "chart": "--chart",
 }
 _COMPARISONS = ("previous", "year_before", "both")
+# How a running server gives the next rows.
+_OF_A_SERVER = frozenset({"handle", "more"})
 _FORMS = ("auto", "line", "bar", "stacked_bar", "scatter", "heat_map")
 
 
@@ -300,7 +302,8 @@ def _print(answer: Answer, form: str, form_of_chart: str) -> None:
 
     chart = _chart(answer)
     if form == "json":
-        click.echo(json_of(answer.structured), nl=False)
+        told = {k: v for k, v in answer.structured.items() if k not in _OF_A_SERVER}
+        click.echo(json_of(told), nl=False)
     elif form == "csv":
         is_terminal = sys.stdout.isatty()  # noqa: TID251 - it is only asked
         text = csv_of(chart.columns, chart.rows, for_terminal=is_terminal)
@@ -371,6 +374,8 @@ def _days(period: Mapping[str, str]) -> str:
 
 
 def _how_to_get_more(structured: Mapping[str, Any], settings: Settings) -> str:
+    from zava.cli.console import counted
+
     count = structured["row_count"]
     if structured["truncated"] == "max_bytes":
         remedy = (
@@ -381,4 +386,4 @@ def _how_to_get_more(structured: Mapping[str, Any], settings: Settings) -> str:
         remedy = "sum up or filter, or give a higher --max-rows"
     else:
         remedy = "sum up or filter, or set a higher ZAVA_MAX_ROWS"
-    return f"zava: cut after {count:,} rows: {remedy}"
+    return f"zava: cut after {counted(count, 'row')}: {remedy}"

@@ -13,6 +13,7 @@ from rich.console import Console
 
 from zava.infra.logs import escape
 from zava.service.charts.forms import Column
+from zava.service.exports.formulas import harmless
 
 LONGEST_CELL = 200
 """Characters of a cell of a table; CSV and JSON have all of it."""
@@ -22,8 +23,6 @@ _GAP = "  "
 _NARROWEST = 12
 _MONEY = re.compile(r"[A-Z]{3}")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
-# As the view does: a spreadsheet would run it as a formula.
-_FORMULA = re.compile(r"[=+\-@\t\r]")
 _QUOTE = '"'
 _QUOTED = re.compile(r'[",\r\n]')
 # What JSON may hold as it is, and a terminal may not.
@@ -63,7 +62,7 @@ def csv_of(
 ) -> str:
     """Return rows as CSV (RFC 4180 with plain line feeds), null as nothing.
 
-    A text that a spreadsheet would run as a formula begins with an apostrophe.
+    A text that a spreadsheet would run as a formula is made harmless, as in an export.
 
     Args:
         columns: Their names are the first line.
@@ -73,8 +72,8 @@ def csv_of(
 
     def field(value: Any) -> str:
         text = _plain(value)
-        if isinstance(value, str) and _FORMULA.match(text):
-            text = f"'{text}"
+        if isinstance(value, str):
+            text = harmless(text)
         if for_terminal:
             text = escape(text)
         # The csv module leaves a lone carriage return as it is before a line feed.

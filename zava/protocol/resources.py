@@ -98,7 +98,8 @@ def _read_metrics(services: Services, name: str) -> Content:
 
 
 def _metric_names(services: Services) -> list[str]:
-    return [name for kind in services.metrics.definitions().values() for name in kind]
+    known = services.metrics.definitions()
+    return [*known["metrics"], *known["dimensions"]]
 
 
 def _read_tables(services: Services, name: str) -> Content:

@@ -213,19 +213,23 @@ class MetricsService:
 
         Args:
             name: The only one to be told, if there is one of that name; None for all.
+
+        Returns:
+            Texts by names; and `only_by`, lists of dimensions by the letters that
+            the metrics' texts have, where a metric has not all.
         """
-        return {
-            "metrics": {
-                each.name: described(each)
-                for each in METRICS.values()
-                if name in (None, each.name)
-            },
+        only_by, metrics = described(
+            each for each in METRICS.values() if name in (None, each.name)
+        )
+        found = {
+            "metrics": metrics,
             "dimensions": {
                 each.name: each.definition
                 for each in DIMENSIONS.values()
                 if name in (None, each.name)
             },
         }
+        return {**found, "only_by": only_by} if only_by else found
 
     def near_names(self, name: str) -> list[str]:
         """Return metrics and dimensions that may be meant by a name."""

@@ -56,5 +56,5 @@ def test_no_cell_begins_with_a_sign_whatever_the_separator(text: str) -> None:
         assert made == text
         return
     for cell in re.split(r"[;\t\r\n]", made):
-        assert not re.match(r"[\s\"]*[=+\-@]", cell) or cell.startswith('"')
+        assert not re.match(r"\s*[=+\-@]", cell)
     assert made.replace("'", "") == text.replace("'", "")
