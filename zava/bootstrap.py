@@ -187,14 +187,19 @@ class MCPServerManager:
         self._is_up = False
 
     def health_check(self) -> dict[str, str]:
-        """Return how `database` and `ai_service` are; see `check_health`."""
+        """Return how `database` and `ai_service` are; see `check_health`.
+
+        `server` says which database server answers, where one does.
+        """
         probes = {
             "database": partial(self._see_database, self._provider)
             if self._provider
             else None,
             "ai_service": self.ai_client.health_check if self.ai_client else None,
         }
-        return check_health(probes, self.infrastructure.watch)
+        health = check_health(probes, self.infrastructure.watch)
+        server = self._provider.answering_server if self._provider else ""
+        return {**health, "server": server} if server else health
 
     def _see_database(self, provider: PostgreSQLProvider) -> str:
         """See that the database answers, and that it may be served from."""
@@ -250,6 +255,7 @@ class MCPServerManager:
             ttl=settings.cache_ttl,
             max_entries=settings.cache_max_entries,
             max_bytes=settings.cache_max_bytes,
+            max_age=settings.max_staleness,
             on_lookup=metrics.count_lookup,
         )
         metrics.add_gauges("pool", provider.pool_stats)

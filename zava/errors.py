@@ -10,6 +10,8 @@
     ├── DatabaseError             DATABASE_ERROR        PostgreSQL refused or failed
     │   ├── QueryError            (by SQLSTATE)         the SQL text is at fault
     │   ├── QueryTimeoutError     QUERY_TIMEOUT         statement_timeout ended it
+    │   ├── StaleAnswerError      STALE_ANSWER          only servers that are behind
+    │   ├── StandbyConflictError  STANDBY_CONFLICT      a standby cancelled the query
     │   └── UnavailableError      UNAVAILABLE           the database cannot be reached
     ├── EmbeddingError            EMBEDDING_ERROR       the embedding service failed
     ├── ExportError               EXPORT_FAILED         no file was written
@@ -137,6 +139,38 @@ class QueryTimeoutError(DatabaseError):
             excerpt += "..."
         super().__init__(f"Query timeout: {excerpt}", query)
         self.error_code = "QUERY_TIMEOUT"
+
+
+class StaleAnswerError(DatabaseError):
+    """Only a standby answered that is behind, and the answer is not given out.
+
+    Args:
+        message: What is wrong and what to do.
+        age: Seconds that the answer would have been old.
+    """
+
+    def __init__(self, message: str, age: float, query: str | None = None) -> None:
+        super().__init__(message, query)
+        self.error_code = "STALE_ANSWER"
+        self.age = age
+
+    def details(self) -> dict[str, Any]:
+        """The age of the answer in seconds."""
+        return {"age_seconds": round(self.age, 1)}
+
+
+class StandbyConflictError(DatabaseError):
+    """A standby cancelled the query, because it kept changes from being replayed."""
+
+    def __init__(self, query: str) -> None:
+        super().__init__(
+            "the standby cancelled the query at each attempt, because the query kept"
+            " changes of the primary from being replayed: ask for less, such as a"
+            " shorter period, or ask again. The operator can set hot_standby_feedback ="
+            " on at the standby",
+            query,
+        )
+        self.error_code = "STANDBY_CONFLICT"
 
 
 class UnavailableError(DatabaseError):

@@ -79,7 +79,8 @@ class ResultSet:
         rows: Positional cells, each a JSON value.
         row_texts: The same rows, each as compact JSON text.
         truncated: The ceiling that cut the rows off, or None.
-        as_of: When the rows were read, UTC.
+        as_of: What had been committed by then is in the rows, UTC: when they were
+            read, and of a standby the time up to which it had replayed.
         handle: Of the rows past the end, where they are kept.
     """
 

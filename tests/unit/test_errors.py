@@ -23,6 +23,8 @@ from zava.errors import (
     QueryError,
     QueryTimeoutError,
     ResultTooLargeError,
+    StaleAnswerError,
+    StandbyConflictError,
     UnavailableError,
     ValidationError,
 )
@@ -45,6 +47,8 @@ EXAMPLES = [
         QueryError("m", "SYNTAX_ERROR", "q", FACTS), "SYNTAX_ERROR", id="query"
     ),
     pytest.param(QueryTimeoutError("q"), "QUERY_TIMEOUT", id="query-timeout"),
+    pytest.param(StaleAnswerError("m", 61.04, "q"), "STALE_ANSWER", id="stale"),
+    pytest.param(StandbyConflictError("q"), "STANDBY_CONFLICT", id="conflict"),
     pytest.param(UnavailableError("m", "q"), "UNAVAILABLE", id="unavailable"),
     pytest.param(EmbeddingError("m"), "EMBEDDING_ERROR", id="embedding"),
     pytest.param(ExportError("m"), "EXPORT_FAILED", id="export"),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 from pydantic_core import to_json
 
 from zava.data.transaction import Rows
@@ -11,21 +9,18 @@ from zava.errors import ResultTooLargeError
 from zava.models import ResultSet, Truncation
 
 
-def cut(
-    read: Rows, max_rows: int, max_bytes: int | None, as_of: datetime | None = None
-) -> ResultSet:
+def cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
     """Return the rows that fit under both ceilings; column names count as bytes.
 
     Args:
         read: The rows; one more than `max_rows` if the query has more.
         max_rows: Rows at most.
         max_bytes: Bytes of JSON at most; None for no ceiling.
-        as_of: When they were read; None for now.
 
     Raises:
         ResultTooLargeError: The names or the first row alone exceed `max_bytes`.
     """
-    columns, rows, is_cut, _ = read
+    columns, rows, is_cut, as_of, _ = read
     truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
     if is_cut and len(rows) <= max_rows:
         truncated = "max_bytes"
@@ -53,5 +48,5 @@ def cut(
         rows=tuple(rows[: len(texts)]),
         row_texts=tuple(texts),
         truncated=truncated,
-        as_of=as_of or datetime.now(timezone.utc),
+        as_of=as_of,
     )

@@ -25,6 +25,7 @@ from zava.data.query_errors import (
     translate,
 )
 from zava.data.read_ahead import Allowance, Remainder
+from zava.data.replay import describe_server
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
@@ -38,6 +39,7 @@ from zava.errors import (
     UnavailableError,
     ValidationError,
 )
+from zava.infra.answer_age import note_as_of
 from zava.models import Identity, PostureCheck, ResultSet
 
 T = TypeVar("T")
@@ -61,6 +63,7 @@ class PostgreSQLProvider:
 
     Attributes:
         connection_pool: None until `open`, and after `close`.
+        answering_server: Which server answered the last `ping`; "" for none.
     """
 
     def __init__(
@@ -70,6 +73,7 @@ class PostgreSQLProvider:
         judge: Judge | None = None,
     ) -> None:
         self.connection_pool: Pool | None = None
+        self.answering_server = ""
         self._manager = ConnectionPoolManager(connection_config)
         self.config = connection_config
         self._monitor = monitor
@@ -97,10 +101,22 @@ class PostgreSQLProvider:
     def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
         """Return the posture checks; see `zava.data.posture.checks`.
 
+        The check `connection` also says which server answers.
+
         Raises:
             MCPError: It cannot be asked.
         """
-        check = partial(check_posture, identity=identity)
+
+        def check(conn: psycopg.Connection[Any]) -> tuple[PostureCheck, ...]:
+            checks = check_posture(conn, identity)
+            server = describe_server(conn)
+            return tuple(
+                check.model_copy(update={"detail": f"{check.detail}; {server}"})
+                if check.name == "connection" and server
+                else check
+                for check in checks
+            )
+
         try:
             return with_retry(self._manager, check, max_retries=1)
         except psycopg.Error as exc:
@@ -131,6 +147,8 @@ class PostgreSQLProvider:
             QueryError: PostgreSQL refused the SQL text.
             QueryTimeoutError: The query ran longer than the statement timeout.
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
+            StaleAnswerError: Only a standby answered that is too far behind.
+            StandbyConflictError: A standby cancelled the query, again and again.
             BusyError: No connection came free in time.
             UnavailableError: The connection could not be made or was lost.
             ConfigurationError: zava's own statement names an object that the
@@ -199,6 +217,7 @@ class PostgreSQLProvider:
         offset = prefix_length(queries[0]) if len(queries) == 1 else 0
         text = queries[0].text
         read = self._as_person(run, identity, text, operation, offset=offset)
+        note_as_of(read[0].as_of)
         return [cut(rows, max_rows, max_bytes) for rows in read]
 
     def fetch_ahead(
@@ -237,6 +256,7 @@ class PostgreSQLProvider:
         (rows,) = self._as_person(
             run, identity, query, CALLERS_QUERY, offset=prefix_length(Query(query))
         )
+        note_as_of(rows.as_of)
         result = cut(rows, max_rows, max_bytes)
         return result, rows.read_ahead if result.truncated else None
 
@@ -288,8 +308,8 @@ class PostgreSQLProvider:
         Raises:
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
         """
-        rows = Rows(kept.columns, kept.rows(start, max_rows + 1), False)
-        page = cut(rows, max_rows, max_bytes, as_of)
+        rows = Rows(kept.columns, kept.rows(start, max_rows + 1), False, as_of)
+        page = cut(rows, max_rows, max_bytes)
         if page.truncated or kept.is_whole:
             return page
         return replace(page, truncated="kept_rows")
@@ -389,10 +409,11 @@ class PostgreSQLProvider:
         Raises:
             MCPError: The database does not answer.
         """
+        self.answering_server = ""
         if self.connection_pool is None:
             raise UnavailableError("the connection pool is not open")
         try:
-            self.connection_pool.probe()
+            self.answering_server = self.connection_pool.probe()
         except psycopg.errors.QueryCanceled as exc:
             raise UnavailableError("the database does not answer") from exc
         except psycopg.Error as exc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
@@ -14,6 +15,7 @@ from zava.data.pipeline import Bound, Statement
 from zava.data.read_ahead import row_length, wide_columns
 from zava.data.statements import statement
 from zava.data.transaction import (
+    Watch,
     columns_of,
     encoded,
     exchange_patiently,
@@ -49,10 +51,12 @@ class Stream:
         columns: In the order of the query.
         decimals: Of each column what was declared; None for other types, and for
             numerics without a declaration.
+        as_of: What was committed on the primary by then is in them.
     """
 
-    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+    def __init__(self, conn: psycopg.Connection[Any], as_of: datetime) -> None:
         self._conn = conn
+        self.as_of = as_of
         self._rows = _FIRST
         self._next = self._fetch()
         self.columns: tuple[Column, ...] = columns_of(conn, self._next)
@@ -94,18 +98,25 @@ def stream_query(
         identity: Who asks.
 
     Raises:
+        StaleServer: The answer is older than it may be.
         psycopg.Error: The caller must roll the connection back.
     """
+    watch = Watch(conn)
+    begin = statement("begin_snapshot" if watch.is_on else "begin")
     start: list[Statement] = [
-        Bound(statement("begin").encode()),
+        *watch.before(),
+        Bound(begin.encode()),
         *transaction_settings(conn),
         Bound(statement("whole_result").encode()),
-        *identity_statements(identity),
     ]
+    looked = len(start)
+    start += identity_statements(identity, is_watched=watch.is_on)
     end = Bound(statement("rollback").encode())
     try:
-        exchange_patiently(conn, [*start, encoded(opening(0, False) + query)])
-        rows = Stream(conn)
+        declare = encoded(opening(0, False) + query)
+        results = exchange_patiently(conn, [*start, declare])
+        as_of = watch.as_of(results, looked)
+        rows = Stream(conn, as_of)
     except psycopg.errors.InsufficientPrivilege as exc:
         see_that_the_login_holds(conn, [*start, end])
         raise exc from None

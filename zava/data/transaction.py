@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,6 +22,7 @@ from zava.data.read_ahead import (
     row_length,
     wide_columns,
 )
+from zava.data.replay import Replay, StaleServer, moment, read_state
 from zava.data.statements import statement
 from zava.models import Column, Identity
 
@@ -40,16 +42,23 @@ class Rows(NamedTuple):
         columns: In the order of the query.
         rows: Of JSON values.
         is_cut: Whether rows beyond the byte ceiling were left out.
+        as_of: What was committed on the primary by then is in them.
         read_ahead: What was read for the answer and past it, where that was asked for.
     """
 
     columns: tuple[Column, ...]
     rows: list[tuple[Any, ...]]
     is_cut: bool
+    as_of: datetime
     read_ahead: Remainder | None = None
 
 
 _EVERY_ROW = "ALL"
+# The server's state before the snapshot of the transaction that follows. The statements
+# of both travel together, so that a pooler sends them to the same server.
+_LOOK = tuple(
+    Bound(statement(name).encode()) for name in ("begin", "server_state", "rollback")
+)
 
 # A table's statistics are those of every store's rows. Where nothing costs anything, no
 # estimate decides between two plans: a plan then follows from the text and the schema
@@ -90,6 +99,50 @@ class Query:
     is_explained: bool = False
 
 
+class Watch:
+    """How old the answer of one transaction is, asked for in its own round trip.
+
+    Args:
+        conn: The connection of the transaction.
+
+    Attributes:
+        is_on: Whether a standby may answer. Then the statements of `before` go first,
+            the transaction is one of REPEATABLE READ, and its identity is set by
+            `identity_statements(…, is_watched=True)`.
+    """
+
+    def __init__(self, conn: psycopg.Connection[Any]) -> None:
+        self._replay = (
+            conn.replay if isinstance(conn, CancellableConnection) else Replay()
+        )
+        self._seen = self._replay.seen
+        self.is_on = self._replay.is_watched
+
+    def before(self) -> Sequence[Statement]:
+        """Return what is sent before the transaction begins."""
+        return _LOOK if self.is_on else ()
+
+    def as_of(self, results: Sequence[PGresult], looked: int) -> datetime:
+        """Return the time up to which the answer is complete.
+
+        Args:
+            results: Of the statements of the round trip.
+            looked: The place of the first statement of the identity.
+
+        Raises:
+            StaleServer: The answer is older than it may be, or comes from a standby
+                where none was expected; the next attempt is watched.
+        """
+        if self.is_on:
+            before, after = read_state(results[1]), read_state(results[looked], 1)
+            return self._replay.admit(before, after, self._seen)
+        if results[looked].get_value(0, 1) == b"t":
+            # Behind a pooler, or after the host's name has moved to a standby.
+            self._replay.is_watched = True
+            raise StaleServer("a standby answers")
+        return moment(results[looked].get_value(0, 2) or b"0")
+
+
 def run_queries(
     conn: psycopg.Connection[Any],
     queries: Sequence[Query],
@@ -103,7 +156,8 @@ def run_queries(
     """Run queries as `identity` in one transaction.
 
     The whole transaction travels as one pipeline, in one round trip: begin,
-    identity, role, a cursor and a fetch for each query, rollback. PostgreSQL's
+    identity, role, a cursor and a fetch for each query, rollback. Where a standby may
+    answer, a look at its state goes before it in the same round trip. PostgreSQL's
     grammar admits nothing but a single query behind DECLARE CURSOR over the
     extended protocol.
 
@@ -118,15 +172,19 @@ def run_queries(
         allowance: What may be read past `rows` of a single query.
 
     Raises:
+        StaleServer: The answer is older than it may be.
         psycopg.Error: The caller must roll the connection back.
     """
-    begin = statement("begin" if len(queries) == 1 else "begin_snapshot")
-    statements: list[Statement] = [Bound(begin.encode()), *transaction_settings(conn)]
+    watch = Watch(conn)
+    is_single = len(queries) == 1 and not watch.is_on
+    begin = statement("begin" if is_single else "begin_snapshot")
+    statements = [*watch.before(), Bound(begin.encode()), *transaction_settings(conn)]
     if are_own:
         statements.append(Bound(statement("usual_costs").encode()))
     if any(query.is_explained for query in queries):
         statements += _blind_settings()
-    statements += identity_statements(identity)
+    looked = len(statements)
+    statements += identity_statements(identity, is_watched=watch.is_on)
     end = Bound(statement("rollback").encode())
     start = [*statements, end]
     fetched = []
@@ -150,7 +208,8 @@ def run_queries(
     except psycopg.errors.InsufficientPrivilege as exc:
         see_that_the_login_holds(conn, start)
         raise exc from None
-    read = [_read(conn, results[n], max_bytes) for n in fetched]
+    as_of = watch.as_of(results, looked)
+    read = [_read(conn, results[n], max_bytes, as_of) for n in fetched]
     if ahead is None:
         return read
     (only,) = read
@@ -205,13 +264,22 @@ def prefix_length(query: Query) -> int:
 
 
 @lru_cache(maxsize=64)
-def identity_statements(identity: Identity) -> tuple[Statement, ...]:
-    """Return what makes an open transaction `identity`'s: user id, seal, role."""
+def identity_statements(
+    identity: Identity, *, is_watched: bool = False
+) -> tuple[Statement, ...]:
+    """Return what makes an open transaction `identity`'s: user id, seal, role.
+
+    Args:
+        identity: Who asks.
+        is_watched: Whether the first result also has the server's state, from its
+            second column on; else it has whether the server is a standby, and its time.
+    """
     values = (str(identity.user_id).encode(), identity.seal.encode())
     role = sql.SQL(statement("set_role")).format(
         role_name=sql.Identifier(identity.role_name)
     )
-    return Bound(statement("set_identity").encode(), values), Bound(role.as_bytes())
+    name = "set_identity_and_look" if is_watched else "set_identity"
+    return Bound(statement(name).encode(), values), Bound(role.as_bytes())
 
 
 @lru_cache(maxsize=64)
@@ -252,11 +320,14 @@ def encoded(text: str) -> bytes:
 
 
 def _read(
-    conn: psycopg.Connection[Any], result: PGresult, max_bytes: int | None
+    conn: psycopg.Connection[Any],
+    result: PGresult,
+    max_bytes: int | None,
+    as_of: datetime,
 ) -> Rows:
     columns = columns_of(conn, result)
     if max_bytes is None:
-        return Rows(columns, load_rows(result, result.ntuples), False)
+        return Rows(columns, load_rows(result, result.ntuples), False, as_of)
     # Measured before the cells become Python values and JSON, which cost memory.
     wide = wide_columns(result)
     total = longest = stop = 0
@@ -268,7 +339,7 @@ def _read(
             stop = row + 1
     if longest > _BULKY_ROW:
         conn.close()  # libpq never gives back what one row took
-    return Rows(columns, load_rows(result, stop), stop < result.ntuples)
+    return Rows(columns, load_rows(result, stop), stop < result.ntuples, as_of)
 
 
 def columns_of(conn: psycopg.Connection[Any], result: PGresult) -> tuple[Column, ...]:

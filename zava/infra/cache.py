@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 from cachetools import TLRUCache
 from pydantic_core import to_json
 
 from zava.errors import ConfigurationError
+from zava.infra.answer_age import note_as_of, reading
 from zava.models import ResultSet
 
 _OVERHEAD = 1024  # bytes of an entry, whatever it holds
@@ -24,6 +26,19 @@ class _Entry:
     value: Any
     ttl: float
     size: int
+    as_of: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A result, and the time up to which what it was made from is complete."""
+
+    value: Any
+    as_of: datetime | None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 class QueryCache:
@@ -37,7 +52,10 @@ class QueryCache:
         max_entries: Ceiling of results.
         max_bytes: Ceiling of their size, by `weigh`.
         weigh: Size in bytes of a result; by default that of `weight`.
+        max_age: Seconds after which a result is too old, counted from the time up to
+            which what it was made from is complete; None for no limit.
         clock: Monotonic seconds.
+        now: The time, UTC.
         on_lookup: Told of every lookup: its kind, and whether it was a hit.
     """
 
@@ -49,7 +67,9 @@ class QueryCache:
         max_entries: int = 1024,
         max_bytes: int = 64 * 1024 * 1024,
         weigh: Callable[[Any], int] | None = None,
+        max_age: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _utc_now,
         on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
     ) -> None:
         if redis_url is not None:
@@ -57,6 +77,8 @@ class QueryCache:
         self.cache_ttl = ttl
         self.max_entries = max_entries
         self._weigh = weigh or weight
+        self._max_age = max_age
+        self._now = now
         self._on_lookup = on_lookup
         self._entries: TLRUCache[str, _Entry] = TLRUCache(
             maxsize=max_bytes,
@@ -64,7 +86,8 @@ class QueryCache:
             timer=clock,
             getsizeof=lambda entry: entry.size,
         )
-        self._flights: dict[str, Future[Any]] = {}
+        # None for a run that was cancelled.
+        self._flights: dict[str, Future[_Outcome | None]] = {}
         # Keys refreshed while a run for them was under way: its result is stale.
         self._overtaken: set[str] = set()
         self._lock = threading.Lock()
@@ -93,39 +116,41 @@ class QueryCache:
             keeps: Whether a result may be used again.
         """
         if fresh:
-            result = query_func()
-            if keeps(result):
-                self._set_in_cache(cache_key, result, ttl)
-            return result, False
+            made = _run(query_func)
+            if keeps(made.value):
+                self._set_in_cache(cache_key, made.value, ttl, made.as_of)
+            return made.value, False
         while True:
             entry, run = self._look(cache_key)
             if entry is not None:
                 self._on_lookup(kind, True)
+                note_as_of(entry.as_of)
                 return entry.value, True
             if run is None:
                 break
             self._on_lookup(kind, False)
-            outcome = run.result()
-            if not isinstance(outcome, _Abandoned):
-                return outcome, True
+            shared = run.result()
+            if shared is not None:
+                note_as_of(shared.as_of)
+                return shared.value, True
         flight = self._flights[cache_key]
         # Whoever waits starts over when this run is cancelled: that one caller
         # left must not fail the others.
-        outcome = _Abandoned()
         try:
             self._on_lookup(kind, False)
-            outcome = query_func()
+            outcome = _run(query_func)
         except Exception as exc:
             self._land(cache_key, None)
             flight.set_exception(exc)
             raise
         except BaseException:
             self._land(cache_key, None)
-            flight.set_result(outcome)
+            flight.set_result(None)
             raise
-        self._land(cache_key, self._entry(outcome, ttl) if keeps(outcome) else None)
+        is_kept = keeps(outcome.value)
+        self._land(cache_key, self._entry(outcome, ttl) if is_kept else None)
         flight.set_result(outcome)
-        return outcome, False
+        return outcome.value, False
 
     def get_cached_result(
         self,
@@ -154,7 +179,7 @@ class QueryCache:
             self._entries.expire()
             return {"entries": len(self._entries), "bytes": self._entries.currsize}
 
-    def _look(self, key: str) -> tuple[_Entry | None, Future[Any] | None]:
+    def _look(self, key: str) -> tuple[_Entry | None, Future[_Outcome | None] | None]:
         """Return what is kept, or another's run; else begin the caller's own run."""
         with self._lock:
             entry = self._entries.get(key)
@@ -177,10 +202,15 @@ class QueryCache:
     def _get_from_cache(self, key: str) -> Any:
         with self._lock:
             entry = self._entries.get(key)
-        return None if entry is None else entry.value
+        if entry is None:
+            return None
+        note_as_of(entry.as_of)
+        return entry.value
 
-    def _set_in_cache(self, key: str, result: Any, ttl: float | None) -> None:
-        entry = self._entry(result, ttl)
+    def _set_in_cache(
+        self, key: str, result: Any, ttl: float | None, as_of: datetime | None = None
+    ) -> None:
+        entry = self._entry(_Outcome(result, as_of), ttl)
         with self._lock:
             self._entries.pop(key, None)
             if key in self._flights:
@@ -188,12 +218,15 @@ class QueryCache:
             if entry is not None:
                 self._store(key, entry)
 
-    def _entry(self, result: Any, ttl: float | None) -> _Entry | None:
+    def _entry(self, made: _Outcome, ttl: float | None) -> _Entry | None:
         """What to keep of a result; None where nothing is to be kept."""
         ttl = self.cache_ttl if ttl is None else ttl
-        if result is None or ttl <= 0:
+        if self._max_age is not None and made.as_of is not None:
+            age = (self._now() - made.as_of).total_seconds()
+            ttl = min(ttl, self._max_age - age)
+        if made.value is None or ttl <= 0:
             return None
-        entry = _Entry(result, ttl, self._weigh(result))
+        entry = _Entry(made.value, ttl, self._weigh(made.value), made.as_of)
         return entry if entry.size <= self._entries.maxsize else None
 
     def _store(self, key: str, entry: _Entry) -> None:
@@ -219,5 +252,7 @@ def weight(value: Any) -> int:
     return 3 * len(to_json(value)) + _OVERHEAD
 
 
-class _Abandoned:
-    """The run that others waited for was cancelled."""
+def _run(query_func: Callable[[], Any]) -> _Outcome:
+    with reading() as read:
+        value = query_func()
+    return _Outcome(value, read.as_of)

@@ -137,10 +137,11 @@ class DateOutput(TypedDict):
 
 
 class HealthOutput(TypedDict):
-    """Whether each part answers."""
+    """Whether each part answers, and which database server does."""
 
     database: str
     ai_service: str
+    server: NotRequired[str]
 
 
 class SummaryOutput(TypedDict):

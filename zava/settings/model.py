@@ -186,6 +186,12 @@ class Settings(EmbeddingSettings):
         600.0, gt=0, le=86400, description="Seconds that one export may take"
     )
 
+    max_staleness: Annotated[float | None, BeforeValidator(none_if_empty)] = Field(
+        None,
+        gt=0,
+        description="Seconds that an answer may be old, where a standby answers;"
+        " empty for any age",
+    )
     retry_attempts: int = Field(
         5, ge=1, le=100, description="Attempts at a query whose connection gets lost"
     )
@@ -276,6 +282,7 @@ class Settings(EmbeddingSettings):
             "max_rows": self.max_rows,
             "max_retries": self.retry_attempts,
             "retry_deadline": self.retry_deadline,
+            "max_staleness": self.max_staleness,
         }
 
     def environment(self, *names: str) -> dict[str, str]:

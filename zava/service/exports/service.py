@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -206,7 +206,6 @@ class ExportService:
         started: float,
         stream: Stream,
     ) -> Export:
-        now = datetime.now(timezone.utc)
         check = partial(self._check, started)
         with self._folder.draft(check) as draft:
             table = Table(
@@ -214,7 +213,7 @@ class ExportService:
                 stream.decimals,
                 question.text,
                 f"{identity.display_name} ({identity.user_id})",
-                now,
+                stream.as_of,
                 data_through,
                 draft.folder,
             )
@@ -245,7 +244,7 @@ class ExportService:
             rows,
             first,
             question.text,
-            now,
+            stream.as_of,
             notes,
         )
 

@@ -18,6 +18,7 @@ from zava.data.sales_data import (
     get_usual_days,
 )
 from zava.errors import AuthorizationError, ValidationError
+from zava.infra.answer_age import reading
 from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
@@ -244,7 +245,13 @@ class SalesAnalyticsService:
 
     def _compute(self, asked: _Asked, identity: Identity) -> str:
         """Return the answer as JSON, so that nobody can change what is kept."""
-        as_of = self._clock()
+        with reading() as read:
+            answer = self._read(asked, identity)
+        as_of = read.as_of or self._clock()
+        answer["period"]["as_of"] = as_of.isoformat(timespec="seconds")
+        return json.dumps(answer)
+
+    def _read(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
         history = self._history(asked.scope.stores, asked, identity)
         period = part_with_data(asked.period, asked.today, history)
         refuse_before_first_day(asked.period, history)
@@ -269,9 +276,7 @@ class SalesAnalyticsService:
         else:
             metrics = self._with_data(asked, period, sides, past, identity)
         insights = self._generate_insights(metrics)
-        answer = present(metrics, insights, asked.detail)
-        answer["period"]["as_of"] = as_of.isoformat(timespec="seconds")
-        return json.dumps(answer)
+        return present(metrics, insights, asked.detail)
 
     def _with_data(
         self,

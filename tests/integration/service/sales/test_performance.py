@@ -430,13 +430,14 @@ def test_the_first_insight_tells_the_figures_of_the_database(
 def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> None:
     result = service.get_store_performance("seattle", " YTD ", SEATTLE)
     assert list(result) == ["store_id", "period", "metrics", "insights"]
+    as_of = datetime.fromisoformat(result["period"].pop("as_of"))
+    assert as_of.utcoffset() == timedelta(0)  # the database's own time
     assert result["period"] == {
         "name": "ytd",
         "first_day": "2026-01-01",
         "last_day": "2026-06-29",  # the day that is not over is left out
         "data_through": "2026-06-29",
         "compared_with": {"year_before": "2025-01-01..2025-06-29"},
-        "as_of": "2026-06-30T18:00:00+00:00",
         "cached": False,
     }
     assert result["metrics"]["stores"] == SEATTLE_STORE
