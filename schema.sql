@@ -622,6 +622,55 @@ $$;
 COMMENT ON FUNCTION retail.set_identity(uuid, text) IS
     'SET LOCAL of both settings. Its arguments are bound, so neither stands in a statement''s text, which others may read';
 
+CREATE OR REPLACE FUNCTION retail.replay_state(
+    OUT is_standby boolean,
+    OUT is_current boolean,
+    OUT wal_bytes numeric,
+    OUT timeline integer,
+    OUT as_of timestamptz
+)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    receiver record;
+BEGIN
+    is_standby := pg_is_in_recovery();
+    IF NOT is_standby THEN
+        is_current := true;
+        as_of := statement_timestamp();
+        -- Not the insert position: what is inserted and not flushed may reach no standby for a long time.
+        wal_bytes := pg_current_wal_flush_lsn() - '0/0';
+        timeline := ('x' || left(pg_walfile_name(pg_current_wal_flush_lsn()), 8))::bit(32)::integer;
+        RETURN;
+    END IF;
+    -- Before the position: what is replayed by then has been received.
+    SELECT r.received_tli, r.last_msg_send_time, greatest(r.flushed_lsn, r.latest_end_lsn) AS told INTO receiver
+    FROM pg_stat_get_wal_receiver() AS r
+    WHERE r.status = 'streaming';
+    as_of := pg_last_xact_replay_timestamp();
+    wal_bytes := pg_last_wal_replay_lsn() - '0/0';
+    timeline := receiver.received_tli;
+    is_current := coalesce(wal_bytes >= receiver.told - '0/0', false);
+    IF NOT is_current AND (receiver.told - '0/0') % current_setting('wal_block_size')::integer = 0 THEN
+        -- Of what nobody has committed, whole pages are sent; a record at their end has to wait for its rest. The replay
+        -- then waits for the primary, and for nothing of its own.
+        is_current := EXISTS (
+            SELECT FROM pg_stat_get_activity(NULL) AS a WHERE a.backend_type = 'startup' AND a.wait_event = 'RecoveryWalStream');
+    END IF;
+    IF is_current THEN
+        -- A sender can say that it is awake just before it sends a commit; a second is more than it takes to wake up.
+        as_of := greatest(as_of, receiver.last_msg_send_time - interval '1 second');
+    END IF;
+    IF as_of IS NULL THEN
+        -- Nothing was replayed since the start. Everything before the checkpoint that it started from is here.
+        SELECT c.checkpoint_time INTO as_of FROM pg_control_checkpoint() AS c;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION retail.replay_state() IS
+    'Whether this server is a standby, its position in the WAL, and the time up to which it knows what the primary has committed';
+
 CREATE OR REPLACE FUNCTION retail.login_is_bound() RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -659,7 +708,7 @@ BEGIN
     LOOP
         EXECUTE format(
             'GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), '
-            'retail.login_is_bound() TO %I', login);
+            'retail.replay_state(), retail.login_is_bound() TO %I', login);
     END LOOP;
 END
 $$;
@@ -3427,7 +3476,8 @@ DECLARE
     open_columns text;
 BEGIN
     IF NOT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) THEN
-        IF NOT has_function_privilege('zava_owner', 'pg_catalog.setseed(double precision)', 'EXECUTE') THEN
+        IF NOT (has_function_privilege('zava_owner', 'pg_catalog.setseed(double precision)', 'EXECUTE')
+                AND has_function_privilege('zava_owner', 'pg_catalog.pg_last_wal_replay_lsn()', 'EXECUTE')) THEN
             RAISE EXCEPTION 'zava: this database has locks of an earlier version'
                 USING HINT = 'Have a superuser load schema.sql. Nothing was changed.';
         END IF;
@@ -3465,6 +3515,11 @@ BEGIN
     -- The identity functions write and read the two settings.
     GRANT EXECUTE ON FUNCTION pg_catalog.current_setting(text), pg_catalog.current_setting(text, boolean),
         pg_catalog.set_config(text, text, boolean), pg_catalog.setseed(double precision) TO zava_owner;
+    -- retail.replay_state() reads how far a standby is. pg_stat_get_wal_receiver shows nobody else more than a process id.
+    GRANT EXECUTE ON FUNCTION pg_catalog.pg_stat_get_wal_receiver(), pg_catalog.pg_last_wal_replay_lsn(),
+        pg_catalog.pg_last_xact_replay_timestamp(), pg_catalog.pg_current_wal_flush_lsn(), pg_catalog.pg_control_checkpoint(),
+        pg_catalog.pg_stat_get_activity(integer) TO zava_owner;
+    GRANT pg_read_all_stats TO zava_owner WITH INHERIT TRUE, SET FALSE;
     -- One importer at a time.
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_try_advisory_xact_lock(bigint) TO zava_owner, zava_loader;
     GRANT EXECUTE ON FUNCTION pg_catalog.pg_cancel_backend(integer), pg_catalog.pg_terminate_backend(integer, bigint)

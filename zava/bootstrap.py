@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import partial
@@ -12,7 +13,13 @@ from typing import Any
 from typing_extensions import Self
 
 from zava import __version__
-from zava.ai.client import AIClient, AISettings, client_of_model, create_ai_client
+from zava.ai.client import (
+    AIClient,
+    AISettings,
+    client_of_model,
+    create_ai_client,
+    memory_of_model,
+)
 from zava.data.connection import sleep
 from zava.data.pool import Pool
 from zava.data.provider import PostgreSQLProvider
@@ -20,13 +27,16 @@ from zava.errors import ConfigurationError, MCPError
 from zava.infra.audit_file import AuditFile
 from zava.infra.cache import QueryCache
 from zava.infra.cancellation import check_cancelled
+from zava.infra.export_folder import ExportFolder, export_folder
 from zava.infra.manager import InfrastructureManager
+from zava.infra.memory import limit_memory
 from zava.infra.shared_cache import SharedOptions
 from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor
 from zava.protocol.backpressure import Backpressure
-from zava.protocol.server import RetailServer
+from zava.protocol.pictures import Pictures
+from zava.protocol.server import Answer, RetailServer
 from zava.protocol.tools import Services
 from zava.protocol.workers import WorkerThreads
 from zava.service.admission import (
@@ -36,16 +46,22 @@ from zava.service.admission import (
     meet_served_user,
     served_user_id,
 )
+from zava.service.choices import Choices
+from zava.service.exports.service import ExportService
 from zava.service.health import Probe, check_health
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.executor import QueryExecutor
+from zava.service.queries.kept_rows import KeptRows
 from zava.service.sales.performance import SalesAnalyticsService
 from zava.settings import Settings
 
 SERVER_LOGIN = "zava_server"
+
+# Threads that are started later, besides those in which calls run.
+_OTHER_THREADS = 8
 
 
 class MCPServerManager:
@@ -53,15 +69,21 @@ class MCPServerManager:
 
     Use it as a context manager: leaving it shuts down whatever was started.
 
+    Args:
+        settings: What to build from.
+        logs_to_stderr: As for `InfrastructureManager`.
+
     Attributes:
         db_pool: The connections, from `startup` to `shutdown`.
         ai_client: The AI service, None where none is configured.
         metrics_collector: What is counted, from `startup` to `shutdown`.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, logs_to_stderr: bool = True) -> None:
         self.settings = settings
-        self.infrastructure = InfrastructureManager(settings)
+        self.infrastructure = InfrastructureManager(
+            settings, logs_to_stderr=logs_to_stderr
+        )
         self.db_pool: Pool | None = None
         self.ai_client: AIClient | None = None
         self.metrics_collector: MetricsCollector | None = None
@@ -121,9 +143,27 @@ class MCPServerManager:
 
     def run(self) -> int:
         """Serve stdio until it ends; return the exit status."""
+        return self._started_server().serve()
+
+    def ask(self, tool: str, arguments: Mapping[str, Any]) -> Answer:
+        """Return a tool's answer to this process, as `RetailServer.ask` does."""
+        return self._started_server().ask(tool, arguments)
+
+    def limit_memory(self) -> None:
+        """Set the process's ceiling of memory, as the settings want it."""
+        settings = self.settings
+        if settings.memory_limit:
+            limit_memory(
+                settings.memory_limit
+                + settings.cache_max_bytes
+                + memory_of_model(settings),
+                settings.pool_max_size + _OTHER_THREADS,
+            )
+
+    def _started_server(self) -> RetailServer:
         if self._server is None:
             raise ConfigurationError("the server was not started")
-        return self._server.serve()
+        return self._server
 
     def examine(self) -> tuple[PostureCheck, ...]:
         """Return how the database keeps stores apart; nothing is served.
@@ -151,7 +191,8 @@ class MCPServerManager:
     def health_check(self) -> dict[str, str]:
         """Return how `database` and `ai_service` are; see `check_health`.
 
-        `shared_cache` is there where one is configured.
+        `server` says which database server answers, where one does; `shared_cache`
+        is there where one is configured.
         """
         probes: dict[str, Probe | None] = {
             "database": partial(self._see_database, self._provider)
@@ -161,7 +202,9 @@ class MCPServerManager:
         }
         if self._cache is not None and self._cache.shared is not None:
             probes["shared_cache"] = self._cache.shared.health
-        return check_health(probes, self.infrastructure.watch)
+        health = check_health(probes, self.infrastructure.watch)
+        server = self._provider.answering_server if self._provider else ""
+        return {**health, "server": server} if server else health
 
     def _see_database(self, provider: PostgreSQLProvider) -> str:
         """See that the database answers, and that it may be served from."""
@@ -223,6 +266,7 @@ class MCPServerManager:
             ttl=settings.cache_ttl,
             max_entries=settings.cache_max_entries,
             max_bytes=settings.cache_max_bytes,
+            max_age=settings.max_staleness,
             on_lookup=metrics.count_lookup,
         )
         if cache.shared is not None:
@@ -230,6 +274,12 @@ class MCPServerManager:
             metrics.add_gauges("shared_cache", cache.shared.stats)
         metrics.add_gauges("pool", provider.pool_stats)
         metrics.add_gauges("cache", cache.stats)
+        kept_rows = KeptRows(
+            max_rows=settings.keep_rows,
+            max_bytes=settings.keep_bytes,
+            seconds=settings.keep_seconds,
+        )
+        metrics.add_gauges("kept_rows", kept_rows.stats)
         catalog = SchemaCatalog(provider, cache)
         executor = QueryExecutor(
             provider,
@@ -238,6 +288,7 @@ class MCPServerManager:
             max_rows=settings.max_rows,
             max_result_bytes=settings.max_result_bytes,
             max_query_length=settings.max_query_length,
+            kept_rows=kept_rows,
         )
         product_search = ProductSearch(
             provider, cache, self.ai_client, partial(client_of_model, settings)
@@ -263,6 +314,16 @@ class MCPServerManager:
             ),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),
+            choices=Choices(provider, cache, catalog),
+            pictures=Pictures(),
+            exports=ExportService(
+                provider,
+                executor,
+                ExportFolder(export_folder(settings), 2 * settings.export_timeout),
+                max_rows=settings.export_max_rows,
+                max_bytes=settings.export_max_bytes,
+                timeout=settings.export_timeout,
+            ),
             health_check=self.health_check,
             performance_summary=self.performance_summary,
         )

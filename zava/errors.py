@@ -10,8 +10,12 @@
     ├── DatabaseError             DATABASE_ERROR        PostgreSQL refused or failed
     │   ├── QueryError            (by SQLSTATE)         the SQL text is at fault
     │   ├── QueryTimeoutError     QUERY_TIMEOUT         statement_timeout ended it
+    │   ├── StaleAnswerError      STALE_ANSWER          only servers that are behind
+    │   ├── StandbyConflictError  STANDBY_CONFLICT      a standby cancelled the query
     │   └── UnavailableError      UNAVAILABLE           the database cannot be reached
     ├── EmbeddingError            EMBEDDING_ERROR       the embedding service failed
+    ├── ExportError               EXPORT_FAILED         no file was written
+    ├── HandleError               HANDLE_EXPIRED        the rows are not kept any more
     ├── ResultTooLargeError       RESULT_TOO_LARGE      one row alone is too large
     └── ValidationError           VALIDATION_ERROR      an argument is at fault
 
@@ -137,6 +141,38 @@ class QueryTimeoutError(DatabaseError):
         self.error_code = "QUERY_TIMEOUT"
 
 
+class StaleAnswerError(DatabaseError):
+    """Only a standby answered that is behind, and the answer is not given out.
+
+    Args:
+        message: What is wrong and what to do.
+        age: Seconds that the answer would have been old.
+    """
+
+    def __init__(self, message: str, age: float, query: str | None = None) -> None:
+        super().__init__(message, query)
+        self.error_code = "STALE_ANSWER"
+        self.age = age
+
+    def details(self) -> dict[str, Any]:
+        """The age of the answer in seconds."""
+        return {"age_seconds": round(self.age, 1)}
+
+
+class StandbyConflictError(DatabaseError):
+    """A standby cancelled the query, because it kept changes from being replayed."""
+
+    def __init__(self, query: str) -> None:
+        super().__init__(
+            "the standby cancelled the query at each attempt, because the query kept"
+            " changes of the primary from being replayed: ask for less, such as a"
+            " shorter period, or ask again. The operator can set hot_standby_feedback ="
+            " on at the standby",
+            query,
+        )
+        self.error_code = "STANDBY_CONFLICT"
+
+
 class UnavailableError(DatabaseError):
     """The database cannot be reached, or the connection to it was lost."""
 
@@ -150,6 +186,29 @@ class EmbeddingError(MCPError):
 
     def __init__(self, message: str) -> None:
         super().__init__(message, "EMBEDDING_ERROR")
+
+
+class ExportError(MCPError):
+    """A file could not be written, and nothing of it was left."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, "EXPORT_FAILED")
+
+
+class HandleError(MCPError):
+    """A handle is unknown, expired or another person's; which of these is not told.
+
+    Args:
+        seconds: How long rows are kept.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(
+            f"no rows are kept under this handle: they stay for {seconds:g} seconds"
+            " and make room for newer ones. Run the query again with fresh: true, or"
+            " use export_query for all rows",
+            "HANDLE_EXPIRED",
+        )
 
 
 class ResultTooLargeError(MCPError):
@@ -174,6 +233,7 @@ class ValidationError(MCPError):
         )
         self.field = field
         self.value = value
+        self.constraint = constraint
 
     def details(self) -> dict[str, Any]:
         """The field's name."""

@@ -11,8 +11,8 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict
 from typing_extensions import TypedDict
 
-Truncation = Literal["max_rows", "max_bytes"]
-"""Which ceiling cut a result off."""
+Truncation = Literal["max_rows", "max_bytes", "kept_rows"]
+"""Which ceiling cut a result off; `kept_rows` where more rows were not kept."""
 
 
 PERSONAL = "_personal"
@@ -79,7 +79,9 @@ class ResultSet:
         rows: Positional cells, each a JSON value.
         row_texts: The same rows, each as compact JSON text.
         truncated: The ceiling that cut the rows off, or None.
-        as_of: When the rows were read, UTC.
+        as_of: What had been committed by then is in the rows, UTC: when they were
+            read, and of a standby the time up to which it had replayed.
+        handle: Of the rows past the end, where they are kept.
     """
 
     columns: tuple[Column, ...]
@@ -87,6 +89,7 @@ class ResultSet:
     row_texts: tuple[str, ...]
     truncated: Truncation | None
     as_of: datetime
+    handle: str | None = None
 
     def dicts(self) -> list[dict[str, Any]]:
         """Return the rows by the names of their columns; of equal names the last."""
@@ -112,10 +115,12 @@ class ProductQuestion:
         max_price: Highest list price, likewise.
         in_stock_only: Whether one of the caller's stores must have it.
         fresh: Whether to search even if the answer is kept.
+        price_in_words: Which limits of the price were read from the words; `text` is
+            without these words then.
     """
 
     text: str
-    max_rows: int = 20
+    max_rows: int = 8
     similarity_threshold: float = 0.3
     mode: SearchMode = "hybrid"
     category: str | None = None
@@ -123,6 +128,7 @@ class ProductQuestion:
     max_price: float | None = None
     in_stock_only: bool = False
     fresh: bool = False
+    price_in_words: str | None = None
 
 
 class FoundProduct(TypedDict):
@@ -194,14 +200,16 @@ class TableSchema(_Frozen):
 
 
 class Person(_Frozen):
-    """What the person served sees.
+    """Who the person served is, and what they see.
 
     Attributes:
+        name: For people to read.
         stores: How many stores.
         names: Of the first of them, by name.
         data_through: The last business day with orders, None for none.
     """
 
+    name: str
     stores: int
     names: tuple[str, ...]
     data_through: date | None

@@ -215,15 +215,23 @@ WHERE t.name = 'Toilet Tissue' AND s.name IN ('Store 367', 'Store 406', 'Store 4
 SELECT count(*) FROM retail.products AS p WHERE p.name ~* 'laptop|notebook comp';
 
 -- name: bought_with_milk
-SELECT p.sku, count(DISTINCT i.order_id)
-FROM retail.orders AS o
-JOIN retail.stores AS s USING (store_id)
-JOIN retail.order_items AS i USING (order_id)
-JOIN retail.products AS p USING (product_id)
-WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND p.sku <> '1029743'
-    AND o.order_id IN (
-        SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id) WHERE q.sku = '1029743')
-GROUP BY p.sku HAVING count(DISTINCT i.order_id) >= 5;
+-- A store in which fewer than 5 orders of 3 customers have both says nothing.
+SELECT t.sku, sum(t.orders)
+FROM (
+    SELECT p.sku, o.store_id, count(DISTINCT o.order_id) AS orders
+    FROM retail.orders AS o
+    JOIN retail.stores AS s USING (store_id)
+    JOIN retail.order_items AS i USING (order_id)
+    JOIN retail.products AS p USING (product_id)
+    WHERE s.name IN ('Store 367', 'Store 406', 'Store 429') AND p.sku <> '1029743'
+        AND o.sold_on IS NOT NULL AND NOT o.is_return AND i.line_kind = 'sale'
+        AND o.order_id IN (
+            SELECT h.order_id FROM retail.order_items AS h JOIN retail.products AS q USING (product_id)
+            WHERE q.sku = '1029743' AND h.line_kind = 'sale')
+    GROUP BY p.sku, o.store_id
+    HAVING count(DISTINCT o.order_id) >= 5 AND count(DISTINCT o.customer_id) >= 3
+) AS t
+GROUP BY t.sku;
 
 -- name: november_of_the_chain
 SELECT sum(o.total_amount)

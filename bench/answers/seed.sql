@@ -145,6 +145,22 @@ JOIN retail.order_items AS i USING (order_id)
 WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned')
     AND o.business_day BETWEEN '2026-01-01' AND '2026-06-30';
 
+-- name: seattle_discount_points
+SELECT y.rates[1] - y.rates[2]
+FROM (
+    SELECT array_agg(x.rate ORDER BY x.year DESC) AS rates
+    FROM (
+        SELECT extract(year FROM o.business_day) AS year,
+               100 * sum(i.discount_amount + i.coupon_amount) / sum(i.total_amount + i.discount_amount + i.coupon_amount) AS rate
+        FROM retail.orders AS o
+        JOIN retail.stores AS s USING (store_id)
+        JOIN retail.order_items AS i USING (order_id)
+        WHERE s.name = 'Zava Retail Seattle' AND o.status NOT IN ('cancelled', 'returned')
+            AND (o.business_day BETWEEN '2026-01-01' AND '2026-06-30' OR o.business_day BETWEEN '2025-01-01' AND '2025-06-30')
+        GROUP BY 1
+    ) AS x
+) AS y;
+
 -- name: seattle_discounted_category
 SELECT c.name, 100 * sum(i.discount_amount + i.coupon_amount) / sum(i.total_amount + i.discount_amount + i.coupon_amount)
 FROM retail.orders AS o

@@ -233,11 +233,11 @@ class StdioProcess:
         assert self.stderr.splitlines()[-1] == line
         return line
 
-    def ask_tool(self, name: str, **arguments: Any) -> int:
+    def ask_tool(self, name: str, /, **arguments: Any) -> int:
         """Send a tool call, return its id and do not wait."""
         return self.ask("tools/call", {"name": name, "arguments": arguments})
 
-    def call(self, name: str, **arguments: Any) -> Answer:
+    def call(self, name: str, /, **arguments: Any) -> Answer:
         """Call a tool."""
         response = self.receive(self.ask_tool(name, **arguments))
         assert "result" in response, response

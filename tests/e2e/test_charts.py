@@ -88,7 +88,7 @@ def test_nobody_else_is_told(server: StdioProcess) -> None:
 @pytest.mark.thorough
 def test_a_picture_comes_beside_the_figures(server: StdioProcess) -> None:
     result = server.call("query_metrics", **MONTHS, chart="auto").result
-    text, image = result["content"]
+    text, image, _ = result["content"]
     assert text["type"] == "text"
     assert image["mimeType"] == "image/png"
     assert base64.b64decode(image["data"]).startswith(b"\x89PNG")

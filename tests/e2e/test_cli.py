@@ -429,6 +429,7 @@ def test_paths_in_a_client_s_configuration_do_not_depend_on_the_folder(
 ) -> None:
     variables = {
         "ZAVA_DATA_DIR": "data",
+        "ZAVA_EXPORT_DIR": "exports",
         "ZAVA_LOG_FILE": "zava.log",
         "OPENAI_API_KEY": "a-key",
         "SSL_CERT_FILE": "chain.pem",
@@ -436,6 +437,7 @@ def test_paths_in_a_client_s_configuration_do_not_depend_on_the_folder(
     ran = run_here("client-config", "cursor", "--user", SEATTLE, **variables)
     environment = json.loads(ran.stdout)["mcpServers"]["zava"]["env"]
     assert environment["ZAVA_DATA_DIR"] == str(tmp_path / "data")
+    assert environment["ZAVA_EXPORT_DIR"] == str(tmp_path / "exports")
     assert environment["ZAVA_LOG_FILE"] == str(tmp_path / "zava.log")
     assert environment["SSL_CERT_FILE"] == str(tmp_path / "chain.pem")
     tls = {"ZAVA_DB_HOST": "db.example", "PGSSLKEY": "my.key"}

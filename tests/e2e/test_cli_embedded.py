@@ -122,6 +122,34 @@ def test_a_shopper_s_wish_is_shown_with_what_answers_it_or_nothing(shown: Ran) -
     assert laptop.splitlines()[1].startswith("no product matches well")
 
 
+def test_the_demonstration_ends_with_a_chart_and_a_page_of_it(
+    shown: Ran, folder: Path
+) -> None:
+    chart = shown.stdout.rpartition("\n\nRevenue by month\n")[2].splitlines()
+    assert sum("│" in line for line in chart) == 10
+    assert any(0x2800 < ord(c) <= 0x28FF for line in chart for c in line)
+    file = folder / "data" / "demo.html"
+    assert f"The same chart as a page, for a browser: {file}" in chart
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text("utf-8")
+    assert text.startswith("<!doctype html>")
+    assert '"title": "Revenue by month"' in text
+
+
+def test_without_the_library_the_demonstration_still_draws_its_chart(
+    embedded: dict[str, str], folder: Path, tmp_path: Path
+) -> None:
+    # Python runs this file first.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as u; f = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'vl_convert' else f(n, *a)\n"
+    )
+    again = zava(folder, "demo", *SCALE, PYTHONPATH=str(tmp_path), **embedded)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert 'The same chart as a page: pip install "zava[charts]"' in again.stdout
+    assert "\nRevenue by month\n" in again.stdout
+
+
 def test_the_demonstration_brings_an_older_database_up_to_date(
     embedded: dict[str, str], folder: Path, pg_version: int
 ) -> None:

@@ -27,6 +27,7 @@ from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.executor import QueryExecutor
+from zava.service.queries.kept_rows import KeptRows
 from zava.service.sales.performance import SalesAnalyticsService
 
 PACKAGE = Path(zava.__file__).parent
@@ -116,6 +117,7 @@ def served(
             max_rows=1000,
             max_result_bytes=256 * 1024,
             max_query_length=10_000,
+            kept_rows=KeptRows(max_rows=1000, max_bytes=1024 * 1024, seconds=60),
         ),
         "catalog": catalog,
         "analytics": SalesAnalyticsService(provider, cache),

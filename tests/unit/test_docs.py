@@ -68,7 +68,7 @@ def test_the_settings_page_lists_every_setting_once_and_no_other() -> None:
 def is_default(name: str, stated: str) -> bool:
     """Whether a cell of the table says a setting's default."""
     default = Settings.model_fields[name].default
-    if name in ("data_dir", "log_file"):
+    if name in ("data_dir", "export_dir", "log_file"):
         return bool(stated)  # in words: it depends on the user
     if isinstance(default, int | float):
         return float(stated) == float(default)

@@ -17,10 +17,14 @@ from zava.errors import (
     ConnectionSettingsError,
     DatabaseError,
     EmbeddingError,
+    ExportError,
+    HandleError,
     MCPError,
     QueryError,
     QueryTimeoutError,
     ResultTooLargeError,
+    StaleAnswerError,
+    StandbyConflictError,
     UnavailableError,
     ValidationError,
 )
@@ -43,8 +47,12 @@ EXAMPLES = [
         QueryError("m", "SYNTAX_ERROR", "q", FACTS), "SYNTAX_ERROR", id="query"
     ),
     pytest.param(QueryTimeoutError("q"), "QUERY_TIMEOUT", id="query-timeout"),
+    pytest.param(StaleAnswerError("m", 61.04, "q"), "STALE_ANSWER", id="stale"),
+    pytest.param(StandbyConflictError("q"), "STANDBY_CONFLICT", id="conflict"),
     pytest.param(UnavailableError("m", "q"), "UNAVAILABLE", id="unavailable"),
     pytest.param(EmbeddingError("m"), "EMBEDDING_ERROR", id="embedding"),
+    pytest.param(ExportError("m"), "EXPORT_FAILED", id="export"),
+    pytest.param(HandleError(600), "HANDLE_EXPIRED", id="handle"),
     pytest.param(ResultTooLargeError("m"), "RESULT_TOO_LARGE", id="result-too-large"),
     pytest.param(ValidationError("f", 1, "c"), "VALIDATION_ERROR", id="validation"),
 ]

@@ -50,6 +50,7 @@ HOSTILE = """
     FROM generate_series(1, 2) AS n
 """
 POINTS = "SELECT n * 1.5 AS x, n % 97 AS y FROM generate_series(1, 10000) AS n"
+FIFTY = "SELECT n, n * 2 AS twice FROM generate_series(1, 50) AS n ORDER BY n"
 FAINT = """
     [...document.querySelectorAll("#chart svg [aria-roledescription]")]
         .filter(each => each.getAttribute("opacity") === "0.08").length
@@ -174,6 +175,25 @@ def test_ten_thousand_points_are_drawn(show: Show) -> None:
     assert view.says(PAINTED)
     view.frame.get_by_role("radio", name="Table").click()
     expect(view.frame.locator("#status")).to_contain_text("of 10000 rows are shown")
+
+
+@pytest.mark.parametrize("asked", [{}, {"max_rows": 20}], ids=["default", "20"])
+def test_the_next_rows_come_to_those_that_are_shown(
+    show: Show, asked: dict[str, int]
+) -> None:
+    view = show("execute_sales_query", postgresql_query=FIFTY, **asked)
+    view.frame.get_by_role("radio", name="Table").click()
+    rows = view.frame.locator("#table tbody tr")
+    more = view.frame.get_by_role("button", name="More rows")
+    expect(rows).to_have_count(20)
+    more.click()
+    expect(rows).to_have_count(40)
+    more.click()
+    expect(rows).to_have_count(50)
+    expect(more).to_be_hidden()
+    numbers = [int(text) for text in rows.locator("td:first-child").all_inner_texts()]
+    assert numbers == list(range(1, 51))
+    expect(view.frame.locator("#status")).to_have_text("50 rows.")
 
 
 def test_hostile_names_and_texts_are_texts(show: Show) -> None:

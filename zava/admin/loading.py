@@ -32,6 +32,13 @@ SERVER_LOGIN = "zava_server"
 _LOCK_ATTEMPTS = 10
 _LOCK_PAUSE = 1.0
 
+# What a standby answers to a statement that writes, locks or begins to write.
+_NOT_ON_A_STANDBY = (
+    psycopg.errors.ReadOnlySqlTransaction,
+    psycopg.errors.FeatureNotSupported,
+    psycopg.errors.ObjectNotInPrerequisiteState,
+)
+
 _MIGRATION = "migrations/2_retail_model.sql"
 
 
@@ -102,6 +109,7 @@ class DatabaseLoader:
         on_line: OnLine | None = None,
     ) -> str:
         """Run a file of psql's, again and again while a table is in use."""
+        self.check_writable()
         file = str(database_file(name))
         for _ in range(_LOCK_ATTEMPTS):
             try:
@@ -141,6 +149,12 @@ class DatabaseLoader:
                 ) from exc
             yield
 
+    def check_writable(self) -> None:
+        """Raise a ConfigurationError if the server is a standby."""
+        with self.connection() as conn:
+            if _is_true(conn, "is_standby"):
+                raise on_a_standby()
+
     def has_schema(self) -> bool:
         """Whether schema.sql has been loaded."""
         with self.connection() as conn:
@@ -167,6 +181,7 @@ class DatabaseLoader:
 
     def load_seed(self, scale: float, as_of: str | None, on_step: OnStep) -> None:
         """Run seed/seed.sql; `as_of` is an ISO date, None for today."""
+        self.check_writable()
         variables = [
             "-v",
             f"scale={scale:f}",
@@ -220,9 +235,13 @@ class DatabaseLoader:
             raise ConfigurationError(
                 f"{reason}; check --admin-url or ZAVA_ADMIN_URL"
             ) from exc
+        is_standby = False
         try:
             with opened as conn:
+                is_standby = _is_true(conn, "is_standby")
                 yield conn
+        except _NOT_ON_A_STANDBY as exc:
+            raise (on_a_standby() if is_standby else translate(exc)) from exc
         except psycopg.errors.UndefinedTable as exc:
             raise ConfigurationError(
                 "this database has no retail schema: run `zava init`"
@@ -244,6 +263,15 @@ class DatabaseLoader:
             with conn.transaction():
                 conn.execute(statement("become_owner"))
                 yield conn
+
+
+def on_a_standby() -> ConfigurationError:
+    """Return the error that says where a command that writes has to go."""
+    return ConfigurationError(
+        "this server is a standby and only reads, so nothing was changed: give"
+        " --admin-url or ZAVA_ADMIN_URL of the primary, or name all servers in it with"
+        " target_session_attrs=primary"
+    )
 
 
 def become_loader(conn: psycopg.Connection[Any], role: str | None = None) -> None:

@@ -24,6 +24,10 @@ SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(login)s)
 -- The server login's SCRAM verifier.
 ALTER ROLE {login} PASSWORD {verifier}
 
+-- name: is_standby
+-- Whether the server only reads what its primary writes.
+SELECT pg_catalog.pg_is_in_recovery() AS is_standby
+
 -- name: schema_exists
 -- Whether schema.sql has been loaded; an administrator need not be let into the schema.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace

@@ -76,11 +76,11 @@ GRANT USAGE ON SCHEMA retail TO {login}
 
 -- name: grant_identity
 -- The functions that a login calls as itself.
-GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.login_is_bound() TO {login}
+GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.replay_state(), retail.login_is_bound() TO {login}
 
 -- name: revoke_identity
 -- Without them no transaction of the login is given a seal.
-REVOKE ALL ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.login_is_bound() FROM {login}
+REVOKE ALL ON FUNCTION retail.resolve_identity(uuid), retail.set_identity(uuid, text), retail.replay_state(), retail.login_is_bound() FROM {login}
 
 -- name: revoke_schema
 -- The login has nothing left in this database.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 import zava
+from zava.cli.asking import query
 from zava.cli.bundle import bundle
 from zava.cli.command import Commands, prepare_streams
 from zava.cli.connect import connect
@@ -29,6 +30,7 @@ def main(context: click.Context) -> None:
     First steps:
       zava demo                          see it work
       zava users                         who can be served
+      zava query --user ID --metrics revenue --by store    ask it yourself
       zava doctor --user ID              whether the database keeps stores apart
       zava client-config --write vscode --user ID    connect your assistant
     """
@@ -37,6 +39,7 @@ def main(context: click.Context) -> None:
 
 for command in (
     serve,
+    query,
     doctor,
     init,
     import_,

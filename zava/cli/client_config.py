@@ -34,7 +34,7 @@ def server_config(settings: Settings) -> dict[str, Any]:
     environment = settings.environment(
         *(name for name in Settings.model_fields if name not in _NOT_FOR_CLIENTS)
     )
-    for name in ("data_dir", "log_file", "audit_file"):
+    for name in ("data_dir", "log_file", "audit_file", "export_dir"):
         variable = f"{PREFIX}{name.upper()}"
         path = environment.get(variable)
         if path is not None and path != NO_FILE:
@@ -53,8 +53,8 @@ def server_config(settings: Settings) -> dict[str, Any]:
 
 
 _NOT_FOR_CLIENTS = ("admin_url", "rls_user_id")
-# Where the data folder and the log are by default.
-_PLACES = ("XDG_DATA_HOME", "XDG_STATE_HOME")
+# Where the data folder, the log and the exports are by default.
+_PLACES = ("XDG_DATA_HOME", "XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DOCUMENTS_DIR")
 # Variables of others that name a file or a folder.
 _PATHS = frozenset(
     {

@@ -6,9 +6,7 @@ import difflib
 import os
 import re
 import stat
-import tempfile
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path, PureWindowsPath
@@ -19,6 +17,7 @@ import click
 from zava.cli.client_files import changed
 from zava.cli.clients import CLIENTS, Client, Machine
 from zava.cli.command import explain_errors
+from zava.cli.private_files import replace_file
 from zava.errors import ConfigurationError
 from zava.infra.masking import mask_secrets
 from zava.settings import Settings
@@ -347,7 +346,7 @@ class _File:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             if self.raw is None:
                 told = f"wrote {self.path}"
-                _replace(self.path, (bom + text).encode(), None)
+                replace_file(self.path, (bom + text).encode(), None)
             else:
                 if self.path.read_bytes() != self.raw:
                     raise ConfigurationError(
@@ -357,7 +356,7 @@ class _File:
                 status = self.path.stat()
                 backup = _backup(self.path, self.raw, stat.S_IMODE(status.st_mode))
                 told = f"wrote {self.path}; what it was before is in {backup.name}"
-                _replace(self.path, (bom + text).encode(), status)
+                replace_file(self.path, (bom + text).encode(), status)
         except OSError as exc:
             raise ConfigurationError(
                 f"{self.path} cannot be written: {exc.strerror}"
@@ -407,22 +406,3 @@ def _backup(path: Path, raw: bytes, mode: int) -> Path:
             file.write(raw)
         copy.chmod(mode)
         return copy
-
-
-def _replace(path: Path, raw: bytes, status: os.stat_result | None) -> None:
-    """Write a file beside `path` and move it there, with the same mode and owner."""
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    written = Path(name)  # its mode is 0600
-    try:
-        with open(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        if status is not None:
-            with suppress(OSError, AttributeError):  # not everybody may, nor everywhere
-                os.chown(written, status.st_uid, status.st_gid)
-            written.chmod(stat.S_IMODE(status.st_mode))
-        written.replace(path)
-    except BaseException:
-        written.unlink(missing_ok=True)
-        raise

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -16,12 +17,19 @@ from mcp import Client, StdioServerParameters
 from mcp.client.stdio import get_default_environment, stdio_client
 from mcp_types import CallToolResult, TextContent
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from zava.admin.logins import BoundLogins
+from zava.cli.printing import print_rows
+from zava.cli.private_files import replace_file
+from zava.cli.terminal_chart import print_chart
 from zava.errors import ConfigurationError
+from zava.infra.drawing import can_draw
 from zava.models import ServedUser
+from zava.protocol.tools.charting import view_of
+from zava.protocol.view import page
+from zava.service.charts.drawn_answers import chart_of_metrics, definitions
+from zava.service.charts.forms import Column
 from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
 
 SALES_PER_STORE = (
@@ -37,7 +45,14 @@ DELETION = "DELETE FROM retail.orders"
 TYPO = "SELECT name FROM retail.product LIMIT 1"
 WISHES = ("something to keep rain out of an outdoor outlet", "a laptop")
 
+YEAR: dict[str, Any] = {
+    "metrics": ["revenue"],
+    "by": ["month"],
+    "time_period": "last_year",
+}
+
 HEAD_OFFICE = "Head Office"
+_WIDTH = 100
 _CAST = ("Zava Retail Seattle manager", "Zava Retail Redmond manager", HEAD_OFFICE)
 
 
@@ -49,14 +64,17 @@ class _Question:
 
 
 def run_demo(
-    settings: Settings, users: Sequence[ServedUser], logins: BoundLogins
+    settings: Settings, users: Sequence[ServedUser], logins: BoundLogins, file: Path
 ) -> None:
     """Ask three people's servers the same question, then try to cheat one.
+
+    It ends with a chart, in the terminal and as a page.
 
     Args:
         settings: Where the database is.
         users: Everybody whom the server can act for.
         logins: Where one person is given a login of their own for a moment.
+        file: Where the page is written; an earlier one is replaced.
 
     Raises:
         ConfigurationError: The data is not the seed's.
@@ -65,10 +83,34 @@ def run_demo(
     missing = [name for name in _CAST if name not in by_name]
     if missing:
         raise ConfigurationError(f"the demonstration needs the seed's {missing[0]}")
-    console = Console(highlight=False, width=100, soft_wrap=True)
+    console = Console(highlight=False, width=_WIDTH, soft_wrap=True)
     cast = [by_name[name] for name in _CAST]
     anyio.run(_play, console, settings, cast)
     _show_own_login(console, settings, cast[0], cast[1], logins)
+    _show_chart(console, settings, by_name[HEAD_OFFICE], file)
+
+
+def _show_chart(
+    console: Console, settings: Settings, person: ServedUser, file: Path
+) -> None:
+    """Draw a year of the chain, and write the page that shows it."""
+    (answer,) = anyio.run(
+        _ask, settings, person, [_Question("", "query_metrics", YEAR)]
+    )
+    console.print()
+    if answer.is_error or answer.structured_content is None:
+        _print_answer(console, answer)
+        return
+    metrics, by = YEAR["metrics"], YEAR["by"]
+    chart = chart_of_metrics(answer.structured_content, metrics, by)
+    print_chart(chart, "auto")
+    console.print()
+    if not can_draw():
+        console.print(Text('The same chart as a page: pip install "zava[charts]"'))
+    else:
+        view = view_of(chart, "query_metrics", definitions(metrics))
+        replace_file(file, page({**view, "rows": chart.rows}).encode())
+        console.print(Text(f"The same chart as a page, for a browser: {file}"))
     console.print()
 
 
@@ -194,7 +236,7 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
             if isinstance(block, TextContent):
                 console.print(Text(block.text, style="red"))
     elif "rows" in structured:
-        _print_rows(console, structured)
+        _print_rows(structured)
     elif "products" in structured:
         for product in structured["products"]:
             stock = product["stock"]
@@ -210,17 +252,11 @@ def _print_answer(console: Console, answer: CallToolResult) -> None:
         console.print(Text(json.dumps(structured)))
 
 
-def _print_rows(console: Console, structured: dict[str, Any]) -> None:
-    table = Table(box=None, pad_edge=False)
-    for column in structured["columns"]:
-        numeric = column["type"] in ("int8", "numeric")
-        table.add_column(column["name"], justify="right" if numeric else "left")
-    for row in structured["rows"]:
-        table.add_row(
-            *(f"{cell:,}" if isinstance(cell, int) else _money(cell) for cell in row)
+def _print_rows(structured: dict[str, Any]) -> None:
+    columns = [
+        Column(
+            each["name"], "number" if each["type"] in ("int8", "numeric") else "name"
         )
-    console.print(table)
-
-
-def _money(cell: Any) -> str:
-    return f"{cell:,.2f}" if isinstance(cell, float) else str(cell)
+        for each in structured["columns"]
+    ]
+    print_rows(columns, structured["rows"], _WIDTH)

@@ -18,9 +18,6 @@ from zava.protocol.deadline import Deadline
 from zava.protocol.start_failure import refuse_client
 from zava.settings import Settings
 
-# Threads that are started later, besides those in which calls run.
-_OTHER_THREADS = 8
-
 
 @click.command()
 @click.option("--user", metavar="ID", help="User id to serve (ZAVA_RLS_USER_ID).")
@@ -46,9 +43,7 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
     # Nothing that the imports make is garbage: to look through it again and again
     # takes a sixth of the start.
     gc.disable()
-    from zava.ai.client import memory_of_model
     from zava.bootstrap import MCPServerManager
-    from zava.infra.memory import limit_memory
 
     with ExitStack() as stack:
         try:
@@ -61,13 +56,7 @@ def serve(user: str | None, metrics_port: int | None, allow: tuple[str, ...]) ->
         except MCPError as exc:
             refuse_client(exc.message)
             raise
-        if settings.memory_limit:
-            limit_memory(
-                settings.memory_limit
-                + settings.cache_max_bytes
-                + memory_of_model(settings),
-                settings.pool_max_size + _OTHER_THREADS,
-            )
+        manager.limit_memory()
         gc.freeze()  # nor is it looked through while calls are answered
         gc.enable()
         status = manager.run()

@@ -33,12 +33,16 @@ DEMO_NAME = "zava-demo"
 def demo(scale: float, client: str | None) -> None:
     """Show it all at work on the embedded PostgreSQL.
 
+    It ends with a chart. With the extra `charts` the chart is also written as a page,
+    demo.html in the data folder.
+
     \b
     Examples:
       zava demo
       zava demo --write claude-desktop
     """
     from zava.admin.database import open_loader
+    from zava.admin.embedded import default_data_dir
     from zava.admin.logins import BoundLogins
     from zava.admin.totals import refresh_totals
     from zava.ai.client import with_local_embedding
@@ -56,7 +60,8 @@ def demo(scale: float, client: str | None) -> None:
             embed_locally(settings, loader)
             refresh_totals(loader, lambda _step, _steps, _name: None)
         users = loader.list_users()
-        run_demo(settings, users, BoundLogins(loader))
+        file = (settings.data_dir or default_data_dir()) / "demo.html"
+        run_demo(settings, users, BoundLogins(loader), file)
     if client is None:
         click.echo("Next: zava demo --write CLIENT, for an assistant on this data")
         return

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
-
 from pydantic_core import to_json
 
 from zava.data.transaction import Rows
@@ -22,7 +20,7 @@ def cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
     Raises:
         ResultTooLargeError: The names or the first row alone exceed `max_bytes`.
     """
-    columns, rows, is_cut = read
+    columns, rows, is_cut, as_of, _ = read
     truncated: Truncation | None = "max_rows" if len(rows) > max_rows else None
     if is_cut and len(rows) <= max_rows:
         truncated = "max_bytes"
@@ -50,5 +48,5 @@ def cut(read: Rows, max_rows: int, max_bytes: int | None) -> ResultSet:
         rows=tuple(rows[: len(texts)]),
         row_texts=tuple(texts),
         truncated=truncated,
-        as_of=datetime.now(timezone.utc),
+        as_of=as_of,
     )

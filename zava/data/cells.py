@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
+from psycopg._typeinfo import TypesRegistry
 from psycopg.adapt import AdaptersMap, Loader, Transformer
 from psycopg.types.bool import BoolLoader
 from psycopg.types.numeric import IntLoader
@@ -21,7 +22,7 @@ from psycopg.types.string import TextLoader
 from pydantic_core import to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from psycopg.abc import Buffer
     from psycopg.pq.abc import PGresult
@@ -144,8 +145,16 @@ def _json_context() -> _Context:
     return context
 
 
+def _plain_context() -> _Context:
+    """What reads every value as PostgreSQL's own text."""
+    context = _Context(AdaptersMap(types=TypesRegistry()))
+    context.adapters.register_loader(_EVERY_TYPE, TextLoader)
+    return context
+
+
 _JSON = _json_context()
 _TEXT = _text_context()
+_PLAIN = _plain_context()
 
 
 def know_array(array: int, element: int, base: int) -> None:
@@ -163,20 +172,45 @@ def know_array(array: int, element: int, base: int) -> None:
     psycopg.types.TypeInfo(str(element), element, array).register(_JSON)
 
 
+def load_texts(result: PGresult) -> list[tuple[str | None, ...]]:
+    """Return every row of a text-format result in PostgreSQL's own text."""
+    transformer = Transformer(_PLAIN)
+    transformer.set_pgresult(result)
+    return transformer.load_rows(0, result.ntuples, tuple)
+
+
+class Piece(NamedTuple):
+    """Rows `start` to `stop`, not included, of a result."""
+
+    result: PGresult
+    start: int
+    stop: int
+
+
 def load_rows(result: PGresult, stop: int) -> list[tuple[Any, ...]]:
     """Return the first `stop` rows of a text-format result, of JSON values."""
+    return load_pieces([Piece(result, 0, stop)])
+
+
+def load_pieces(pieces: Sequence[Piece]) -> list[tuple[Any, ...]]:
+    """Return the rows of several results of one query, of JSON values."""
+    if not pieces:
+        return []
     transformer = Transformer(_JSON)
-    transformer.set_pgresult(result)
-    rows = transformer.load_rows(0, stop, tuple)
+    rows: list[tuple[Any, ...]] = []
+    for result, start, stop in pieces:
+        transformer.set_pgresult(result)
+        rows += transformer.load_rows(start, stop, tuple)
+    first = pieces[0].result
     mixed = [
         number
-        for number in range(result.nfields)
+        for number in range(first.nfields)
         if (
-            result.ftype(number) in _NUMBERS
+            first.ftype(number) in _NUMBERS
             and any(isinstance(row[number], str) for row in rows)
         )
         or (
-            result.ftype(number) in _LISTS
+            first.ftype(number) in _LISTS
             and any(_has_text(row[number]) for row in rows)
         )
     ]
@@ -185,8 +219,12 @@ def load_rows(result: PGresult, stop: int) -> list[tuple[Any, ...]]:
     as_text = Transformer(_TEXT)
     columns = list(map(list, zip(*rows, strict=True)))
     for number in mixed:
-        texts = (result.get_value(row, number) for row in range(stop))
-        load = as_text.get_loader(result.ftype(number), psycopg.pq.Format.TEXT).load
+        texts = (
+            result.get_value(row, number)
+            for result, start, stop in pieces
+            for row in range(start, stop)
+        )
+        load = as_text.get_loader(first.ftype(number), psycopg.pq.Format.TEXT).load
         columns[number] = [None if text is None else load(text) for text in texts]
     return list(zip(*columns, strict=True))
 

@@ -13,6 +13,7 @@ from typing_extensions import Self
 
 from zava.data.connection_errors import refusal
 from zava.data.pipeline import Names
+from zava.data.replay import Replay
 from zava.infra.cancellation import CallCancelled, check_cancelled
 from zava.infra.memory import is_memory_short
 
@@ -133,6 +134,7 @@ class CancellableConnection(psycopg.Connection[Any]):
         is_used: Whether the pool has lent it before.
         spent: Seconds that its transactions have taken.
         is_lost: Whether the connection was closed because its host is silent.
+        replay: What the process has answered from; shared by a pool's connections.
     """
 
     is_pooled = False
@@ -144,6 +146,7 @@ class CancellableConnection(psycopg.Connection[Any]):
     is_used = False
     spent = 0.0
     is_lost = False
+    replay = Replay()
 
     def wait(
         self,

@@ -17,7 +17,7 @@ _ANSWER = re.compile(r"(?:^|failed: )\w+:  (?=\S)")
 _FOR_NOW = re.compile(
     r"the database system is|too many (clients|connections)|connection slots"
     r"|terminating connection|server closed the connection|pooler|login failed"
-    r"|out of (shared )?memory",
+    r"|out of (shared )?memory|conflict with recovery",
     re.IGNORECASE,
 )
 _USER = "user and password (ZAVA_DATABASE_URL, or ZAVA_DB_USER and ZAVA_DB_PASSWORD)"

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -122,6 +122,27 @@ class IdentityResolver:
                 "what this person may see has just changed: ask again"
             )
         return renewed
+
+    def is_current(self, identity: Identity, max_retries: int) -> bool:
+        """Ask the database whether a person still sees what an identity says.
+
+        The seal does not count: it may have been renewed meanwhile.
+
+        Args:
+            identity: Resolved earlier.
+            max_retries: As for `resolve`.
+
+        Raises:
+            MCPError: As for `resolve`.
+        """
+        ask = partial(_read, user_id=identity.user_id)
+        try:
+            row = self._lend(ask, max_retries)
+        except psycopg.Error as exc:
+            raise explain(exc) from exc
+        if row is None:
+            return False
+        return _identity({**row, "seal": identity.seal}) == identity
 
     def _ask(self, user_id: UUID, max_retries: int) -> Identity:
         def ask(

@@ -14,12 +14,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
 from psycopg.errors import error_from_result
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.waiting import Ready, Wait
+
+from zava.data.read_ahead import PART_ROWS, ReadAhead
 
 if TYPE_CHECKING:
     from psycopg.abc import PQGen
@@ -62,10 +65,13 @@ _numbers = itertools.count()
 # A query decides how long its error's text is; half a gigabyte is possible.
 _BULKY_ERROR = 1024 * 1024
 _FAILED = (ExecStatus.FATAL_ERROR, ExecStatus.PIPELINE_ABORTED)
+_PARTS = (ExecStatus.TUPLES_CHUNK, ExecStatus.SINGLE_TUPLE)
 
 
 def exchange(
-    conn: psycopg.Connection[Any], statements: Sequence[Statement]
+    conn: psycopg.Connection[Any],
+    statements: Sequence[Statement],
+    ahead: ReadAhead | None = None,
 ) -> list[PGresult]:
     """Send statements in one pipeline and return the result of each.
 
@@ -74,12 +80,28 @@ def exchange(
     Args:
         conn: In autocommit mode, idle.
         statements: One SQL statement each.
+        ahead: Takes the rows of one of them in parts. If that statement fails, the
+            results before it are returned all the same, and the transaction is rolled
+            back.
 
     Raises:
         psycopg.Error: A statement failed; the caller must roll back.
     """
-    with conn.lock:
-        results = conn.wait(_run(conn.pgconn, statements))
+    results: list[PGresult] = []
+    run = _run(conn.pgconn, statements, results, ahead)
+    try:
+        with conn.lock:
+            conn.wait(run)
+    except (MemoryError, psycopg.errors.QueryCanceled):
+        if ahead is None or not ahead.is_begun:
+            raise
+        conn.close()  # it may be closed already
+        ahead.give_up()
+        return results
+    if ahead is not None and ahead.is_begun and ahead.has_failed(results):
+        ahead.give_up()
+        _roll_back(conn, results[ahead.number])
+        return results[: ahead.number]
     for result in results:
         if result.status in _FAILED:
             error = error_from_result(result, encoding="utf-8")
@@ -131,10 +153,28 @@ def _send(pgconn: PGconn, statement: Statement) -> None:
         pgconn.send_prepare(*statement)
 
 
-def _run(pgconn: PGconn, statements: Sequence[Statement]) -> PQGen[list[PGresult]]:
+def _roll_back(conn: psycopg.Connection[Any], failure: PGresult) -> None:
+    """End the transaction of a statement whose failure does not matter."""
+    error = error_from_result(failure, encoding="utf-8")
+    is_bulky = len(str(error)) > _BULKY_ERROR
+    if is_bulky or isinstance(error, psycopg.errors.InsufficientResources):
+        conn.close()  # as after any statement that took too much
+        return
+    conn.rollback()
+
+
+def _run(
+    pgconn: PGconn,
+    statements: Sequence[Statement],
+    results: list[PGresult],
+    ahead: ReadAhead | None,
+) -> PQGen[None]:
     # After a failure the connection stays in pipeline mode, and the pool discards it.
     pgconn.enter_pipeline_mode()
-    for statement in statements:
+    for number, statement in enumerate(statements):
+        if ahead is not None and number == ahead.number:
+            # The rows before it arrive at once, whatever time it takes itself.
+            pgconn.send_flush_request()
         _send(pgconn, statement)
     pgconn.pipeline_sync()
     # A text larger than the socket's buffer leaves in pieces; the loop reads the
@@ -143,16 +183,38 @@ def _run(pgconn: PGconn, statements: Sequence[Statement]) -> PQGen[list[PGresult
         ready = yield Wait.RW
         if ready & Ready.R:
             pgconn.consume_input()
-    results: list[PGresult] = []
     while pgconn.status != ConnStatus.BAD:
         while pgconn.is_busy():
             if (yield Wait.R):
                 pgconn.consume_input()
+            elif ahead is not None:
+                ahead.look()
         result = pgconn.get_result()
-        if result is None:
-            continue  # ends the results of one statement
-        if result.status == ExecStatus.PIPELINE_SYNC:
+        if result is not None and result.status == ExecStatus.PIPELINE_SYNC:
             pgconn.exit_pipeline_mode()
             break
+        _receive(pgconn, result, results, ahead)
+
+
+def _receive(
+    pgconn: PGconn,
+    result: PGresult | None,
+    results: list[PGresult],
+    ahead: ReadAhead | None,
+) -> None:
+    """Put a result where it belongs; None ends the results of one statement."""
+    if result is None:
+        if ahead is not None and ahead.begins_after(results):
+            _read_in_parts(pgconn)
+    elif ahead is not None and result.status in _PARTS:
+        ahead.take(result)
+    else:
         results.append(result)
-    return results
+
+
+def _read_in_parts(pgconn: PGconn) -> None:
+    """Let the rows of the next result arrive in parts, not all in one."""
+    with suppress(psycopg.NotSupportedError):  # libpq before 17
+        pgconn.set_chunked_rows_mode(PART_ROWS)
+        return
+    pgconn.set_single_row_mode()

@@ -23,6 +23,12 @@ from zava.data.ceilings import cut
 from zava.data.connection import POLL_SECONDS, CancellableConnection
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
 from zava.data.query_errors import is_out_of_memory
+from zava.data.replay import (
+    Replay,
+    StaleServer,
+    describe_server,
+    names_several_hosts,
+)
 from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
 from zava.data.statements import statement
@@ -39,6 +45,10 @@ _PING_SECONDS = 1.0
 # of relations, settings. A query can make it remember some 600 MB a second. So a
 # connection is replaced when its transactions have taken so many seconds.
 _SPENT_SECONDS = 2.0
+# A connection is replaced after an hour. Where libpq chooses among several hosts, after
+# five minutes: a new connection leads back to the host that it prefers.
+_SECONDS = 3600.0
+_SEVERAL_SECONDS = 300.0
 CLOSE_SECONDS = 0.2
 """How long the end of the process waits for a connection that is being made."""
 
@@ -99,8 +109,11 @@ class Pool(ConnectionPool[CancellableConnection]):
         finally:
             self._take_back(conn)
 
-    def probe(self) -> None:
+    def probe(self) -> str:
         """Probe the database, also while every pooled connection is in use.
+
+        Returns:
+            Which server answers; see `describe_server`.
 
         Raises:
             psycopg.Error: The database did not answer within two seconds.
@@ -111,11 +124,10 @@ class Pool(ConnectionPool[CancellableConnection]):
             with CancellableConnection.connect(
                 str(self.conninfo), autocommit=True, connect_timeout=_PROBE_SECONDS
             ) as spare:
-                _ping(spare)
-            return
+                return _ping(spare)
         try:
             with conn:
-                _ping(conn)
+                return _ping(conn)
         finally:
             self._take_back(conn)
 
@@ -209,9 +221,10 @@ def _noting(
     return Noting
 
 
-def _ping(conn: CancellableConnection) -> None:
+def _ping(conn: CancellableConnection) -> str:
     with conn.patient(_PING_SECONDS):
         conn.execute(statement("ping"))
+        return describe_server(conn)
 
 
 def _end_backend(conn: CancellableConnection) -> None:
@@ -225,6 +238,9 @@ def _end_backend(conn: CancellableConnection) -> None:
 
 def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:
     """Roll back after a failure; the pool replaces a connection that stays broken."""
+    if isinstance(failure, StaleServer) and failure.has_others:
+        conn.close()  # the next connection may lead to another server
+        return
     if is_out_of_memory(failure) or isinstance(failure, pg.OutOfMemory):
         # libpq keeps its buffers, and a backend what it remembers. A pooler closes the
         # server connection too, because the transaction is still open.
@@ -258,11 +274,13 @@ class ConnectionPoolManager:
 
     Attributes:
         pool: None until `create_pool`.
+        replay: What has been answered from; another one for each pool.
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self.config = {**_DEFAULTS, **config}
         self.pool: Pool | None = None
+        self.replay = Replay()
 
     def conninfo(self) -> str:
         """Return libpq's connection string; it has no option that poolers refuse."""
@@ -291,21 +309,29 @@ class ConnectionPoolManager:
         meets the failure.
         """
         config = self.config
+        conninfo = self.conninfo()
+        self.replay = Replay(
+            config["max_staleness"], has_several=names_several_hosts(conninfo)
+        )
         self.pool = Pool(
-            self.conninfo(),
+            conninfo,
             # Transactions are opened and ended by statements of the pipeline.
             kwargs={"autocommit": True},
-            configure=SessionSettings(
-                config["statement_timeout"], config["work_mem"]
-            ).start,
+            configure=self._configure,
             min_size=config["min_size"],
             max_size=config["max_size"],
             max_idle=config["max_idle"],
+            max_lifetime=_SEVERAL_SECONDS if self.replay.has_several else _SECONDS,
             timeout=config["timeout"],
             name="zava",
             open=True,
         )
         return self.pool
+
+    def _configure(self, conn: CancellableConnection) -> None:
+        config = self.config
+        conn.replay = self.replay
+        SessionSettings(config["statement_timeout"], config["work_mem"]).start(conn)
 
     def execute_with_retry(
         self,

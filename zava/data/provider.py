@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
 
 from zava.data.ceilings import cut
+from zava.data.connection import CancellableConnection
 from zava.data.identity import IdentityResolver, Judge, explain, parse_user_id
 from zava.data.pool import CLOSE_SECONDS, ConnectionPoolManager, Pool
 from zava.data.posture.checks import check_posture
@@ -21,10 +24,13 @@ from zava.data.query_errors import (
     not_utf8,
     translate,
 )
+from zava.data.read_ahead import Allowance, Remainder
+from zava.data.replay import describe_server
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
-from zava.data.transaction import Query, prefix_length, run_queries
+from zava.data.streaming import Stream, stream_query
+from zava.data.transaction import Query, Rows, prefix_length, run_queries
 from zava.errors import (
     ConfigurationError,
     MCPError,
@@ -33,7 +39,10 @@ from zava.errors import (
     UnavailableError,
     ValidationError,
 )
+from zava.infra.answer_age import note_as_of
 from zava.models import Identity, PostureCheck, ResultSet
+
+T = TypeVar("T")
 
 Monitor = Callable[[str, str], AbstractContextManager[None]]
 """Times a block: the query's text, the operation's type."""
@@ -54,6 +63,7 @@ class PostgreSQLProvider:
 
     Attributes:
         connection_pool: None until `open`, and after `close`.
+        answering_server: Which server answered the last `ping`; "" for none.
     """
 
     def __init__(
@@ -63,6 +73,7 @@ class PostgreSQLProvider:
         judge: Judge | None = None,
     ) -> None:
         self.connection_pool: Pool | None = None
+        self.answering_server = ""
         self._manager = ConnectionPoolManager(connection_config)
         self.config = connection_config
         self._monitor = monitor
@@ -90,10 +101,22 @@ class PostgreSQLProvider:
     def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
         """Return the posture checks; see `zava.data.posture.checks`.
 
+        The check `connection` also says which server answers.
+
         Raises:
             MCPError: It cannot be asked.
         """
-        check = partial(check_posture, identity=identity)
+
+        def check(conn: psycopg.Connection[Any]) -> tuple[PostureCheck, ...]:
+            checks = check_posture(conn, identity)
+            server = describe_server(conn)
+            return tuple(
+                check.model_copy(update={"detail": f"{check.detail}; {server}"})
+                if check.name == "connection" and server
+                else check
+                for check in checks
+            )
+
         try:
             return with_retry(self._manager, check, max_retries=1)
         except psycopg.Error as exc:
@@ -124,6 +147,8 @@ class PostgreSQLProvider:
             QueryError: PostgreSQL refused the SQL text.
             QueryTimeoutError: The query ran longer than the statement timeout.
             ResultTooLargeError: The first row alone exceeds the byte ceiling.
+            StaleAnswerError: Only a standby answered that is too far behind.
+            StandbyConflictError: A standby cancelled the query, again and again.
             BusyError: No connection came free in time.
             UnavailableError: The connection could not be made or was lost.
             ConfigurationError: zava's own statement names an object that the
@@ -188,19 +213,136 @@ class PostgreSQLProvider:
             max_bytes=max_bytes,
             are_own=are_own,
         )
-        text = queries[0].text
         # PostgreSQL counts an error's position from the start of the whole text.
         offset = prefix_length(queries[0]) if len(queries) == 1 else 0
+        text = queries[0].text
+        read = self._as_person(run, identity, text, operation, offset=offset)
+        note_as_of(read[0].as_of)
+        return [cut(rows, max_rows, max_bytes) for rows in read]
+
+    def fetch_ahead(
+        self,
+        query: str,
+        identity: Identity,
+        max_rows: int,
+        max_bytes: int,
+        allowance: Allowance,
+    ) -> tuple[ResultSet, Remainder | None]:
+        """Run one query of the caller's; if its result is cut, read some rows more.
+
+        The rows past the end are of the same snapshot. Their failure, and their time,
+        is not the answer's: what has not arrived within a moment is not kept.
+
+        Args:
+            query: The SQL text.
+            identity: Who asks.
+            max_rows: Rows to return at most.
+            max_bytes: Bytes that their JSON may take.
+            allowance: What may be read past that.
+
+        Returns:
+            The result, and what was read of the query if it is cut.
+
+        Raises:
+            MCPError: As for `fetch`.
+        """
+        run = partial(
+            run_queries,
+            queries=[Query(query)],
+            rows=max_rows + 1,
+            max_bytes=max_bytes,
+            allowance=allowance,
+        )
+        (rows,) = self._as_person(
+            run, identity, query, CALLERS_QUERY, offset=prefix_length(Query(query))
+        )
+        note_as_of(rows.as_of)
+        result = cut(rows, max_rows, max_bytes)
+        return result, rows.read_ahead if result.truncated else None
+
+    def stream(
+        self, query: str, identity: Identity, receive: Callable[[Stream], T]
+    ) -> T:
+        """Run one query of the caller's and let `receive` read its rows, all of them.
+
+        The rows are of one snapshot and arrive in batches.
+
+        Args:
+            query: The SQL text.
+            identity: Who asks.
+            receive: Called with the rows; again, from the beginning, if the
+                connection gets lost early on.
+
+        Returns:
+            What `receive` returns.
+
+        Raises:
+            MCPError: As for `fetch`.
+        """
+
+        def run(conn: CancellableConnection, identity: Identity) -> T:
+            with stream_query(conn, query, identity) as rows:
+                return receive(rows)
+
+        return self._as_person(
+            run, identity, query, CALLERS_QUERY, offset=prefix_length(Query(query))
+        )
+
+    def page(
+        self,
+        kept: Remainder,
+        start: int,
+        max_rows: int,
+        max_bytes: int,
+        as_of: datetime,
+    ) -> ResultSet:
+        """Return the rows of a kept result from row `start` on; asks no database.
+
+        Args:
+            kept: What was read ahead.
+            start: Rows to leave out.
+            max_rows: Rows to return at most.
+            max_bytes: Bytes that their JSON may take.
+            as_of: When they were read.
+
+        Raises:
+            ResultTooLargeError: The first row alone exceeds the byte ceiling.
+        """
+        rows = Rows(kept.columns, kept.rows(start, max_rows + 1), False, as_of)
+        page = cut(rows, max_rows, max_bytes)
+        if page.truncated or kept.is_whole:
+            return page
+        return replace(page, truncated="kept_rows")
+
+    def is_current(self, identity: Identity) -> bool:
+        """Ask the database whether an identity is still what the person may see.
+
+        Raises:
+            MCPError: As for `resolve_identity`.
+        """
+        return self.identities.is_current(identity, self._max_retries)
+
+    def _as_person(
+        self,
+        run: Callable[..., T],
+        identity: Identity,
+        text: str,
+        operation: str,
+        *,
+        offset: int,
+    ) -> T:
+        """Call `run` with a connection and an identity; translate what goes wrong."""
+        are_own = operation != CALLERS_QUERY
         try:
             with self._monitor(text, operation):
                 try:
                     as_known = partial(run, identity=identity)
-                    read = with_retry(self._manager, as_known, self._max_retries)
+                    return with_retry(self._manager, as_known, self._max_retries)
                 except psycopg.errors.InvalidAuthorizationSpecification:
                     # The key of the seals has changed, or the person's rights have.
                     identity = self.identities.renew(identity, self._max_retries)
                     as_renewed = partial(run, identity=identity)
-                    read = with_retry(self._manager, as_renewed, self._max_retries)
+                    return with_retry(self._manager, as_renewed, self._max_retries)
         except psycopg.Error as exc:
             if are_own and is_missing_object(exc):
                 raise ConfigurationError(
@@ -216,7 +358,6 @@ class PostgreSQLProvider:
             raise not_utf8(text) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
-        return [cut(rows, max_rows, max_bytes) for rows in read]
 
     def _with_readable_columns(
         self, error: QueryError, table: str, query: str, identity: Identity
@@ -268,10 +409,11 @@ class PostgreSQLProvider:
         Raises:
             MCPError: The database does not answer.
         """
+        self.answering_server = ""
         if self.connection_pool is None:
             raise UnavailableError("the connection pool is not open")
         try:
-            self.connection_pool.probe()
+            self.answering_server = self.connection_pool.probe()
         except psycopg.errors.QueryCanceled as exc:
             raise UnavailableError("the database does not answer") from exc
         except psycopg.Error as exc:

@@ -11,6 +11,7 @@ import psycopg_pool
 from psycopg import errors as pg
 
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
+from zava.data.replay import StaleServer, duration
 from zava.errors import (
     BusyError,
     ConfigurationError,
@@ -19,6 +20,8 @@ from zava.errors import (
     QueryError,
     QueryTimeoutError,
     ResultTooLargeError,
+    StaleAnswerError,
+    StandbyConflictError,
     UnavailableError,
 )
 
@@ -120,8 +123,8 @@ def translate(
     """
     if isinstance(exc, psycopg_pool.PoolTimeout | psycopg_pool.TooManyRequests):
         return BusyError("every database connection is busy or down; try again shortly")
-    if isinstance(exc, pg.QueryCanceled):
-        return QueryTimeoutError(query)
+    if isinstance(exc, pg.QueryCanceled | StaleServer | pg.SerializationFailure):
+        return _ended_early(exc, query)
     if is_out_of_memory(exc):
         return ResultTooLargeError()
     sqlstate = exc.sqlstate
@@ -140,6 +143,31 @@ def translate(
     if sqlstate[:2] in _QUERY_CLASSES or (is_callers and _is_bad_call(exc)):
         return _query_error(exc, query, offset)
     return DatabaseError("the database failed; its own log says why", query)
+
+
+def _ended_early(exc: psycopg.Error, query: str) -> MCPError:
+    if isinstance(exc, pg.QueryCanceled):
+        return QueryTimeoutError(query)
+    if not isinstance(exc, StaleServer):
+        # A transaction that only reads is in no other one's way, but in the replay's.
+        return StandbyConflictError(query)
+    old = duration(exc.age)
+    what = f"the database server that answers is a standby, {old} behind its primary"
+    if exc.most is None:
+        return StaleAnswerError(
+            f"{what}, and does not know yet what an earlier answer came from: ask again"
+            " shortly; if this lasts, the operator has to look at the standby's"
+            " replication",
+            exc.age,
+            query,
+        )
+    return StaleAnswerError(
+        f"{what}, and answers may be {exc.most:g} s old (ZAVA_MAX_STALENESS): ask again"
+        " later; the operator can look at the standby's replication, name the primary"
+        " too in ZAVA_DATABASE_URL, or allow older answers",
+        exc.age,
+        query,
+    )
 
 
 def _out_of_a_resource(exc: psycopg.Error, query: str) -> MCPError:

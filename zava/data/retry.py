@@ -15,6 +15,7 @@ from psycopg_pool import PoolClosed, PoolTimeout, TooManyRequests
 from zava.data.connection import CancellableConnection, sleep
 from zava.data.connection_errors import ConnectionFailed
 from zava.data.query_errors import is_out_of_memory, is_unbound_parameter
+from zava.data.replay import StaleServer
 from zava.errors import UnavailableError
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ T = TypeVar("T")
 _FIRST_WAIT = 0.1
 _WAIT_FACTOR = 3
 _LONGEST_WAIT = 5.0
+# A standby that is behind is usually behind by milliseconds.
+_FIRST_STALE_WAIT = 0.005
+_LONGEST_STALE_WAIT = 0.25
 
 
 def with_retry(
@@ -73,16 +77,29 @@ def with_retry(
             # Earlier queries may have used up the memory of this backend.
             pool.drain()
             continue
+        except StaleServer as exc:
+            attempts += 1
+            wait = min(_FIRST_STALE_WAIT * 2 ** min(attempts, 10), _LONGEST_STALE_WAIT)
+            is_late = time.monotonic() + wait >= deadline
+            if attempts >= exc.attempts(max_retries) or is_late:
+                raise
+            pause(wait)
+            continue
         except psycopg.Error as exc:
             attempts += 1
             is_last = attempts >= max_retries or time.monotonic() >= deadline
             never = isinstance(exc, ConnectionFailed) and not pool.has_connected
             if is_last or never or not is_transient(exc):
                 raise
-        logger.warning(
-            "Database connection failed, retrying ({}/{})", attempts, max_retries
+            is_conflict = isinstance(exc, pg.SerializationFailure)
+        what = (
+            "A standby cancelled the query"
+            if is_conflict
+            else "Database connection failed"
         )
-        pool.drain()  # after a restart all of them are dead
+        logger.warning("{}, retrying ({}/{})", what, attempts, max_retries)
+        if not is_conflict:
+            pool.drain()  # after a restart all of them are dead
         wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
         pause(wait + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - no secret
 

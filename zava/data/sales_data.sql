@@ -282,6 +282,11 @@ WITH corrections AS MATERIALIZED (
         SELECT c.store_id, c.product_id, c.units, c.revenue FROM corrections AS c
     ) AS t
     GROUP BY t.store_id, t.product_id
+), sold_some_day AS MATERIALIZED (
+    -- What sold on some day, more than came back on it: what came back later may have left nothing of it.
+    SELECT DISTINCT d.store_id, d.product_id
+    FROM retail.daily_product_sales AS d
+    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= %(first_day)s AND d.day < %(end_day)s AND d.units > 0
 ), stock AS (
     SELECT s.name AS store_name, p.sku, p.name, v.store_id, v.product_id, greatest(v.stock_level, 0) AS stock_level,
            greatest(v.stock_level, 0) * p.cost AS stock_value, greatest(u.units, 0) AS units, u.revenue
@@ -300,6 +305,7 @@ WITH corrections AS MATERIALIZED (
     SELECT s.*, count(*) OVER () AS found
     FROM stock AS s
     WHERE s.units = 0 AND s.stock_level > 0
+        AND (s.store_id, s.product_id) NOT IN (SELECT d.store_id, d.product_id FROM sold_some_day AS d)
     ORDER BY s.stock_value DESC NULLS LAST, s.stock_level DESC, s.sku, s.store_name
     LIMIT %(products)s
 )

@@ -101,6 +101,8 @@ class SessionSettings:
         conn.query_patience = self._statement_timeout + GRACE_SECONDS
         (answer,) = exchange(conn, [statement("backend").encode()])
         conn.is_pooled = answer.get_value(0, 0) != b"%d" % conn.info.backend_pid
+        if answer.get_value(0, 1) == b"t":
+            conn.replay.is_watched = True
         if conn.is_pooled:
             conn.prepare_threshold = None  # a name would be left on the server
             conn.transaction_settings = self._accepted(conn)

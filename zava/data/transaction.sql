@@ -11,12 +11,27 @@ BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY NOT DEFERRABLE
 
 -- name: set_identity
 -- Who the transaction acts for, and the proof of it. Both are bound: a statement's text
--- can be read by whoever watches the server.
-SELECT retail.set_identity($1, $2)
+-- can be read by whoever watches the server. Whether a standby answers, and the server's time.
+SELECT retail.set_identity($1, $2), pg_is_in_recovery(), extract(epoch FROM statement_timestamp())
+
+-- name: set_identity_and_look
+-- The same with the state of the server, which is read after the snapshot was taken.
+SELECT retail.set_identity($1, $2), s.is_standby, s.is_current, s.wal_bytes, s.timeline, extract(epoch FROM s.as_of),
+       extract(epoch FROM statement_timestamp())
+FROM retail.replay_state() AS s
+
+-- name: server_state
+-- How far the server is: in a transaction of its own, before the snapshot of the next.
+SELECT s.is_standby, s.is_current, s.wal_bytes, s.timeline, extract(epoch FROM s.as_of), extract(epoch FROM statement_timestamp())
+FROM retail.replay_state() AS s
 
 -- name: usual_costs
 -- zava's own queries hold no condition of the caller's and are planned as usual.
 SET LOCAL cpu_operator_cost TO DEFAULT
+
+-- name: whole_result
+-- A query whose rows are all read is planned for its last row, not for its first ones.
+SET LOCAL cursor_tuple_fraction TO 1
 
 -- name: set_role
 -- The group role that may read and nothing else.
@@ -47,8 +62,8 @@ SET {name} = {value}
 SET LOCAL {name} = {value}
 
 -- name: backend
--- Which backend answers.
-SELECT pg_backend_pid()
+-- Which backend answers, and whether its server is a standby.
+SELECT pg_backend_pid(), pg_is_in_recovery()
 
 -- name: ping
 -- Whether the database answers.

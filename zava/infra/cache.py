@@ -12,12 +12,14 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from functools import partial
 from typing import Any
 
 from cachetools import TLRUCache
 from pydantic_core import to_json
 
+from zava.infra.answer_age import note_as_of, reading
 from zava.infra.shared_cache import Made, SharedCache, SharedOptions, Sharing
 from zava.models import ResultSet
 
@@ -29,6 +31,11 @@ class _Entry:
     value: Any
     ttl: float
     size: int
+    as_of: datetime | None
+
+
+def _utc_now() -> datetime:
+    return datetime.now(timezone.utc)
 
 
 class QueryCache:
@@ -42,7 +49,10 @@ class QueryCache:
         max_entries: Ceiling of results.
         max_bytes: Ceiling of their size, by `weigh`.
         weigh: Size in bytes of a result; by default that of `weight`.
+        max_age: Seconds after which a result is too old, counted from the time up to
+            which what it was made from is complete; None for no limit.
         clock: Monotonic seconds.
+        now: The time, UTC.
         on_lookup: Told of every lookup: its kind, and whether it was a hit.
 
     Attributes:
@@ -61,13 +71,17 @@ class QueryCache:
         max_entries: int = 1024,
         max_bytes: int = 64 * 1024 * 1024,
         weigh: Callable[[Any], int] | None = None,
+        max_age: float | None = None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _utc_now,
         on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
     ) -> None:
         self.shared = None if redis_url is None else SharedCache(redis_url, shared)
         self.cache_ttl = ttl
         self.max_entries = max_entries
         self._weigh = weigh or weight
+        self._max_age = max_age
+        self._now = now
         self._on_lookup = on_lookup
         self._entries: TLRUCache[str, _Entry] = TLRUCache(
             maxsize=max_bytes,
@@ -75,7 +89,8 @@ class QueryCache:
             timer=clock,
             getsizeof=lambda entry: entry.size,
         )
-        self._flights: dict[str, Future[Any]] = {}
+        # None for a run that was cancelled.
+        self._flights: dict[str, Future[Made | None]] = {}
         # Keys refreshed while a run for them was under way: its result is stale.
         self._overtaken: set[str] = set()
         self._lock = threading.Lock()
@@ -111,38 +126,38 @@ class QueryCache:
         if fresh:
             made = make()
             if keeps(made.value):
-                self._set_in_cache(cache_key, made.value, made.ttl)
+                self._set_in_cache(cache_key, made.value, made.ttl, made.as_of)
             return made.value, False
         while True:
             entry, run = self._look(cache_key)
             if entry is not None:
                 self._on_lookup(kind, True)
+                note_as_of(entry.as_of)
                 return entry.value, True
             if run is None:
                 break
             self._on_lookup(kind, False)
-            outcome = run.result()
-            if not isinstance(outcome, _Abandoned):
-                return outcome, True
+            shared = run.result()
+            if shared is not None:
+                note_as_of(shared.as_of)
+                return shared.value, True
         flight = self._flights[cache_key]
         # Whoever waits starts over when this run is cancelled: that one caller
         # left must not fail the others.
-        outcome = _Abandoned()
         try:
             made = make()
-            outcome = made.value
         except Exception as exc:
             self._land(cache_key, None)
             flight.set_exception(exc)
             raise
         except BaseException:
             self._land(cache_key, None)
-            flight.set_result(outcome)
+            flight.set_result(None)
             raise
-        entry = self._entry(outcome, made.ttl) if keeps(outcome) else None
-        self._land(cache_key, entry)
-        flight.set_result(outcome)
-        return outcome, made.by_another
+        is_kept = keeps(made.value)
+        self._land(cache_key, self._entry(made) if is_kept else None)
+        flight.set_result(made)
+        return made.value, made.by_another
 
     def get_cached_result(
         self,
@@ -190,23 +205,34 @@ class QueryCache:
         sharing: Sharing | None,
     ) -> Made:
         """Return what another process has made, or the result of a run."""
+        seconds = self.cache_ttl if ttl is None else ttl
 
-        def run() -> Any:
+        def run() -> Made:
             if not fresh:
                 self._on_lookup(kind, False)
-            return query_func()
+            with reading() as read:
+                value = query_func()
+            return Made(value, self._time_left(seconds, read.as_of), read.as_of)
 
-        seconds = self.cache_ttl if ttl is None else ttl
         if self.shared is None or sharing is None or seconds <= 0:
-            return Made(run(), seconds, by_another=False)
+            return run()
+        # A process with another limit of age has entries of its own.
+        shared_key = self.key(cache_key, self._max_age)
         made = self.shared.obtain(
-            cache_key, run, sharing, ttl=seconds, fresh=fresh, keeps=keeps
+            shared_key, run, sharing, ttl=seconds, fresh=fresh, keeps=keeps
         )
         if made.by_another:
             self._on_lookup(kind, True)
+            note_as_of(made.as_of)
         return made
 
-    def _look(self, key: str) -> tuple[_Entry | None, Future[Any] | None]:
+    def _time_left(self, ttl: float, as_of: datetime | None) -> float:
+        """Return the seconds that a result of that age may stay."""
+        if self._max_age is None or as_of is None:
+            return ttl
+        return min(ttl, self._max_age - (self._now() - as_of).total_seconds())
+
+    def _look(self, key: str) -> tuple[_Entry | None, Future[Made | None] | None]:
         """Return what is kept, or another's run; else begin the caller's own run."""
         with self._lock:
             entry = self._entries.get(key)
@@ -229,10 +255,16 @@ class QueryCache:
     def _get_from_cache(self, key: str) -> Any:
         with self._lock:
             entry = self._entries.get(key)
-        return None if entry is None else entry.value
+        if entry is None:
+            return None
+        note_as_of(entry.as_of)
+        return entry.value
 
-    def _set_in_cache(self, key: str, result: Any, ttl: float | None) -> None:
-        entry = self._entry(result, ttl)
+    def _set_in_cache(
+        self, key: str, result: Any, ttl: float | None, as_of: datetime | None = None
+    ) -> None:
+        seconds = self.cache_ttl if ttl is None else ttl
+        entry = self._entry(Made(result, self._time_left(seconds, as_of), as_of))
         with self._lock:
             self._entries.pop(key, None)
             if key in self._flights:
@@ -240,12 +272,11 @@ class QueryCache:
             if entry is not None:
                 self._store(key, entry)
 
-    def _entry(self, result: Any, ttl: float | None) -> _Entry | None:
+    def _entry(self, made: Made) -> _Entry | None:
         """What to keep of a result; None where nothing is to be kept."""
-        ttl = self.cache_ttl if ttl is None else ttl
-        if result is None or ttl <= 0:
+        if made.value is None or made.ttl <= 0:
             return None
-        entry = _Entry(result, ttl, self._weigh(result))
+        entry = _Entry(made.value, made.ttl, self._weigh(made.value), made.as_of)
         return entry if entry.size <= self._entries.maxsize else None
 
     def _store(self, key: str, entry: _Entry) -> None:
@@ -269,7 +300,3 @@ def weight(value: Any) -> int:
         # Once as text, and about twice that as Python objects.
         return 3 * sum(map(len, value.row_texts)) + _OVERHEAD
     return 3 * len(to_json(value)) + _OVERHEAD
-
-
-class _Abandoned:
-    """The run that others waited for was cancelled."""

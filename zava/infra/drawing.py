@@ -40,6 +40,16 @@ def can_draw() -> bool:
     return find_spec(_LIBRARY) is not None
 
 
+def check_library() -> None:
+    """See that the library is there, before anything is made for it.
+
+    Raises:
+        ConfigurationError: It is not.
+    """
+    if not can_draw():
+        raise ConfigurationError(_REMEDY)
+
+
 def draw(spec: dict[str, Any], form: Format) -> bytes:
     """Return a specification as a picture.
 
@@ -66,8 +76,7 @@ def javascript() -> str:
 
 
 def _run(request: dict[str, Any]) -> bytes:
-    if not can_draw():
-        raise ConfigurationError(_REMEDY)
+    check_library()
     if not _TURNS.acquire(timeout=TIMEOUT):
         raise BusyError("other charts are being drawn: call again later")
     try:

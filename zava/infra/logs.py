@@ -58,7 +58,11 @@ class _Intercept(logging.Handler):
 
 
 def set_up_logging(
-    level: str, form: Literal["text", "json"], file: Path | None
+    level: str,
+    form: Literal["text", "json"],
+    file: Path | None,
+    *,
+    to_stderr: bool = True,
 ) -> None:
     """Send everything of `level` and above to stderr and, rotated, to `file`.
 
@@ -73,7 +77,7 @@ def set_up_logging(
         "backtrace": False,
         "diagnose": False,  # a traceback with values would show rows and secrets
     }
-    if sys.stderr is not None:
+    if to_stderr and sys.stderr is not None:
         logger.add(sys.stderr, **options)
     logging.basicConfig(handlers=[_Intercept()], level=level, force=True)
     for name, least in _QUIET.items():

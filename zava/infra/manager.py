@@ -24,6 +24,10 @@ NO_FILE = "none"
 class InfrastructureManager:
     """Sets up what every layer stands on.
 
+    Args:
+        settings: Of the process.
+        logs_to_stderr: False where stderr is for a command's own lines.
+
     Attributes:
         logger: Where every line goes.
         metrics: What is counted.
@@ -31,7 +35,8 @@ class InfrastructureManager:
         monitor: How long queries take.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, logs_to_stderr: bool = True) -> None:
+        self._logs_to_stderr = logs_to_stderr
         self.config = self._load_configuration(settings)
         self.logger = self._setup_logging()
         self.metrics = self._setup_metrics()
@@ -61,7 +66,12 @@ class InfrastructureManager:
 
     def _setup_logging(self) -> Logger:
         config = self.config
-        set_up_logging(config.log_level, config.log_format, log_file(config))
+        set_up_logging(
+            config.log_level,
+            config.log_format,
+            log_file(config),
+            to_stderr=self._logs_to_stderr,
+        )
         return logger
 
     def _setup_metrics(self) -> MetricsCollector:

@@ -38,6 +38,8 @@ MIN_SECRET = 32
 MAX_BYTES = 1024 * 1024
 """Of one sealed value; a larger result is not shared."""
 
+# What the seal adds to a value, and a little more.
+_SEAL_BYTES = 256
 _REMEDY = 'the shared cache needs two packages: pip install "zava[redis]"'
 _BAD_URL = (
     "ZAVA_REDIS_URL must be redis://HOST:PORT/DB, rediss:// of the same form for TLS,"
@@ -87,10 +89,12 @@ class Sharing(NamedTuple):
     Attributes:
         identity: The only one whose processes are given the result.
         type: Its type; as JSON and back it is the same.
+        is_shared: Whether this result may be given to another process.
     """
 
     identity: Identity
     type: Any
+    is_shared: Callable[[Any], bool] = lambda _result: True
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,14 @@ class Made(NamedTuple):
     Attributes:
         value: The result.
         ttl: Seconds that it may still be used.
+        as_of: The time up to which what it was made from is complete, if known.
         by_another: Whether another process made it.
     """
 
     value: Any
     ttl: float
-    by_another: bool
+    as_of: datetime | None = None
+    by_another: bool = False
 
 
 class _NotNowError(Exception):
@@ -185,24 +191,24 @@ class SharedCache:
     def obtain(
         self,
         cache_key: str,
-        query_func: Callable[[], Any],
+        run: Callable[[], Made],
         sharing: Sharing,
         *,
         ttl: float,
         fresh: bool,
         keeps: Callable[[Any], bool],
     ) -> Made:
-        """Return a result: that of another process, or of a run of `query_func`.
+        """Return a result: that of another process, or of a run.
 
         While another process makes the result, the call waits for it, for as long as
         that process holds its lock and no longer than the patience of the options.
 
         Args:
             cache_key: Key of the question.
-            query_func: Makes the result; its exceptions are passed on.
+            run: Makes the result; its exceptions are passed on.
             sharing: Who the result is for, and its type.
-            ttl: Seconds that a result made now may be used.
-            fresh: Run `query_func` whatever is kept.
+            ttl: Seconds that a result may be used at most.
+            fresh: Run, whatever is kept.
             keeps: Whether a result may be given to others.
         """
         name = self._seal.name(self._options.scope, sharing.identity, cache_key)
@@ -210,22 +216,23 @@ class SharedCache:
         if fresh:
             token = self._taken(name)
         else:
-            found, token = self._found_or_claimed(name, sharing.type)
+            found, token = self._found_or_claimed(name, sharing.type, ttl)
             self._count("hits" if found else "misses")
             if found is not None:
                 return found
         try:
-            result = query_func()
+            made = run()
         except BaseException:
             self._release(name, token)
             raise
         if token is not None:
             sealed = None
-            if result is not None and keeps(result):
-                sealed = self._sealed(name, result, sharing.type, ttl)
-            if sealed is None or not self._store(name, token, sealed, ttl):
+            is_kept = made.value is not None and made.ttl > 0 and keeps(made.value)
+            if is_kept and sharing.is_shared(made.value):
+                sealed = self._sealed(name, made, sharing.type)
+            if sealed is None or not self._store(name, token, sealed, made.ttl):
                 self._release(name, token)
-        return Made(result, ttl, by_another=False)
+        return made
 
     def health(self) -> str:
         """Return what is wrong with the shared cache, "" if nothing is."""
@@ -254,27 +261,29 @@ class SharedCache:
         self._wake.set()
         self._keeper.join(2 * self._options.timeout + 1)
 
-    def _found_or_claimed(self, name: str, kind: Any) -> tuple[Made | None, str | None]:
+    def _found_or_claimed(
+        self, name: str, kind: Any, ttl: float
+    ) -> tuple[Made | None, str | None]:
         """Return what is kept, or the token of a lock, or neither."""
         try:
             sealed = self._ask(lambda client: _read(client, name))
-            found = self._opened(name, sealed, kind)
+            found = self._opened(name, sealed, kind, ttl)
             if found is not None:
                 return found, None
             token, now_there = self._claimed(name)
             # Another process may have stored its result between the two looks.
             if now_there != sealed:
-                found = self._opened(name, now_there, kind)
+                found = self._opened(name, now_there, kind, ttl)
             if found is not None:
                 self._release(name, token)
                 return found, None
             if token is not None:
                 return None, token
-            return self._awaited(name, kind), None
+            return self._awaited(name, kind, ttl), None
         except _NotNowError:
             return None, None
 
-    def _awaited(self, name: str, kind: Any) -> Made | None:
+    def _awaited(self, name: str, kind: Any, ttl: float) -> Made | None:
         """Return the result that another process is making; None if it makes none."""
         deadline = time.monotonic() + self._options.patience
         pause, holder = _FIRST_LOOK, b""
@@ -282,7 +291,7 @@ class SharedCache:
             self._options.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK)
             sealed, lock = self._ask(lambda client: _read_both(client, name))
-            found = self._opened(name, sealed, kind)
+            found = self._opened(name, sealed, kind, ttl)
             if found is not None or lock is None or lock != (holder or lock):
                 return found
             holder = lock
@@ -343,35 +352,34 @@ class SharedCache:
         if self._held.get(lock) == token:
             self._held.pop(lock, None)
 
-    def _sealed(self, name: str, result: Any, kind: Any, ttl: float) -> bytes | None:
+    def _sealed(self, name: str, made: Made, kind: Any) -> bytes | None:
         """Return what is written of a result; None if it is too large."""
         from zava.infra.value_seal import Opened
 
-        text = _adapter(kind).dump_json(result)
-        if len(text) > MAX_BYTES - 256:
+        text = _adapter(kind).dump_json(made.value)
+        if len(text) > MAX_BYTES - _SEAL_BYTES:
             return None
-        return self._seal.seal(name, Opened(self._options.clock(), ttl, text))
+        as_of = None if made.as_of is None else made.as_of.timestamp()
+        content = Opened(self._options.clock(), made.ttl, as_of, text)
+        return self._seal.seal(name, content)
 
-    def _opened(self, name: str, sealed: bytes, kind: Any) -> Made | None:
+    def _opened(self, name: str, sealed: bytes, kind: Any, ttl: float) -> Made | None:
         """Return the result that was read, if it is one and its time is not up."""
         if not sealed:
             return None
         content = self._seal.open(name, sealed)
-        left = 0.0 if content is None else self._left(content)
+        left = 0.0 if content is None else self._left(content, ttl)
         if content is not None and left > 0:
-            try:
+            with suppress(PydanticError):
                 value = _adapter(kind).validate_json(content.value)
-            except PydanticError:
-                left = 0.0
-            else:
-                return Made(value, left, by_another=True)
+                return Made(value, left, _time(content.as_of), by_another=True)
         self._count("rejected")
         return None
 
-    def _left(self, content: Opened) -> float:
+    def _left(self, content: Opened, ttl: float) -> float:
         """Return the seconds that a value may still be used, by its own stamp."""
         age = self._options.clock() - content.made_at
-        return content.ttl - max(age, 0.0) if age >= -_SKEW else 0.0
+        return min(content.ttl, ttl) - max(age, 0.0) if age >= -_SKEW else 0.0
 
     def _ask(self, command: Callable[[redis.Redis], Any]) -> Any:
         """Return Redis' answer.
@@ -524,6 +532,10 @@ def _read_both(client: redis.Redis, name: str) -> tuple[bytes, bytes | None]:
 
 def _renew_one(lock: str, token: str, expiry: int, client: redis.Redis) -> Any:
     return client.eval(_RENEW, 1, lock, token, str(expiry))
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, timezone.utc)
 
 
 @lru_cache(maxsize=64)

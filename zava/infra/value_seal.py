@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 import struct
 from typing import Any, NamedTuple
@@ -17,8 +18,9 @@ from pydantic_core import to_json
 _PURPOSE = b"zava shared cache, form 1"
 _KEY = 32
 _NONCE = 12
-# When the value was made, and for how long it may be used: seconds.
-_TIMES = struct.Struct(">dd")
+# When the value was made, for how long it may be used, and up to when what it was made
+# from is complete (NaN if that is not known): seconds.
+_TIMES = struct.Struct(">ddd")
 
 
 class Opened(NamedTuple):
@@ -27,11 +29,13 @@ class Opened(NamedTuple):
     Attributes:
         made_at: Seconds since 1970 by the clock of the process that sealed it.
         ttl: Seconds that it may be used.
+        as_of: Seconds since 1970 up to which what it was made from is complete.
         value: The bytes.
     """
 
     made_at: float
     ttl: float
+    as_of: float | None
     value: bytes
 
 
@@ -57,8 +61,9 @@ class ValueSeal:
     def seal(self, name: str, content: Opened) -> bytes:
         """Return what `open` turns back, under this name only."""
         nonce = os.urandom(_NONCE)
-        text = _TIMES.pack(content.made_at, content.ttl) + content.value
-        return nonce + self._cipher.encrypt(nonce, text, name.encode())
+        as_of = math.nan if content.as_of is None else content.as_of
+        times = _TIMES.pack(content.made_at, content.ttl, as_of)
+        return nonce + self._cipher.encrypt(nonce, times + content.value, name.encode())
 
     def open(self, name: str, sealed: bytes) -> Opened | None:
         """Return what was sealed under this name; None if it was not, or not by us."""
@@ -67,5 +72,6 @@ class ValueSeal:
             content = self._cipher.decrypt(nonce, text, name.encode())
         except (InvalidTag, ValueError):
             return None
-        made_at, ttl = _TIMES.unpack_from(content)
-        return Opened(made_at, ttl, content[_TIMES.size :])
+        made_at, ttl, as_of = _TIMES.unpack_from(content)
+        known = None if math.isnan(as_of) else as_of
+        return Opened(made_at, ttl, known, content[_TIMES.size :])

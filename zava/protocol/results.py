@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mcp_types import CallToolResult, JSONRPCError, JSONRPCMessage, TextContent
+from mcp.shared.exceptions import MCPError as SdkError
+from mcp_types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolResult,
+    JSONRPCError,
+    JSONRPCMessage,
+    TextContent,
+)
 from pydantic_core import to_json
 from typing_extensions import NotRequired, TypedDict
 
-from zava.errors import MCPError, ValidationError
+from zava.errors import AuthorizationError, MCPError, ValidationError
 from zava.models import ColumnSchema, ForeignKey, Person, TableSchema, Truncation
 from zava.service.queries.catalog import SAMPLE_ROWS, Described, Detail, Found
 from zava.service.queries.executor import QueryAnswer
 
 ERROR_META = "zava/error"
+QUERY_META = "zava/query_sha256"
+"""Which query an answer to a handle belongs to."""
 
 MAX_BYTES = 256 * 1024
 """Most bytes of an answer; rows have a setting instead, ZAVA_MAX_RESULT_BYTES."""
@@ -30,7 +41,9 @@ _MORE: Mapping[Truncation, str] = {
     " them with SELECT count(*) FROM (the query) AS q",
     "max_bytes": "there are more rows than may be sent at once: select fewer columns,"
     " shorten texts with left(), or sum up",
+    "kept_rows": "the query has more rows than are kept: sum up, or use export_query",
 }
+_NEXT = "; get_more_rows gives the next"
 # What a description can do without, the least needed first.
 _DISPENSABLE = ("comment", "values")
 # Of no use in a question about the chain.
@@ -71,7 +84,7 @@ class QueryOutput(TypedDict):
 
     `truncated` names the ceiling that cut the rows off, or is null; `more` says how to
     get the rest. `as_of` is when the rows were read, `cached` whether for an earlier
-    call.
+    call. `handle` is for get_more_rows.
     """
 
     columns: list[ColumnOutput]
@@ -82,6 +95,7 @@ class QueryOutput(TypedDict):
     cached: bool
     as_of: str
     elapsed_ms: float
+    handle: NotRequired[str]
 
 
 class SchemasOutput(TypedDict):
@@ -123,10 +137,11 @@ class DateOutput(TypedDict):
 
 
 class HealthOutput(TypedDict):
-    """Whether each part answers."""
+    """Whether each part answers, and which database server does."""
 
     database: str
     ai_service: str
+    server: NotRequired[str]
 
 
 class SummaryOutput(TypedDict):
@@ -141,18 +156,35 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
     """Return rows as text and as structure; their JSON text was made only once."""
     result = answer.result
     head = {"columns": [{"name": name, "type": kind} for name, kind in result.columns]}
-    tail = {
+    tail: dict[str, Any] = {
         "row_count": len(result.rows),
         "truncated": result.truncated,
-        **({"more": _MORE[result.truncated]} if result.truncated else {}),
+        **({"more": _more(answer, result.truncated)} if result.truncated else {}),
         "cached": answer.cached,
         "as_of": result.as_of.isoformat(timespec="milliseconds"),
         "elapsed_ms": answer.elapsed_ms,
     }
+    if answer.handle is not None:
+        tail["handle"] = answer.handle
     rows = ",".join(result.row_texts)
     text = f'{_compact(head)[:-1]},"rows":[{rows}],{_compact(tail)[1:]}'
     structured: dict[str, Any] = {**head, "rows": result.rows, **tail}
     return _success(text, structured)
+
+
+def _more(answer: QueryAnswer, ceiling: Truncation) -> str:
+    return _MORE[ceiling] + (_NEXT if answer.handle is not None else "")
+
+
+def query_digest(query: str) -> str:
+    """Return what stands for an SQL text in the audit record."""
+    return hashlib.sha256(query.encode("utf-8", "replace")).hexdigest()
+
+
+def of_query(result: CallToolResult, query: str) -> CallToolResult:
+    """Return a result that says which query it belongs to."""
+    meta = {**(result.meta or {}), QUERY_META: query_digest(query)}
+    return result.model_copy(update={"meta": meta})
 
 
 def schemas_result(described: Described) -> CallToolResult:
@@ -219,13 +251,18 @@ def _told_columns(columns: Sequence[str]) -> list[str]:
 
 
 def told_person(person: Person) -> dict[str, Any]:
-    """Return which stores a person sees, the first of them by name, and until when."""
-    names = ", ".join(" ".join(name.split())[:_LONGEST_NAME] for name in person.names)
+    """Return who a person is, the first of their stores, and until when data reach."""
+    names = ", ".join(map(_in_a_line, person.names))
     more = person.stores - len(person.names)
     return {
+        "name": _in_a_line(person.name),
         "stores": f"{names} and {more} more" if more else names,
         "data_through": person.data_through and str(person.data_through),
     }
+
+
+def _in_a_line(name: str) -> str:
+    return " ".join(name.split())[:_LONGEST_NAME]
 
 
 def _table(table: TableSchema) -> dict[str, Any]:
@@ -386,6 +423,18 @@ def error_result(error: MCPError) -> CallToolResult:
     meta = {ERROR_META: {"code": error.error_code, **details}}
     content = TextContent(type="text", text=_clean("\n".join(lines)))
     return CallToolResult(content=[content], is_error=True, _meta=meta)
+
+
+def protocol_error(error: MCPError) -> SdkError:
+    """Return a failure of what is no tool, which JSON-RPC calls an error.
+
+    Its text and its facts are those of `error_result`.
+    """
+    told = error_result(error)
+    text = "".join(part.text for part in told.content if isinstance(part, TextContent))
+    is_callers = isinstance(error, ValidationError | AuthorizationError)
+    code = INVALID_PARAMS if is_callers else INTERNAL_ERROR
+    return SdkError(code, text, (told.meta or {})[ERROR_META])
 
 
 def bounded_error(message: JSONRPCMessage) -> JSONRPCMessage:

@@ -17,13 +17,27 @@ _RULES: Mapping[Segment, str] = {
     "new": "first purchase in the last {:.0f} days",
     "frequent": "at least {:.0f} orders",
     "big_spender": "spent at least {:,.2f}",
-    "lapsed": "no purchase in the last {:.0f} days",
+    "lapsed": "no purchase in the last {:,.0f} days",
 }
+_YEAR = 365
+LONG_LAPSED = (
+    "lapsed takes more than a year here: the usual gap between purchases, unless the"
+    " administrator has set another limit in retail.chain.lapsed_after_days"
+)
+"""What is said of a rule for lapsed that `is_long`."""
 
 
 def rule(segment: Segment, threshold: float) -> str:
     """Return who is in a segment, in words, with the number that was found."""
-    return _RULES[segment].format(threshold)
+    said = _RULES[segment].format(threshold)
+    if is_long(segment, threshold):
+        said += f" ({threshold / _YEAR:.1f} years)"
+    return said
+
+
+def is_long(segment: Segment, threshold: float) -> bool:
+    """Whether a customer is lapsed after more than a year only."""
+    return segment == "lapsed" and threshold > _YEAR
 
 
 def note_of_rules(as_of: str | None, thresholds: Mapping[Any, float | None]) -> str:

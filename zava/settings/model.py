@@ -159,6 +159,41 @@ class Settings(EmbeddingSettings):
         64 * 1024 * 1024, ge=1024, description="Most bytes of results kept"
     )
 
+    keep_rows: int = Field(
+        5000,
+        ge=0,
+        le=1_000_000,
+        description="Most rows read past a cut result, for get_more_rows; 0 for none",
+    )
+    keep_bytes: int = Field(
+        8 * 1024 * 1024, ge=1024, description="Most bytes of such rows kept"
+    )
+    keep_seconds: float = Field(
+        600.0, ge=0, description="Seconds that such rows are kept; 0 for never"
+    )
+
+    export_dir: Annotated[
+        Path | None, BeforeValidator(none_if_empty), AfterValidator(expanded)
+    ] = Field(
+        None,
+        description="Folder of exported files; empty for zava in the user's documents",
+    )
+    export_max_rows: int = Field(
+        5_000_000, ge=1, description="Most rows of an exported file"
+    )
+    export_max_bytes: int = Field(
+        1024 * 1024 * 1024, ge=1024, description="Most bytes of an exported file"
+    )
+    export_timeout: float = Field(
+        600.0, gt=0, le=86400, description="Seconds that one export may take"
+    )
+
+    max_staleness: Annotated[float | None, BeforeValidator(none_if_empty)] = Field(
+        None,
+        gt=0,
+        description="Seconds that an answer may be old, where a standby answers;"
+        " empty for any age",
+    )
     redis_url: SecretStr = Field(
         SecretStr(""),
         description="Redis that holds a second cache for several processes;"
@@ -269,6 +304,7 @@ class Settings(EmbeddingSettings):
             "max_rows": self.max_rows,
             "max_retries": self.retry_attempts,
             "retry_deadline": self.retry_deadline,
+            "max_staleness": self.max_staleness,
         }
 
     def environment(self, *names: str) -> dict[str, str]:

@@ -126,7 +126,7 @@ def test_a_login_has_the_least_that_it_needs(
         ("store_managers", False, True, False),
         ("store_managers_personal", False, True, False),
     ]
-    assert grants == [("pg_namespace", 1), ("pg_proc", 3)]
+    assert grants == [("pg_namespace", 1), ("pg_proc", 4)]
 
 
 def test_a_login_may_be_given_more_people_and_keeps_its_password(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
+
 import pytest
 
 from zava.data.ceilings import cut
 from zava.data.transaction import Rows
 from zava.models import Column
 
-READ = Rows((Column("n", "int4"),), [(1,), (2,), (3,)], is_cut=False)
+AS_OF = datetime(2026, 6, 30, tzinfo=timezone.utc)
+READ = Rows((Column("n", "int4"),), [(1,), (2,), (3,)], is_cut=False, as_of=AS_OF)
 EXACT = len('["n"]' + "[1]," * 3)
 
 

@@ -12,6 +12,7 @@ from psycopg import errors as pg
 
 from zava.data.connection_errors import ConnectionFailed, explain_refusal, refusal
 from zava.data.query_errors import FEWER_ARGUMENTS, FEWER_COLUMNS, SIMPLER, translate
+from zava.data.replay import StaleServer
 from zava.errors import (
     BusyError,
     ConfigurationError,
@@ -20,6 +21,8 @@ from zava.errors import (
     QueryError,
     QueryTimeoutError,
     ResultTooLargeError,
+    StaleAnswerError,
+    StandbyConflictError,
     UnavailableError,
 )
 
@@ -72,9 +75,10 @@ def test_every_error_of_the_driver_has_a_place(
         (pg.StatementTooComplex, QueryError),
         (pg.CardinalityViolation, QueryError),
         (pg.RaiseException, QueryError),
-        (pg.SerializationFailure, QueryError),
+        (pg.SerializationFailure, StandbyConflictError),
         pytest.param(pg.InvalidArgumentForXquery, QueryError),
         (pg.QueryCanceled, QueryTimeoutError),
+        (StaleServer, StaleAnswerError),
         (pg.AdminShutdown, UnavailableError),
         (pg.CrashShutdown, UnavailableError),
         (pg.CannotConnectNow, UnavailableError),

@@ -7,6 +7,7 @@ import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
 from zava.errors import ConfigurationError, DatabaseError
+from zava.infra.answer_age import note_as_of, reading
 from zava.infra.cache import QueryCache, weight
 
 PATIENCE = 20  # seconds; only a hanging test takes them
@@ -355,6 +357,52 @@ def test_a_result_is_set_and_found_by_its_key(
     assert cache._get_from_cache("k") == "result"
     clock.advance(5)
     assert cache._get_from_cache("k") is None
+
+
+NOON = datetime(2026, 6, 30, 12, tzinfo=timezone.utc)
+
+
+def read_at(seconds: int) -> Callable[[], str]:
+    """A query whose answer is complete up to some seconds after noon."""
+
+    def query() -> str:
+        note_as_of(NOON + timedelta(seconds=seconds))
+        return "answer"
+
+    return query
+
+
+def test_what_is_made_from_a_kept_result_is_as_old_as_that(cache: QueryCache) -> None:
+    cache.get_cached_result("old", read_at(0))
+    with reading() as found:
+        note_as_of(NOON + timedelta(seconds=5))
+        cache.get_cached_result("old", read_at(9))
+        note_as_of(NOON + timedelta(seconds=9))
+    with reading() as peeked:
+        cache.peek("old")
+    assert found.as_of == peeked.as_of == NOON
+
+
+def test_a_result_is_kept_no_longer_than_an_answer_may_be_old(clock: FakeClock) -> None:
+    now = NOON + timedelta(seconds=20)
+    cache = QueryCache(ttl=60, max_age=30, clock=clock, now=lambda: now)
+    cache.get_cached_result("k", read_at(0))
+    clock.advance(9.9)
+    assert cache.peek("k") == "answer"
+    clock.advance(0.1)
+    assert cache.peek("k") is None
+    cache.get_cached_result("too old", read_at(-10))
+    assert cache.peek("too old") is None
+    cache.obtain("fresh", read_at(20), fresh=True)
+    clock.advance(29.9)
+    assert cache.peek("fresh") == "answer"
+
+
+def test_the_age_of_a_result_is_that_of_this_day() -> None:
+    long_ago = round((NOON.replace(year=2000) - NOON).total_seconds())
+    cache = QueryCache(max_age=3600)
+    cache.get_cached_result("k", read_at(long_ago))
+    assert cache.peek("k") is None
 
 
 @pytest.mark.acceptance("A176", "A177")

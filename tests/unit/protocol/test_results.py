@@ -21,7 +21,7 @@ from zava.protocol.results import (
 )
 from zava.service.queries.catalog import Described
 
-PERSON = Person(stores=1, names=("Zava Retail Seattle",), data_through=None)
+PERSON = Person(name="Ann", stores=1, names=("Zava Retail Seattle",), data_through=None)
 CEILING_OF_ERRORS = 200_000
 # A byte, three bytes, six characters of JSON, two characters of JSON.
 CHARACTERS = st.sampled_from(["x", "大", "\x1b", '"'])

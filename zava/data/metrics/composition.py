@@ -444,6 +444,11 @@ class _Composer:
             parts["sold"] = (
                 sql.Identifier("sold") if self._has_sales() else _part("nothing_sold")
             )
+            parts["sold_some_day"] = (
+                sql.Identifier("sold_some_day")
+                if "stock" in self.query.groups
+                else _part("never_sold")
+            )
             wanted = "days_since_last_sale" in self.measures
             name = "last_sales" if wanted else "no_days"
             parts["last_sales"] = _part(name, end_day=end_day)
@@ -505,6 +510,8 @@ class _Composer:
                 revenue = "sold_revenue"
             parts = self._product_parts(0)
             tables.append(_part("sold", parts=parts, revenue=_part(revenue)))
+        if "stock" in self.query.groups:
+            tables.append(_part("sold_some_day", first_day=first_day, end_day=end_day))
         if _RATES & set(self.measures):
             tables.append(_part("perhaps_new"))
             tables.append(_part("first_sales", first_day=first_day))
@@ -575,8 +582,10 @@ class _Composer:
         same_span: sql.Composable = _NOTHING
         if self.has_spans:
             same_span = _part("same_span", **self._spans(number))
-        first_day, _ = self._bounds(number)
-        return _part("is_new", first_day=first_day, same_span=same_span)
+        first_day, end_day = self._bounds(number)
+        return _part(
+            "is_new", first_day=first_day, end_day=end_day, same_span=same_span
+        )
 
     def _joins(
         self,
@@ -774,10 +783,13 @@ class _Composer:
                 continue
             for number, side in enumerate(self.query.sides[1:], start=1):
                 before = self._figure(metric, number)
-                change = _part("change", now=now, before=before)
                 name = f"{metric.name}_{side.name}"
                 found.append(_Column(name, _rounded(before, metric)))
-                found.append(_Column(f"{name}_change", _round(change, 2)))
+                ending, how = "change", "change"
+                if metric.is_percent:
+                    ending, how = "points", "change_in_points"
+                change = _part(how, now=now, before=before)
+                found.append(_Column(f"{name}_{ending}", _round(change, 2)))
         return found
 
     def _shares(self) -> sql.Composable:

@@ -106,22 +106,24 @@ SELECT x.store_id, x.product_id, x.category_id, x.type_id, x.brand, x.unit, x.on
        (x.on_hand = 0)::integer AS out_of_stock_products, x.sold AS stock_sold, x.sold / x.days AS stock_sold_a_day,
        CASE WHEN x.sold > 0 THEN x.revenue ELSE 0 END / x.days AS stock_revenue_a_day, x.to_reorder AS units_to_reorder,
        x.to_reorder * x.cost AS reorder_cost, {end_day}::date - 1 - x.last_sold_on AS days_since_last_sale,
-       CASE WHEN x.days IS NULL THEN 'unknown' WHEN x.on_hand > 0 AND x.sold > 0 THEN 'selling'
-            WHEN x.on_hand > 0 THEN 'not_selling' WHEN x.sold > 0 THEN 'sold_out' ELSE 'empty' END AS stock_status
+       CASE WHEN x.days IS NULL THEN 'unknown' WHEN x.on_hand > 0 AND x.has_sold THEN 'selling'
+            WHEN x.on_hand > 0 THEN 'not_selling' WHEN x.has_sold THEN 'sold_out' ELSE 'empty' END AS stock_status
 FROM (
     SELECT w.*, CASE WHEN w.unit = 'piece' THEN ceil(w.lacking) ELSE w.lacking END AS to_reorder
     FROM (
-        SELECT v.store_id, v.product_id, p.category_id, p.type_id, p.brand, p.unit, p.cost, h.on_hand, h.sold, d.days, u.revenue,
+        SELECT v.store_id, v.product_id, p.category_id, p.type_id, p.brand, p.unit, p.cost, h.on_hand, h.sold, h.has_sold, d.days, u.revenue,
                CASE WHEN d.days IS NOT NULL THEN greatest(%(cover_days)s * h.sold / d.days - h.on_hand, 0) END AS lacking,
                l.day AS last_sold_on
         FROM known_stock AS v
         JOIN stock_stores AS s ON s.store_id = v.store_id
         JOIN retail.products AS p ON p.product_id = v.product_id
         LEFT JOIN {sold} AS u ON u.store_id = v.store_id AND u.product_id = v.product_id
+        LEFT JOIN {sold_some_day} AS r ON r.store_id = v.store_id AND r.product_id = v.product_id
         LEFT JOIN {first_sales} AS b ON b.store_id = v.store_id AND b.product_id = v.product_id
         LEFT JOIN {last_sales} AS l ON l.store_id = v.store_id AND l.product_id = v.product_id
         CROSS JOIN LATERAL (
-            SELECT greatest(v.stock_level, 0) AS on_hand, greatest(u.units, 0) AS sold) AS h
+            SELECT greatest(v.stock_level, 0) AS on_hand, greatest(u.units, 0) AS sold,
+                   coalesce(r.has_sold, false) AS has_sold) AS h
         CROSS JOIN LATERAL (
             SELECT CASE WHEN s.end_day > {first_day} THEN
                        greatest(s.end_day - greatest(b.day, {first_day}), least(7, s.end_day - {first_day}::date)) END AS days) AS d
@@ -164,6 +166,14 @@ sold AS MATERIALIZED (
     GROUP BY t.store_id, t.product_id
 )
 
+-- name: sold_some_day
+-- What sold on some day of the period, more than came back on it: what came back later may have left nothing of it.
+sold_some_day AS MATERIALIZED (
+    SELECT DISTINCT d.store_id, d.product_id, true AS has_sold
+    FROM retail.daily_product_sales AS d
+    WHERE d.store_id = ANY (%(store_ids)s) AND d.day >= {first_day} AND d.day < {end_day} AND d.units > 0
+)
+
 -- name: perhaps_new
 -- What did not sell in the three whole months before the month in which the period begins.
 perhaps_new AS MATERIALIZED (
@@ -202,6 +212,10 @@ first_sales AS MATERIALIZED (
 -- name: nothing_sold
 -- In the place of sold where nobody asks for sales.
 (SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::numeric AS units, NULL::numeric AS revenue WHERE false)
+
+-- name: never_sold
+-- In the place of sold_some_day likewise.
+(SELECT NULL::uuid AS store_id, NULL::uuid AS product_id, NULL::boolean AS has_sold WHERE false)
 
 -- name: no_days
 -- In the place of first_sales or last_sales where nobody asks for them.
@@ -451,8 +465,8 @@ CASE WHEN f.customer_id IS NULL THEN 'anonymous' ELSE coalesce(g.segment, 'other
 CASE WHEN f.customer_id IS NULL THEN 'anonymous' WHEN {is_new} THEN 'new' ELSE 'returning' END
 
 -- name: is_new
--- Whoever has bought there only now; also whoever has not bought at all yet, but brought back or cancelled.
-(b.first_day IS NULL OR b.first_day >= {first_day} {same_span})
+-- Whoever has bought there only now. Whoever has not bought at all yet, but brought back or cancelled, is not new.
+(b.first_day >= {first_day} AND b.first_day < {end_day} {same_span})
 
 -- name: some_is_new
 -- Whether some purchase of a customer is their first there.
@@ -574,6 +588,10 @@ coalesce({figure}, CASE WHEN retail.sees_whole_chain() THEN 0 END)
 -- In percent of what it was.
 100 * ({now} - {before}) / nullif(abs({before}), 0)
 
+-- name: change_in_points
+-- In percentage points, of what is in percent.
+{now} - {before}
+
 -- name: share
 -- Within each group of the dimensions before the last one.
 100 * {figure} / nullif(sum({figure}) OVER ({before}), 0)
@@ -654,18 +672,33 @@ SELECT s.store_id, EXISTS (SELECT FROM retail.inventory AS v WHERE v.store_id = 
 FROM unnest(%(store_ids)s::uuid[]) AS s (store_id)
 
 -- name: values_category
--- Every category, with its level.
-WITH RECURSIVE {tree}, {category_names}
-SELECT n.category_id AS key, n.name, n.level FROM category_names AS n ORDER BY n.level, n.name
+-- Every category, with its level and how many products are in it or below it.
+WITH RECURSIVE {tree}, {category_names},
+direct AS (SELECT p.category_id, count(*) AS products FROM retail.products AS p GROUP BY p.category_id),
+below AS (
+    SELECT u.category_id, sum(d.products)::bigint AS products
+    FROM direct AS d
+    JOIN tree AS t ON t.category_id = d.category_id
+    CROSS JOIN unnest(t.path) AS u (category_id)
+    GROUP BY u.category_id
+)
+SELECT n.category_id AS key, n.name, n.level, coalesce(b.products, 0) AS products
+FROM category_names AS n
+LEFT JOIN below AS b ON b.category_id = n.category_id
+ORDER BY n.level, n.name
 
 -- name: values_type
--- Every product type.
-WITH {type_names}
-SELECT n.type_id AS key, n.name FROM type_names AS n ORDER BY n.name
+-- Every product type, with how many products are of it.
+WITH {type_names},
+counted AS (SELECT p.type_id, count(*) AS products FROM retail.products AS p GROUP BY p.type_id)
+SELECT n.type_id AS key, n.name, coalesce(c.products, 0) AS products
+FROM type_names AS n
+LEFT JOIN counted AS c ON c.type_id = n.type_id
+ORDER BY n.name
 
 -- name: values_brand
--- Every brand.
-SELECT DISTINCT p.brand AS name FROM retail.products AS p WHERE p.brand IS NOT NULL ORDER BY p.brand
+-- Every brand, with how many products it has.
+SELECT p.brand AS name, count(*) AS products FROM retail.products AS p WHERE p.brand IS NOT NULL GROUP BY p.brand ORDER BY p.brand
 
 -- name: values_unit
 -- Every unit of measure.

@@ -733,8 +733,11 @@ _ALL_DIMENSIONS = (
     Dimension(
         "category_2",
         group="product",
-        definition="The category one level below.",
-        words="subcategory department level",
+        definition=(
+            "The subcategory: one level below category, above type where the chain has"
+            " three levels."
+        ),
+        words="subcategory department level kind",
     ),
     Dimension(
         "category_3",
@@ -777,7 +780,8 @@ _ALL_DIMENSIONS = (
         group="stock",
         definition=(
             "selling and not_selling have stock, sold_out and empty none; selling and"
-            " sold_out sold in the period; unknown if the store did not trade."
+            " sold_out sold in the period, on some day more than came back on it;"
+            " unknown if the store did not trade."
         ),
         words="dead stock slow mover stockout sold out still asked for lost sales",
     ),
@@ -807,7 +811,8 @@ _ALL_DIMENSIONS = (
         group="order",
         definition=(
             "new if the customer's first purchase there lies in the period or the"
-            " row's part of it, else returning; or anonymous."
+            " row's part of it, else returning, also who has only brought back or"
+            " cancelled; or anonymous."
         ),
         words="new existing customer returning type",
     ),

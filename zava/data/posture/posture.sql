@@ -683,7 +683,7 @@ WHERE p.pronamespace = 'retail'::regnamespace AND p.proname = ANY (%(known)s::te
         WHEN 'regional_managers' THEN ARRAY[
             'categories_below', 'chain_members', 'chain_orders', 'chain_pairs', 'chain_product_sales', 'chain_sales', 'chain_segments', 'count_customers', 'count_customers_of_stores', 'current_business_day', 'get_user_store_list', 'lift_at_least', 'local_day',
             'nearest_products', 'search_products', 'search_products_by_description', 'search_text', 'sees_whole_chain']
-        ELSE ARRAY['resolve_identity', 'set_identity', 'login_is_bound'] END)
+        ELSE ARRAY['resolve_identity', 'set_identity', 'replay_state', 'login_is_bound'] END)
 UNION ALL
 SELECT s.oid::regprocedure::text AS object,
        CASE WHEN s.is_definer_of_zava THEN format('ALTER ROUTINE %%s SET search_path = pg_catalog, pg_temp;', s.oid::regprocedure)

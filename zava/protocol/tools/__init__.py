@@ -4,13 +4,14 @@ To add one, declare a function with `read_only_tool` in the module of its subjec
 let that module be imported here.
 """
 
-from zava.protocol.tools import metric_tools, products, query, sales, status
+from zava.protocol.tools import exports, metric_tools, products, query, sales, status
 from zava.protocol.tools.declaration import DECLARED, Declaration, Services
 
 __all__ = (
     "DECLARED",
     "Declaration",
     "Services",
+    "exports",
     "metric_tools",
     "products",
     "query",

@@ -13,10 +13,11 @@ from functools import partial
 from typing import Any, Literal
 
 from mcp.server.apps import client_supports_apps
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import CallToolResult, ImageContent, ResourceLink, TextContent
 
 from zava.errors import MCPError
 from zava.infra.drawing import can_draw, draw
+from zava.protocol.pictures import PNG
 from zava.protocol.tools.declaration import ToolContext, services_of
 from zava.service.charts.forms import Chart, check_form, forms_of
 from zava.service.charts.specification import (
@@ -27,6 +28,9 @@ from zava.service.charts.specification import (
 )
 
 CHART_META = "zava/chart"
+
+_LINKS_SINCE = "2025-06-18"
+_LONGEST_TITLE = 200
 
 ChartForm = Literal["auto", "line", "bar", "stacked_bar", "scatter", "heat_map"]
 """What a caller may ask for; `auto` is what fits the columns best."""
@@ -50,23 +54,30 @@ async def charted(
         result: The figures.
         chart_of: Makes the chart, where somebody looks at it.
         tool: Which tool the view asks for another period.
-        form: What is to be drawn; None for no picture.
+        form: What is to be drawn; None for no picture. A picture is an image block, and
+            a link to the same bytes for hosts that do not show image blocks.
         definitions: What the figures mean, by their names.
     """
     if form is not None:
-        workers = services_of(ctx).workers
+        services = services_of(ctx)
         try:
-            data = await workers.run(partial(_picture, chart_of, form))
+            title, data = await services.workers.run(
+                partial(_titled_picture, chart_of, form)
+            )
         except MCPError as exc:
             said = f"[{exc.error_code}] {exc.message}"
             result.content.append(TextContent(type="text", text=said))
         else:
             encoded = base64.b64encode(data).decode()
-            image = ImageContent(type="image", data=encoded, mime_type="image/png")
+            image = ImageContent(type="image", data=encoded, mime_type=PNG)
             result.content.append(image)
+            kept = services.pictures.keep(data, title)
+            # An older client refuses an answer with a kind of block that it lacks.
+            if kept is not None and (ctx.protocol_version or "") >= _LINKS_SINCE:
+                result.content.append(ResourceLink(**kept.facts()))
     if _shows_views(ctx):
         chart = chart_of()
-        shown = _shown(chart, tool, definitions or {})
+        shown = view_of(chart, tool, definitions or {})
         if "rows" not in (result.structured_content or {}):
             shown["rows"] = [list(row) for row in chart.rows]
         result.meta = {**(result.meta or {}), CHART_META: shown}
@@ -76,19 +87,31 @@ async def charted(
 def _shows_views(ctx: ToolContext) -> bool:
     try:
         return client_supports_apps(ctx) and can_draw()
-    except ValueError:  # the call comes from no client
-        return False
+    except ValueError:  # this process calls, and shows the answer itself
+        return True
 
 
-def _picture(chart_of: Callable[[], Chart], form: ChartForm) -> bytes:
+def _titled_picture(
+    chart_of: Callable[[], Chart], form: ChartForm
+) -> tuple[str, bytes]:
     chart = chart_of()
+    return chart.title[:_LONGEST_TITLE], picture(chart, form)
+
+
+def picture(chart: Chart, form: ChartForm) -> bytes:
+    """Return a chart as PNG.
+
+    Raises:
+        ValidationError: The form does not fit the columns.
+        MCPError: As for `zava.infra.drawing.draw`.
+    """
     found = check_form(form, chart)
     spec = specification(chart, found)
     return draw({**spec, "datasets": {DATA: values(chart)}}, "png")
 
 
-def _shown(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
-    """What the view reads beside the rows of the structured content."""
+def view_of(chart: Chart, tool: str, definitions: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the view reads beside the rows of the structured content."""
     return {
         "tool": tool,
         "title": chart.title,

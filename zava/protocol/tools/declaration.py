@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, TypeVar, cast
 
 from mcp.server.mcpserver import Context
+from mcp_types import ToolAnnotations
 from pydantic import Field
 
+from zava.protocol.pictures import Pictures
 from zava.protocol.workers import WorkerThreads
+from zava.service.choices import Choices
+from zava.service.exports.service import ExportService
 from zava.service.metrics.answers import MetricsService
 from zava.service.products.recommendations import Recommendations
 from zava.service.products.search import ProductSearch
@@ -36,6 +40,7 @@ class Services:
         workers: Where blocking calls run.
         probes: The same for the health check, which is answered also while every
             other thread is busy.
+        pictures: Those drawn last.
     """
 
     user_id: str
@@ -47,8 +52,27 @@ class Services:
     metrics: MetricsService
     product_search: ProductSearch
     recommendations: Recommendations
+    choices: Choices
+    pictures: Pictures
+    exports: ExportService
     health_check: Callable[[], dict[str, str]]
     performance_summary: Callable[[], dict[str, Any]]
+
+
+# Nothing here writes, and the world that is asked is one database.
+_READ_ONLY = ToolAnnotations(
+    read_only_hint=True,
+    destructive_hint=False,
+    idempotent_hint=True,
+    open_world_hint=False,
+)
+# A new file each time, and none that was there is touched.
+_ADDS_A_FILE = ToolAnnotations(
+    read_only_hint=False,
+    destructive_hint=False,
+    idempotent_hint=False,
+    open_world_hint=False,
+)
 
 
 class Declaration(NamedTuple):
@@ -61,6 +85,7 @@ class Declaration(NamedTuple):
     function: Callable[..., Any]
     title: str
     description: str
+    annotations: ToolAnnotations
     has_view: bool
 
 
@@ -70,10 +95,20 @@ DECLARED: list[Declaration] = []
 
 def read_only_tool(title: str, *, has_view: bool = False) -> Callable[[Tool], Tool]:
     """Return the decorator that declares a tool, described by its docstring."""
+    return _tool(title, _READ_ONLY, has_view=has_view)
 
+
+def file_writing_tool(title: str) -> Callable[[Tool], Tool]:
+    """Return the decorator of a tool that adds a file on the person's machine."""
+    return _tool(title, _ADDS_A_FILE)
+
+
+def _tool(
+    title: str, hints: ToolAnnotations, *, has_view: bool = False
+) -> Callable[[Tool], Tool]:
     def declare(function: Tool) -> Tool:
         description = inspect.getdoc(function) or ""
-        DECLARED.append(Declaration(function, title, description, has_view))
+        DECLARED.append(Declaration(function, title, description, hints, has_view))
         return function
 
     return declare

@@ -98,7 +98,7 @@ async def query_metrics(
     """Return governed figures; prefer it to SQL. list_metrics has the names.
 
     The period ends at `data_through`; what it is compared with is cut alike.
-    Changes and shares are in percent.
+    Changes and shares are in percent, `_points` in percentage points.
     """
     services = services_of(ctx)
     service, user_id = services.metrics, services.user_id

@@ -46,7 +46,8 @@ async def get_store_performance(
     """Return how a store, a region or all stores did in a period, and what stands out.
 
     `metrics` are those of list_metrics, against the period before and a year before,
-    changes in percent; both sides end at `last_day`, the last whole day with data.
+    changes in percent, those of rates in percentage points (`_points`); both sides
+    end at `last_day`, the last whole day with data.
     Each insight comes with the query_metrics arguments that show its numbers.
     For other groupings use query_metrics.
     """

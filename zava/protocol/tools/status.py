@@ -33,7 +33,8 @@ async def health_check(
     """Say whether the database and the AI service answer.
 
     Each is `healthy`, `disabled` (not configured), or `degraded: ` or
-    `unhealthy: ` and why.
+    `unhealthy: ` and why. `server` says which database server answers, and of a standby
+    how far it is behind.
     """
     services = services_of(ctx)
     health = await services.probes.run(services.health_check)

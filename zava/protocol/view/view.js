@@ -408,12 +408,15 @@
   $("ask").addEventListener("click", ask);
   $("time-period").addEventListener("keydown", (event) => { if (event.key === "Enter") ask(event); });
   $("more").addEventListener("click", attempt(async () => {
-    const result = await call("get_more_rows", { handle: state.chart.handle });
-    state.chart.rows = [...state.chart.rows, ...(result.structuredContent?.rows ?? [])];
-    state.chart.handle = result.structuredContent?.handle ?? null;
+    const { handle } = state.chart;
+    const { max_rows } = state.input; // as many again as were asked for
+    const result = await call("get_more_rows", max_rows ? { handle, max_rows } : { handle });
+    const next = result.structuredContent ?? {};
+    state.chart.rows = [...state.chart.rows, ...(next.rows ?? [])];
+    state.chart.handle = next.handle ?? null;
     $("more").hidden = !state.chart.handle;
     draw();
-    say(`${state.chart.rows.length} rows.`);
+    say(`${state.chart.rows.length} rows.${next.truncated && !next.handle ? " More are not kept." : ""}`);
   }));
   $("forms").addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];

@@ -96,6 +96,8 @@ def _metric_column(name: str, answer: Mapping[str, Any], by: Sequence[str]) -> C
         return Column(name, _kind_of_dimension(name))
     if name in _MORE_OF_A_PRODUCT:
         return Column(name, "text")
+    if name.endswith("_points"):
+        return Column(name, "number", "points")
     if name.endswith(_IN_PERCENT):
         return Column(name, "number", "%")
     # revenue_previous counts what revenue counts.

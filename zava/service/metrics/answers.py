@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -37,7 +36,12 @@ from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity
-from zava.service.metrics.finding import described, find_dimensions, find_metrics, near
+from zava.service.metrics.finding import (
+    described,
+    find_dimensions,
+    find_metrics,
+    near,
+)
 from zava.service.metrics.spans import days_of
 from zava.service.metrics.values import MAX_VALUES, FilterValues, Value
 from zava.service.sales.calendars import Unit
@@ -50,15 +54,18 @@ from zava.service.sales.history import (
     part_with_data,
     read_history,
     refuse_before_first_day,
+    shortened_by_data,
 )
 from zava.service.sales.performance_models import Store
 from zava.service.sales.periods import Period, parse_period
 from zava.service.sales.stores import (
     LISTED,
+    PART_OF_REGION,
     Visible,
     VisibleStores,
     means_all,
-    stores_called,
+    means_region,
+    stores_seen,
 )
 from zava.service.segments import note_of_rules
 
@@ -76,12 +83,20 @@ MAX_TEXT = 200
 _KIND = "metrics"
 _MAX_FILTERS = 10
 _NOT = "not "
+_NO_MEDIAN = (
+    "no metric is a median: execute_sales_query has percentile_cont(0.5) WITHIN GROUP"
+)
 _DAY = timedelta(days=1)
 _PLACES = ("store", "region", "channel")
 _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
 )
 _REORDERS = frozenset({"units_to_reorder", "reorder_cost"})
+_BY_LABEL = {
+    metric.label.casefold().replace(" ", "_"): metric.name
+    for metric in METRICS.values()
+    if metric.label.casefold().replace(" ", "_") not in METRICS
+}
 _HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
 
 
@@ -176,19 +191,56 @@ class MetricsService:
         words = (search or "").strip()
         _check_texts("search", [words])
         metrics, dimensions = find_metrics(words), find_dimensions(words)
+        is_of_median = "median" in words.casefold()
         if metrics or dimensions:
-            return {
-                "metrics": {each.name: described(each) for each in metrics},
+            only_by, texts = described(metrics)
+            found: dict[str, Any] = {
+                "metrics": texts,
                 "dimensions": {each.name: each.definition for each in dimensions},
             }
+            if only_by:
+                found["only_by"] = only_by
+            if is_of_median:
+                found["note"] = _NO_MEDIAN
+            return found
         note = "search for a name's definition"
-        if words:
+        if is_of_median:
+            note = _NO_MEDIAN
+        elif words:
             note = f"nothing is called {words[:80]}; these are all names"
         return {
             "metrics": {name: each.label for name, each in METRICS.items()},
             "dimensions": dict.fromkeys(DIMENSIONS, ""),
             "note": note,
         }
+
+    def definitions(self, name: str | None = None) -> dict[str, dict[str, str]]:
+        """Return `metrics` and `dimensions` with their definitions.
+
+        Args:
+            name: The only one to be told, if there is one of that name; None for all.
+
+        Returns:
+            Texts by names; and `only_by`, lists of dimensions by the letters that
+            the metrics' texts have, where a metric has not all.
+        """
+        only_by, metrics = described(
+            each for each in METRICS.values() if name in (None, each.name)
+        )
+        found = {
+            "metrics": metrics,
+            "dimensions": {
+                each.name: each.definition
+                for each in DIMENSIONS.values()
+                if name in (None, each.name)
+            },
+        }
+        return {**found, "only_by": only_by} if only_by else found
+
+    def near_names(self, name: str) -> list[str]:
+        """Return metrics and dimensions that may be meant by a name."""
+        wanted = name[:MAX_TEXT]
+        return [*near(wanted, METRICS), *near(wanted, DIMENSIONS)]
 
     def check(
         self,
@@ -343,6 +395,7 @@ class MetricsService:
             identity,
             [getattr(question, name) for name in _OF_THE_ANSWER],
             [store.store_id for store in asked.stores],
+            _names_region(question, asked.visible),
             asked.today,
             asked.period.start,
             asked.period.end,
@@ -364,10 +417,13 @@ class MetricsService:
         if is_empty:
             refuse_before_first_day(asked.period, history)
             is_empty = is_without_data(period, history)
-        if is_empty or _ends_before(history, period):
-            notes.append("the data ends before the period")
+        ended = shortened_by_data(asked.period, period, asked.today, history)
+        if ended and _asks_of_days(question):
+            notes.append(ended)
         if _has_stock(question):
             notes += _stock_notes(question, history, asked.stores)
+        if not visible.is_chain and _names_region(question, visible):
+            notes.append(PART_OF_REGION)
         sides = [] if is_empty else self._sides(asked, period, history, notes)
         days = days_of(
             period,
@@ -424,13 +480,15 @@ class MetricsService:
         if behind:
             head["data_through_of_stores"] = a_few(behind)
         notes += [note_of_rules(*found.rows[0]) for found in rules]
+        shown = [row[: len(names)] for row in result.rows]
+        notes += _misread(question, names, shown, visible)
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
         return {
             **head,
             **_units_of(question, visible),
             "columns": list(names),
-            "rows": [list(row[: len(names)]) for row in result.rows],
+            "rows": [list(row) for row in shown],
             "row_count": len(result.rows),
             "total_rows": total,
             "truncated": result.truncated,
@@ -498,6 +556,7 @@ def _known_metrics(names: Sequence[str]) -> list[Metric]:
     found = []
     for given in names:
         name = given.strip().casefold().replace(" ", "_")
+        name = _BY_LABEL.get(name, name)
         if name not in METRICS:
             raise _unknown("metrics", "metric", given, near(given, METRICS))
         found.append(METRICS[name])
@@ -515,8 +574,11 @@ def _has_stock(question: MetricsQuestion) -> bool:
     return any(MEASURES[each].is_of_stock for each in _measures_of(question))
 
 
-def _ends_before(history: History, period: Period) -> bool:
-    return history.through is not None and history.through < period.start
+def _asks_of_days(question: MetricsQuestion) -> bool:
+    """Tell whether the period matters, or was chosen."""
+    return question.time_period != DEFAULT_PERIOD or not all(
+        METRICS[name].is_state for name in question.metrics
+    )
 
 
 def _is_of_stock_alone(question: MetricsQuestion) -> bool:
@@ -525,6 +587,14 @@ def _is_of_stock_alone(question: MetricsQuestion) -> bool:
 
 def _measures_of(question: MetricsQuestion) -> list[str]:
     return [each for name in question.metrics for each in METRICS[name].measures]
+
+
+def _names_region(question: MetricsQuestion, visible: Visible) -> bool:
+    """Tell whether a question is by region, or names one as a filter or a store."""
+    used = {*question.by, *(name for name, _, _ in question.filters)}
+    return "region" in used or any(
+        means_region(name, visible.stores) for name in question.stores
+    )
 
 
 def _stock_notes(
@@ -554,19 +624,68 @@ def _stock_notes(
 
 
 def _unknown_stock(products: int) -> str:
-    what = "a product" if products == 1 else f"{products} products"
-    return f"{what} sold where the stock of it is not known"
+    if products == 1:
+        return "a product sold where its stock is not known"
+    return f"{products:,} products sold where their stock is not known"
 
 
 def _units_of(question: MetricsQuestion, visible: Visible) -> dict[str, Any]:
     """Return what quantities are counted in, and how long a reorder lasts."""
     found: dict[str, Any] = {}
-    is_measured = any(METRICS[name].unit == "measure" for name in question.metrics)
-    if is_measured and not {"product", "unit"} & set(question.by):
-        found["unit"] = visible.main_unit
+    if _measured(question) and not {"product", "unit"} & set(question.by):
+        found["unit"] = _filtered_unit(question) or visible.main_unit
     if _REORDERS & set(question.metrics):
         found["cover_days"] = question.cover_days
     return found
+
+
+def _measured(question: MetricsQuestion) -> list[str]:
+    """Return the metrics that count products in a unit of measure."""
+    return [name for name in question.metrics if METRICS[name].unit == "measure"]
+
+
+def _filtered_unit(question: MetricsQuestion) -> str | None:
+    """Return the unit of measure that alone is asked for, if one is."""
+    for name, values, is_negated in question.filters:
+        if name == "unit" and len(values) == 1 and not is_negated:
+            return str(values[0])
+    return None
+
+
+def _misread(
+    question: MetricsQuestion,
+    names: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    visible: Visible,
+) -> list[str]:
+    """Return what keeps a reader from taking what is not counted for nothing."""
+    notes = []
+
+    def has(name: str, *values: object) -> bool:
+        if name not in question.metrics:
+            return False
+        place = names.index(name)
+        return any(row[place] in values for row in rows)
+
+    used = {*question.by, *(name for name, _, _ in question.filters)}
+    is_of_one = bool({"product", "unit"} & set(question.by)) or _filtered_unit(question)
+    if not is_of_one and any(has(name, 0) for name in _measured(question)):
+        notes.append(
+            f"only products sold by the {visible.main_unit} are counted; by unit shows"
+            " the others"
+        )
+    if has("gross_profit", 0) or has("gross_margin", None):
+        notes.append("no cost is known where gross_profit is 0 or gross_margin empty")
+    if "status" in used and "orders" in question.metrics:
+        notes.append("orders are those sold; placed_orders has every status")
+    unshared = [
+        name
+        for name in question.metrics
+        if question.shares and f"{name}_share" not in names
+    ]
+    if unshared:
+        notes.append(f"no shares of what does not add up: {', '.join(unshared)}")
+    return notes
 
 
 def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:
@@ -647,9 +766,10 @@ def _check_fit(question: MetricsQuestion) -> None:
             continue
         own = dimensions_of(metric)
         lacking = [each for each in used if each not in own] or used
+        is_filter = not set(lacking) & set(question.by)
         raise ValidationError(
-            "by",
-            used,
+            "filters" if is_filter else "by",
+            lacking,
             f"{name} has no {' and no '.join(lacking)}; it has {', '.join(own)}",
         )
 
@@ -687,27 +807,9 @@ def _stores_meant(
         return list(visible.stores)
     found: dict[UUID, Store] = {}
     for name in named:
-        for store in _stores_called(name.strip(), visible, identity):
+        for store in stores_seen("stores", name.strip(), visible, identity):
             found[store.store_id] = store
     return [store for store in visible.stores if store.store_id in found]
-
-
-def _stores_called(name: str, visible: Visible, identity: Identity) -> list[Store]:
-    found = stores_called("stores", name, visible.stores)
-    if found:
-        return found
-    own = {one.casefold(): one for store in visible.stores for one in _names_of(store)}
-    close = difflib.get_close_matches(name.casefold(), own, 3, 0.4)
-    listed = [own[one] for one in close] or list(own.values())[:3]
-    raise AuthorizationError(
-        f"Access denied for store {name[:80]}, or there is none; you see"
-        f" {', '.join(listed)}{' and more' if len(own) > len(listed) else ''}",
-        str(identity.user_id),
-    )
-
-
-def _names_of(store: Store) -> list[str]:
-    return [store.name, store.region] if store.region else [store.name]
 
 
 def _filtered(
@@ -799,6 +901,8 @@ def _named(stores: Sequence[Store], visible: Visible) -> str:
     """Say which stores figures are of."""
     if len(stores) <= 3:
         return ", ".join(store.name for store in stores)
+    if len(stores) == len(visible.stores):
+        return f"all {len(stores)} you see"
     return f"{len(stores)} of the {len(visible.stores)} you see"
 
 

@@ -110,13 +110,25 @@ def near(name: str, known: Mapping[str, _E]) -> list[str]:
     return list(dict.fromkeys([*found, *spelt]))[:5]
 
 
-def described(metric: Metric) -> str:
-    """Return a metric's definition, its unit, how it adds up and what it lacks."""
-    facts: list[str] = [metric.unit, metric.adds]
-    if len(dimensions_of(metric)) < len(DIMENSIONS):
-        own = (_GROUPS[group] for group in get_args(Group) if group in metric.groups)
-        facts.append(f"only by {', '.join(own)}")
-    return f"{metric.definition} [{'; '.join(facts)}]"
+def described(metrics: Iterable[Metric]) -> tuple[dict[str, str], dict[str, str]]:
+    """Return definitions with their units, how they add up and what they lack.
+
+    Returns:
+        Lists of dimensions that metrics are limited to, by a letter; and the metrics'
+        texts by name, which tell the letter.
+    """
+    lists: dict[str, str] = {}
+    texts: dict[str, str] = {}
+    for metric in metrics:
+        facts: list[str] = [metric.unit, metric.adds]
+        if len(dimensions_of(metric)) < len(DIMENSIONS):
+            own = (
+                _GROUPS[group] for group in get_args(Group) if group in metric.groups
+            )
+            letter = lists.setdefault(", ".join(own), chr(ord("A") + len(lists)))
+            facts.append(f"only by {letter}")
+        texts[metric.name] = f"{metric.definition} [{'; '.join(facts)}]"
+    return {letter: own for own, letter in lists.items()}, texts
 
 
 def _found(search: str, known: Mapping[str, _E]) -> list[_E]:
@@ -125,7 +137,12 @@ def _found(search: str, known: Mapping[str, _E]) -> list[_E]:
     best = max(scores.values(), default=0)
     if not best:
         return []
-    names = [name for name, score in scores.items() if score >= _KEPT * best]
+    names = {name for name, score in scores.items() if score >= _KEPT * best}
+    # Each word that the name of one alone has is answered too.
+    for word in words:
+        named = [name for name in known if word in words_of(name)]
+        if len(named) == 1:
+            names.add(named[0])
     return [known[name] for name in sorted(names, key=lambda name: -scores[name])]
 
 

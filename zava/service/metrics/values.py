@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -77,6 +78,14 @@ class FilterValues:
             keys += self._keys(dimension, value, values, identity)
         return Filter(dimension, tuple(dict.fromkeys(keys)), is_negated)
 
+    def names(self, dimension: str, identity: Identity) -> list[str]:
+        """Return the names of a dimension's values, such as all categories.
+
+        Raises:
+            MCPError: As for `PostgreSQLProvider.fetch_all`.
+        """
+        return [name for name, _ in self._names(dimension, identity)]
+
     def _keys(
         self, dimension: str, value: Value, values: Sequence[Value], identity: Identity
     ) -> list[Any]:
@@ -132,6 +141,16 @@ class FilterValues:
             if level is None or row["level"] == level
         ]
 
+    def _products_of(self, dimension: str, identity: Identity) -> dict[str, int]:
+        """Return how many products each value of a dimension has, as far as known."""
+        level = _level(dimension)
+        rows = self._rows("category" if level else dimension, {}, identity)
+        return {
+            row["name"]: row.get("products", 0)
+            for row in rows
+            if level is None or row["level"] == level
+        }
+
     def _rows(
         self, kind: str, asked: Mapping[str, Any], identity: Identity
     ) -> list[dict[str, Any]]:
@@ -160,7 +179,8 @@ class FilterValues:
                     raise ValidationError(
                         "filters", text, f"{text[:80]} is no {dimension}, but a {other}"
                     )
-        raise _unknown(dimension, text, [name for name, _ in names])
+        products = self._products_of(dimension, identity)
+        raise _unknown(dimension, text, [name for name, _ in names], products)
 
 
 def _level(dimension: str) -> int | None:
@@ -192,16 +212,28 @@ def _matching(text: str, names: Sequence[tuple[str, Any]]) -> list[Any]:
     return held if len(held) == 1 else []
 
 
-def _unknown(dimension: str, text: str, names: Sequence[str]) -> ValidationError:
+def _unknown(
+    dimension: str,
+    text: str,
+    names: Sequence[str],
+    products: Mapping[str, int] | None = None,
+) -> ValidationError:
+    """Return the error that lists near values, those that fit best first.
+
+    A value that has the words comes before one that only holds the letters, and of
+    equals the one with more products: it is more likely meant.
+    """
     wanted = text.casefold()
+    sizes = products or {}
     folded = {name.casefold(): name for name in names}
-    near = [name for fold, name in folded.items() if wanted and wanted in fold]
-    near += [
-        folded[one] for one in difflib.get_close_matches(wanted, folded, _NEAR, 0.4)
-    ]
-    listed = list(dict.fromkeys(near)) or list(names)
-    few = ", ".join(listed[:_NEAR])
-    more = ", …" if len(listed) > _NEAR else ""
+    has_word = re.compile(rf"\b{re.escape(wanted)}s?\b").search
+    holding = [fold for fold in folded if wanted and wanted in fold]
+    holding.sort(key=lambda fold: (not has_word(fold), -sizes.get(folded[fold], 0)))
+    spelt = difflib.get_close_matches(wanted, folded, _NEAR, 0.4)
+    listed = list(dict.fromkeys([*holding, *spelt])) or list(folded)
+    few = ", ".join(folded[fold] for fold in listed[:_NEAR])
+    hidden = len(listed) - _NEAR
+    more = f" and {hidden} more" if hidden > 0 else ""
     kind = DIMENSIONS[dimension].name
     return ValidationError(
         "filters", text, f"there is no {kind} {text[:80]}; near: {few}{more}"

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from zava.errors import ValidationError
 from zava.models import ProductQuestion
+from zava.service.products.prices import limits_in_words, read_price
 
 MAX_ROWS = 100
 MAX_QUESTION = 10_000
@@ -13,6 +14,8 @@ MAX_QUESTION = 10_000
 
 def checked(question: ProductQuestion) -> ProductQuestion:
     """Return a question whose text PostgreSQL and the wire can take.
+
+    Limits of the price in words are read, unless the question has some anyway.
 
     Raises:
         ValidationError: It is empty or too long, a number is out of range, or the
@@ -34,7 +37,18 @@ def checked(question: ProductQuestion) -> ProductQuestion:
     low, high = question.min_price, question.max_price
     if low is not None and high is not None and low > high:
         raise ValidationError("min_price", low, "must not be above max_price")
-    return replace(question, text=text)
+    if low is not None or high is not None:
+        return replace(question, text=text)
+    read = read_price(text)
+    if read.low is None and read.high is None:
+        return replace(question, text=text)
+    return replace(
+        question,
+        text=read.rest,
+        min_price=read.low,
+        max_price=read.high,
+        price_in_words=limits_in_words(read.low, read.high),
+    )
 
 
 def check_rows(max_rows: int) -> None:

@@ -20,7 +20,13 @@ from zava.service.products.categories import CategoryNames
 from zava.service.products.names import Named, ProductNames, Search
 from zava.service.products.question import check_rows
 from zava.service.products.stock import stock_notes
-from zava.service.segments import NOT_COUNTED, Segment, rule
+from zava.service.segments import (
+    LONG_LAPSED,
+    NOT_COUNTED,
+    Segment,
+    is_long,
+    rule,
+)
 
 MIN_ORDERS = 5
 """Orders that hold two products, or one of a segment's: fewer are chance."""
@@ -38,7 +44,11 @@ _ENOUGH = f"{MIN_ORDERS} orders of {MIN_CUSTOMERS} customers or more"
 _NO_COMPANION = (
     f"no product is in {_ENOUGH} with what was named, and more often than by chance"
 )
-_NO_PREFERENCE = f"this segment buys no product in {_ENOUGH} and visibly more often"
+_NO_PREFERENCE = (
+    f"this segment buys what others buy, no product in {_ENOUGH} and visibly more"
+    " often; what it buys most, query_metrics says: orders by product, with the filter"
+    " segment"
+)
 _NOT_SOLD = "no order holds it"
 _NO_SALES = "there are no sales yet"
 _NOBODY = "no customer is in this segment"
@@ -52,6 +62,8 @@ _COLUMNS = (
     *("sku", "name", "price", "orders", "customers"),
     *("confidence", "lift", "lift_at_least", "stock"),
 )
+# Of an alternative; `similarity` is why it is one.
+_ALTERNATIVE = ("sku", "name", "price", "similarity", "stock")
 
 
 class RecommendationQuestion(NamedTuple):
@@ -209,8 +221,9 @@ class Recommendations:
             segment), their `customers`, `confidence` (share of the product's orders,
             or of all that the segment bought), `lift` (how many times as often as by
             chance), `lift_at_least` (the lower end of its 99.9 % interval, by which
-            they are ranked) and `stock`; `similar_in_stock`, for a product;
-            `row_count`, `notes`, `cached`.
+            they are ranked) and `stock`; `similar_in_stock`, for a product, each with
+            `sku`, `name`, `price`, `similarity` (cosine) and `stock`; `row_count`,
+            `notes`, `cached`.
 
         Raises:
             ValidationError: No product, or several, are meant.
@@ -308,6 +321,8 @@ class Recommendations:
             notes.append(_TOO_FEW)
         if not is_one:
             notes.append(_EACH_STORE)
+        elif threshold is not None and is_long(segment, threshold):
+            notes.append(LONG_LAPSED)
         basis = {
             "segment": segment,
             "of": _whose(is_chain, is_one),
@@ -414,7 +429,9 @@ def _answered(
     return {
         "basis": basis,
         "recommendations": [{name: row[name] for name in _COLUMNS} for row in rows],
-        "similar_in_stock": similar,
+        "similar_in_stock": [
+            {name: row[name] for name in _ALTERNATIVE} for row in similar
+        ],
         "row_count": len(rows),
         "notes": notes,
     }

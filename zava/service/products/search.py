@@ -29,13 +29,16 @@ from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
-from zava.models import Identity, ProductQuestion, SearchMode
+from zava.models import FoundProduct, Identity, ProductQuestion, SearchMode
 from zava.service.products.categories import CategoryNames
+from zava.service.products.prices import limits_in_words
 from zava.service.products.question import checked
 from zava.service.products.spelling import QuestionSpelling
 from zava.service.products.stock import stock_notes
 
 _BY_WORDS = "searched by words alone: "
+# Of the greatest similarity; more would cost some of what is meant (docs/search.md).
+_LEAST_OF_BEST = 0.48
 _VECTOR_SECONDS = 24 * 3600.0
 # What a text without any word that the model knows becomes.
 _NOTHING = vector_text([0.0])
@@ -137,19 +140,22 @@ class ProductSearch:
         vector = None if mode == "keyword" else self._vector(typed, mode, alone)
         words = "" if mode == "semantic" else spelt
         found = self._found(question, identity, words, vector, alone)
+        products = found.products
+        if question.mode == "hybrid" and vector is not None:
+            products = _relevant(products)
         notes = [*alone, *stock_notes(found.left_out)]
+        if question.price_in_words is not None:
+            notes.append(f"read from the words: list price {question.price_in_words}")
         if not found.products and found.left_out and found.left_out.candidates:
             # The chain has such a thing: what was left out matches well.
-            if len(notes) == len(alone):
+            if not stock_notes(found.left_out):
                 notes.append("no product that matches well is in stock")
         elif not found.products:
-            notes.append(
-                "no product matches well: none reaches the similarity"
-                f" {question.similarity_threshold:g}"
-            )
+            without = partial(self._found, words=words, vector=vector, notes=[])
+            notes.append(_why_none(question, identity, without))
         return {
-            "products": found.products,
-            "row_count": len(found.products),
+            "products": products,
+            "row_count": len(products),
             "mode": mode,
             "searched_for": spelt,
             "orders_as_of": found.orders_as_of,
@@ -184,7 +190,8 @@ class ProductSearch:
         client = self.ai_client
         if client is None:
             raise EmbeddingError(
-                "no embedding provider is set: set ZAVA_EMBEDDING_PROVIDER"
+                "no embedding provider is set (for the administrator:"
+                " ZAVA_EMBEDDING_PROVIDER)"
             )
 
         def embed() -> str:
@@ -232,6 +239,34 @@ class ProductSearch:
             raise ConfigurationError(advice)
         notes.append(_BY_WORDS + advice)
         return find(vector=None) if others else found
+
+
+def _why_none(
+    question: ProductQuestion, identity: Identity, find: Callable[..., Found]
+) -> str:
+    """Return why nothing was found; where a price was asked for, search without it."""
+    low, high = question.min_price, question.max_price
+    if low is not None or high is not None:
+        whatever = replace(question, min_price=None, max_price=None)
+        others = find(whatever, identity).products
+        unknown = sum(product["price"] is None for product in others)
+        if others:
+            return (
+                "what matches well has no list price of"
+                f" {limits_in_words(low, high)}: of the {len(others)} best the list"
+                f" price of {unknown} is not known"
+            )
+    return (
+        "no product matches well: none reaches the similarity"
+        f" {question.similarity_threshold:g}"
+    )
+
+
+def _relevant(products: list[FoundProduct]) -> list[FoundProduct]:
+    """Leave out what is far less similar than the most similar product."""
+    best = max((product["similarity"] for product in products), default=0.0)
+    least = _LEAST_OF_BEST * best
+    return [product for product in products if product["similarity"] >= least]
 
 
 def _is_whole(answer: dict[str, Any]) -> bool:

@@ -239,7 +239,7 @@ class SchemaCatalog:
     def _person(self, identity: Identity) -> Person:
         def read() -> Person:
             (row,) = self._rows("person", identity)
-            return Person.model_validate(row)
+            return Person.model_validate({**row, "name": identity.display_name})
 
         person: Person = self._cache.get_cached_result(
             self._key(identity, *_PERSON),

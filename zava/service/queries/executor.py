@@ -7,16 +7,17 @@ import re
 import time
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from zava.data.provider import PostgreSQLProvider
-from zava.errors import MCPError, QueryError, ValidationError
+from zava.errors import HandleError, MCPError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity, ResultSet
 from zava.service.queries.catalog import SchemaCatalog
+from zava.service.queries.kept_rows import KeptResult, KeptRows, next_handle
 from zava.service.queries.plans import explained, tables_of
 
 DEFAULT_ROWS = 20
@@ -68,11 +69,15 @@ class QueryAnswer:
         result: The rows.
         cached: Whether they were read for an earlier call.
         elapsed_ms: Milliseconds from the question to the rows.
+        handle: For the rows past the end, while they are kept; else None.
+        query: The SQL text.
     """
 
     result: ResultSet
     cached: bool
     elapsed_ms: float
+    handle: str | None = None
+    query: str = ""
 
 
 class QueryExecutor:
@@ -85,6 +90,7 @@ class QueryExecutor:
         max_rows: The operator's ceiling of rows.
         max_result_bytes: The operator's ceiling of the rows' JSON.
         max_query_length: The operator's ceiling of the text, in characters.
+        kept_rows: Where rows past the end of a cut result are kept; None for nowhere.
     """
 
     def __init__(
@@ -96,6 +102,7 @@ class QueryExecutor:
         max_rows: int,
         max_result_bytes: int,
         max_query_length: int,
+        kept_rows: KeptRows | None = None,
     ) -> None:
         self._provider = provider
         self._cache = cache
@@ -103,6 +110,7 @@ class QueryExecutor:
         self._max_rows = max_rows
         self._max_result_bytes = max_result_bytes
         self._max_query_length = max_query_length
+        self._kept_rows = kept_rows or KeptRows(max_rows=0, max_bytes=0, seconds=0)
 
     def peek(self, question: Question, rls_user_id: str) -> QueryAnswer | None:
         """Return the kept answer to a question, or None; never waits for anything."""
@@ -113,7 +121,7 @@ class QueryExecutor:
         result = self._cache.peek(self._key(question, identity))
         if result is None:
             return None
-        return QueryAnswer(result, True, _milliseconds_since(started))
+        return self._answered(question, result, started, cached=True)
 
     def execute(
         self,
@@ -148,24 +156,54 @@ class QueryExecutor:
         started = time.perf_counter()
         identity = self._provider.resolve_identity(rls_user_id)
 
-        fetch = partial(
-            self._provider.fetch,
-            question.text,
-            identity,
-            question.max_rows,
-            self._max_result_bytes,
-        )
+        fetch = partial(self._fetch, question, identity)
         try:
             result, cached = self._cache.obtain(
                 self._key(question, identity),
                 fetch,
                 fresh=question.fresh,
-                sharing=Sharing(identity, ResultSet),
+                sharing=Sharing(identity, ResultSet, _is_whole_elsewhere),
             )
         except QueryError as exc:
-            self._suggest(exc, question.text, rls_user_id)
+            self.suggest(exc, question.text, rls_user_id)
             raise
-        return QueryAnswer(result, cached, _milliseconds_since(started))
+        return self._answered(question, result, started, cached=cached)
+
+    def more(self, handle: str, rls_user_id: str, max_rows: int) -> QueryAnswer:
+        """Return the rows that follow an answer, of the same reading.
+
+        Args:
+            handle: Of an answer.
+            rls_user_id: Who asks.
+            max_rows: Rows to return at most.
+
+        Raises:
+            HandleError: The rows are not kept, or not for this person as they are now.
+            ValidationError: `max_rows` is out of range.
+            MCPError: The database does not say who the person is.
+        """
+        started = time.perf_counter()
+        max_rows = self._checked_rows(max_rows)
+        kept, start = self._kept_rows.find(handle, rls_user_id)
+        if not self._provider.is_current(kept.identity):
+            self._kept_rows.drop(handle)
+            raise HandleError(self._kept_rows.seconds)
+        page = self._provider.page(
+            kept.remainder, start, max_rows, self._max_result_bytes, kept.as_of
+        )
+        is_end = page.truncated in (None, "kept_rows")
+        following = None if is_end else next_handle(handle, len(page.rows))
+        elapsed = _milliseconds_since(started)
+        return QueryAnswer(page, False, elapsed, following, kept.query)
+
+    def query_of(self, handle: str, rls_user_id: str) -> str:
+        """Return the SQL text of the result that a handle is for.
+
+        Raises:
+            HandleError: The rows are not kept, or not for this person.
+        """
+        kept, _ = self._kept_rows.find(handle, rls_user_id)
+        return kept.query
 
     def explain(self, question: Question, rls_user_id: str) -> dict[str, Any]:
         """Return how PostgreSQL understands a question, without running it.
@@ -183,7 +221,7 @@ class QueryExecutor:
                 question.text, identity, self._max_result_bytes
             )
         except QueryError as exc:
-            self._suggest(exc, question.text, rls_user_id)
+            self.suggest(exc, question.text, rls_user_id)
             raise
         if plan is None:
             raise ValidationError(
@@ -227,12 +265,7 @@ class QueryExecutor:
             raise ValidationError(
                 "postgresql_query", query, "must not hold a NUL character"
             )
-        if max_rows == DEFAULT_ROWS:
-            max_rows = min(max_rows, self._max_rows)  # nobody has asked for more
-        if not 1 <= max_rows <= self._max_rows:
-            raise ValidationError(
-                "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
-            )
+        max_rows = self._checked_rows(max_rows)
         first = query.lstrip(_WHITE)[:1]
         if unicodedata.category(first) in _INVISIBLE:
             raise ValidationError(
@@ -240,12 +273,49 @@ class QueryExecutor:
             )
         return Question(query, max_rows, fresh)
 
+    def _checked_rows(self, max_rows: int) -> int:
+        if max_rows == DEFAULT_ROWS:
+            max_rows = min(max_rows, self._max_rows)  # nobody has asked for more
+        if not 1 <= max_rows <= self._max_rows:
+            raise ValidationError(
+                "max_rows", max_rows, f"must be between 1 and {self._max_rows}"
+            )
+        return max_rows
+
+    def _fetch(self, question: Question, identity: Identity) -> ResultSet:
+        """Ask the database; keep the rows past the end of a cut result."""
+        asked = (question.text, identity, question.max_rows, self._max_result_bytes)
+        allowance = self._kept_rows.allowance
+        if allowance is None:
+            return self._provider.fetch(*asked)
+        result, rest = self._provider.fetch_ahead(*asked, allowance)
+        if rest is None or rest.row_count <= len(result.rows):
+            return result
+        kept = KeptResult(question.text, identity, rest, result.as_of)
+        handle = self._kept_rows.keep(kept, len(result.rows))
+        return replace(result, handle=handle)
+
+    def _answered(
+        self, question: Question, result: ResultSet, started: float, *, cached: bool
+    ) -> QueryAnswer:
+        handle = result.handle
+        if handle is not None and not self._kept_rows.holds(handle):
+            handle = None
+        elapsed = _milliseconds_since(started)
+        return QueryAnswer(result, cached, elapsed, handle, question.text)
+
     def _key(self, question: Question, identity: Identity) -> str:
         asked = (question.text, identity, question.max_rows)
         return self._cache.key("execute_sales_query", *asked)
 
-    def _suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
-        """Add what makes the next try succeed: near names, a character's name."""
+    def suggest(self, error: QueryError, query: str, rls_user_id: str) -> None:
+        """Add to an error what makes the next try succeed.
+
+        Args:
+            error: Gets near names of tables and columns, or a character's name.
+            query: The SQL text that failed.
+            rls_user_id: Who asks.
+        """
         if error.error_code in _MISREAD and (remark := _remark(query)):
             error.facts["hint"] = remark
         elif error.error_code == "SYNTAX_ERROR" and _EXPLAIN.match(query):
@@ -265,6 +335,11 @@ class QueryExecutor:
             return  # the first error says more than this one
         if near:
             error.facts["suggestions"] = near
+
+
+def _is_whole_elsewhere(result: ResultSet) -> bool:
+    """Whether another process can say as much: the rows past the end stay in this."""
+    return result.handle is None
 
 
 def _near_columns(missing: str, tables: Mapping[str, Sequence[str]]) -> list[str]:

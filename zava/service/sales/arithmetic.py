@@ -28,6 +28,13 @@ def change(now: Number | None, before: Number | None) -> float | None:
     return rounded(_HUNDRED * (now - before) / abs(Decimal(before)), 2)
 
 
+def points(now: Number | None, before: Number | None) -> float | None:
+    """Return by how many percentage points `now` exceeds `before`, both in percent."""
+    if now is None or before is None:
+        return None
+    return rounded(Decimal(now) - Decimal(before), 2)
+
+
 def shown(value: Number | None, metric: Metric) -> int | float | None:
     """Return a figure with the digits that query_metrics gives it."""
     if value is None:

@@ -103,11 +103,28 @@ def read_history(
 
 
 def part_with_data(period: Period, today: date, history: History) -> Period:
-    """Return the days of a period that are loaded, up to now if none is."""
+    """Return the days of a period that are loaded, up to now if none is.
+
+    A period that rolls, such as `last_30_days`, has as many days up to the last one.
+    """
     through = history.through
     if through is None or through < period.start:
         through = today
     return period.until(through + _DAY)
+
+
+def shortened_by_data(
+    asked: Period, period: Period, today: date, history: History
+) -> str | None:
+    """Return what a reader has to know where the data ended days ago, if it did."""
+    through = history.through
+    if through is None or through >= today - _DAY or through >= asked.end - _DAY:
+        return None
+    if through < asked.start:
+        return f"the data ends on {through}, before the period"
+    if period.rolls:
+        return f"the data ends on {through}: {asked.name} is counted up to that day"
+    return f"the data ends on {through}, within the period"
 
 
 def is_without_data(period: Period, history: History) -> bool:

@@ -294,7 +294,7 @@ def stock_does_not_sell(metrics: StoreMetrics) -> Insight | None:
         "sell_through",
         by=["product"] if is_one else ["store", "product"],
         time_period=metrics.stock.span.form,
-        having=["sell_through = 0", "stock_units > 0"],
+        filters={"stock_status": ["not_selling"]},
         order_by=["-stock_value"],
     )
 

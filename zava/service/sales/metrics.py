@@ -13,6 +13,7 @@ from zava.service.sales.arithmetic import (
     change,
     money,
     percent,
+    points,
     quantity,
     ratio,
     rounded,
@@ -116,7 +117,10 @@ def _compared(metric: Metric, now: Sums, then: Mapping[SideName, Sums]) -> Compa
     for name, sums in then.items():
         before = metric.value(sums)
         cells[name] = shown(before, metric)
-        cells[f"{name}_change"] = change(value, before)
+        if metric.is_percent:
+            cells[f"{name}_points"] = points(value, before)
+        else:
+            cells[f"{name}_change"] = change(value, before)
     return Compared(value=shown(value, metric), **cells)
 
 

@@ -18,6 +18,7 @@ from zava.data.sales_data import (
     get_usual_days,
 )
 from zava.errors import AuthorizationError, ValidationError
+from zava.infra.answer_age import reading
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity
@@ -29,6 +30,7 @@ from zava.service.sales.history import (
     part_with_data,
     read_history,
     refuse_before_first_day,
+    shortened_by_data,
 )
 from zava.service.sales.insights import (
     LOW_STOCK_DAYS,
@@ -53,7 +55,14 @@ from zava.service.sales.performance_models import (
 )
 from zava.service.sales.periods import Period, parse_period
 from zava.service.sales.presentation import Detail, present
-from zava.service.sales.stores import Visible, VisibleStores, means_all, stores_called
+from zava.service.sales.stores import (
+    PART_OF_REGION,
+    Visible,
+    VisibleStores,
+    means_all,
+    means_region,
+    stores_called,
+)
 
 MAX_STORE_ID = 200
 
@@ -234,15 +243,27 @@ class SalesAnalyticsService:
             stores = tuple(stores_called("store_id", store_id, visible.stores))
         if not stores:
             raise AuthorizationError("Access denied for store", str(identity.user_id))
-        return _scope(stores, visible, is_all=is_all)
+        return _scope(store_id, stores, visible, is_all=is_all)
 
     def _compute(self, asked: _Asked, identity: Identity) -> str:
         """Return the answer as JSON, so that nobody can change what is kept."""
-        as_of = self._clock()
+        with reading() as read:
+            answer = self._read(asked, identity)
+        as_of = read.as_of or self._clock()
+        answer["period"]["as_of"] = as_of.isoformat(timespec="seconds")
+        return json.dumps(answer)
+
+    def _read(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
         history = self._history(asked.scope.stores, asked, identity)
         period = part_with_data(asked.period, asked.today, history)
         refuse_before_first_day(asked.period, history)
         notes: list[str] = []
+        ended = shortened_by_data(asked.period, period, asked.today, history)
+        if ended and not is_without_data(period, history):
+            notes.append(ended)
+        scope = asked.scope
+        if scope.key == scope.stores[0].region and not asked.visible.is_chain:
+            notes.append(PART_OF_REGION)
         sides = fair_sides(period, "both", asked.today, history, notes)
         past = self._past(asked, period, history, sides, notes, identity)
         if is_without_data(period, history):
@@ -257,9 +278,7 @@ class SalesAnalyticsService:
         else:
             metrics = self._with_data(asked, period, sides, past, identity)
         insights = self._generate_insights(metrics)
-        answer = present(metrics, insights, asked.detail)
-        answer["period"]["as_of"] = as_of.isoformat(timespec="seconds")
-        return json.dumps(answer)
+        return present(metrics, insights, asked.detail)
 
     def _with_data(
         self,
@@ -483,7 +502,9 @@ class SalesAnalyticsService:
         )
 
 
-def _scope(stores: tuple[Store, ...], visible: Visible, *, is_all: bool) -> Scope:
+def _scope(
+    named: str, stores: tuple[Store, ...], visible: Visible, *, is_all: bool
+) -> Scope:
     count = len(stores)
     name = stores[0].name if count == 1 else f"{count} stores"
     asked: tuple[str, ...] = ()
@@ -498,6 +519,8 @@ def _scope(stores: tuple[Store, ...], visible: Visible, *, is_all: bool) -> Scop
         if count > 1 and store.region is not None:
             key, asked = store.region, (store.region,)
             name = f"{count} stores of {store.region}"
+        elif store.region is not None and means_region(named, stores):
+            key = store.region
     are_all = count == len(visible.stores)
     if are_all:
         asked = ()

@@ -112,13 +112,18 @@ class Side(Span):
 
 
 class Compared(_Frozen):
-    """A figure next to those of other spans; changes are in percent."""
+    """A figure next to those of other spans.
+
+    Changes are in percent; those of a figure in percent are in percentage points.
+    """
 
     value: int | float | None
     previous: int | float | None = None
     previous_change: float | None = None
+    previous_points: float | None = None
     year_before: int | float | None = None
     year_before_change: float | None = None
+    year_before_points: float | None = None
 
     def of(self, side: SideName) -> int | float | None:
         """Return the figure of another span."""
@@ -129,6 +134,10 @@ class Compared(_Frozen):
         if side == "previous":
             return self.previous_change
         return self.year_before_change
+
+    def points(self, side: SideName) -> float | None:
+        """Return how far a figure in percent is from that of another span."""
+        return self.previous_points if side == "previous" else self.year_before_points
 
 
 class CategoryRow(_Frozen):

@@ -38,6 +38,23 @@ MAX_YEAR = 2100
 MAX_RANGE_YEARS = 10
 MAX_ROLLING_DAYS = 3660
 
+OFFERED = (
+    *("last_week", "this_week", "yesterday", "today", "last_month", "this_month"),
+    *("last_quarter", "this_quarter", "last_year", "this_year"),
+    *("last_7_days", "last_30_days", "last_90_days", "last_12_months"),
+    *("wtd", "mtd", "qtd", "ytd"),
+)
+"""The forms without a date, those that managers use most first."""
+
+_OFFERED_UNITS: tuple[tuple[UnitGrain, int], ...] = (
+    ("month", 24),
+    ("ISO week", 8),
+    ("quarter", 8),
+    ("year", 3),
+    ("fiscal period", 12),
+    ("fiscal quarter", 4),
+    ("fiscal year", 2),
+)
 _DAY = timedelta(days=1)
 # Two spans that begin and end so near to each other are one comparison.
 _FEW_DAYS = timedelta(days=3)
@@ -80,6 +97,7 @@ class Period(BaseModel):
         calendar: The chain's weeks and fiscal years, by which it steps.
         to_date: Whether it is the beginning of a week, month, quarter or year.
         whole: The period that it is the beginning of, if it was cut.
+        rolls: Whether it has so many days up to today, whatever the day.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -91,6 +109,7 @@ class Period(BaseModel):
     calendar: Calendar
     to_date: bool = False
     whole: Period | None = None
+    rolls: bool = False
 
     @property
     def days(self) -> int:
@@ -100,10 +119,16 @@ class Period(BaseModel):
     def until(self, end: date) -> Period:
         """Return the part before `end`, compared with as much of the same spans.
 
-        The period itself if `end` is not within it.
+        The period itself if `end` is not within it. One that rolls keeps its length:
+        it has as many days up to `end`.
         """
         if not self.start < end < self.end:
             return self
+        if self.rolls:
+            start = end - self._length
+            if self.grain == "12 months":
+                start = _twelve_months_before(end)
+            return self.model_copy(update={"start": start, "end": end})
         return self.model_copy(update={"end": end, "whole": self.whole or self})
 
     def previous(self) -> Period:
@@ -201,7 +226,8 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
             "2026-07-04 to 2026-07-10", "since 2026-05-01".
         today: The day. It belongs to every form that is relative to it but
             `yesterday` and whole units such as `last_month`: `last_7_days` is
-            today and the six days before.
+            today and the six days before, or the seven whole days before where
+            `Period.until` leaves today out.
         calendar: The chain's weeks and fiscal years.
 
     Raises:
@@ -213,6 +239,24 @@ def parse_period(text: str, today: date, calendar: Calendar) -> Period:
     if period is None:
         raise ValidationError("time_period", text, f"must be one of {FORMS}")
     return period
+
+
+def offered_periods(last: date, calendar: Calendar) -> list[str]:
+    """Return periods to choose from: `OFFERED`, then the units that end with `last`.
+
+    Args:
+        last: The last day that there is something to say about.
+        calendar: The chain's weeks and fiscal years.
+    """
+    offered = list(OFFERED)
+    for grain, count in _OFFERED_UNITS:
+        unit = calendar.unit_of(grain, last)
+        for _ in range(count):
+            if unit.start.year <= MIN_YEAR:
+                break
+            offered.append(unit.name)
+            unit = calendar.unit_of(grain, unit.start - _DAY)
+    return offered
 
 
 def _as_listed(name: str, today: date, calendar: Calendar) -> str:
@@ -263,13 +307,13 @@ def _relative(name: str, today: date, calendar: Calendar) -> Period | None:
         return _whole(last._replace(name=word), grain, calendar)
     if word == "last_12_months":
         start = _twelve_months_before(end)
-        return _whole(Unit(word, start, end), "12 months", calendar)
+        return _rolling(Unit(word, start, end), "12 months", calendar)
     if word == "yesterday":
         return _whole(Unit(word, today - _DAY, today), "day", calendar)
     days = _rolling_days(word)
     if days is None:
         return None
-    return _whole(Unit(word, end - days * _DAY, end), "day", calendar)
+    return _rolling(Unit(word, end - days * _DAY, end), "day", calendar)
 
 
 def _rolling_days(word: str) -> int | None:
@@ -385,6 +429,10 @@ def _whole(unit: Unit, grain: Grain, calendar: Calendar) -> Period:
         grain=grain,
         calendar=calendar,
     )
+
+
+def _rolling(unit: Unit, grain: Grain, calendar: Calendar) -> Period:
+    return _whole(unit, grain, calendar).model_copy(update={"rolls": True})
 
 
 def _first_of(year: str, month: int) -> date:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from zava.service.sales.history import a_few
@@ -11,6 +11,7 @@ from zava.service.sales.performance_models import (
     CategoryRow,
     Compared,
     Insight,
+    SideName,
     StoreMetrics,
 )
 
@@ -125,7 +126,8 @@ def _short_figures(metrics: StoreMetrics) -> dict[str, Any]:
     if not metrics.figures:
         return {"columns": ["metric", "value"], "rows": []}
     told = [name for name in _SHORT_FIGURES if _is_told(metrics, name)]
-    found = _table(metrics, "metric", ((name, metrics.figures[name]) for name in told))
+    figures = [(name, metrics.figures[name]) for name in told]
+    found = _table(metrics, "metric", figures, has_rates=True)
     rows = metrics.categories[:_SHORT_CATEGORIES]
     if rows:
         found["categories"] = _categories(metrics, rows)
@@ -162,7 +164,7 @@ def _all_figures(metrics: StoreMetrics) -> dict[str, Any]:
         return {"columns": ["metric", "value"], "rows": []}
     best = metrics.best_day
     found: dict[str, Any] = {
-        **_table(metrics, "metric", metrics.figures.items()),
+        **_table(metrics, "metric", metrics.figures.items(), has_rates=True),
         "other_units": _table(metrics, "unit", metrics.other_units.items()),
         "categories": _categories(metrics, metrics.categories, whole=True),
         "best_products": {
@@ -226,23 +228,36 @@ def _all_figures(metrics: StoreMetrics) -> dict[str, Any]:
     return found
 
 
-def _table(metrics: StoreMetrics, first: str, figures: Any) -> dict[str, Any]:
+def _table(
+    metrics: StoreMetrics,
+    first: str,
+    figures: Iterable[tuple[str, Compared]],
+    *,
+    has_rates: bool = False,
+) -> dict[str, Any]:
     sides = [side.name for side in metrics.sides]
     columns = [first, "value"]
     for side in sides:
         columns += [side, f"{side}_change"]
+        if has_rates:
+            columns.append(f"{side}_points")
     return {
         "columns": columns,
         "rows": [
-            [name, figure.value, *_cells(figure, sides)] for name, figure in figures
+            [name, figure.value, *_cells(figure, sides, has_rates=has_rates)]
+            for name, figure in figures
         ],
     }
 
 
-def _cells(figure: Compared, sides: Sequence[Any]) -> Iterator[int | float | None]:
+def _cells(
+    figure: Compared, sides: Sequence[SideName], *, has_rates: bool = False
+) -> Iterator[int | float | None]:
     for side in sides:
         yield figure.of(side)
         yield figure.change(side)
+        if has_rates:
+            yield figure.points(side)
 
 
 def _categories(

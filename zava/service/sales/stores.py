@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
 from typing import NamedTuple
@@ -12,7 +13,7 @@ from pydantic import BaseModel
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
-from zava.errors import ValidationError
+from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity
@@ -21,6 +22,9 @@ from zava.service.sales.performance_models import Store
 
 LISTED = 10
 """How many names an error lists."""
+
+PART_OF_REGION = "a region's figures are of the stores that you see in it"
+"""What is said to everybody but head office, so that nobody learns who sees it all."""
 
 _MAX_STORES = 100_000
 _ALL = frozenset({"all", "all stores", "every store", "*"})
@@ -146,6 +150,14 @@ def means_all(name: str) -> bool:
     return name.strip().casefold() in _ALL
 
 
+def means_region(name: str, stores: Sequence[Store]) -> bool:
+    """Tell whether a name is that of a region of some stores, and of none of them."""
+    wanted = name.strip().casefold()
+    regions = {(store.region or "").casefold() for store in stores} - {""}
+    names = {store.name.casefold() for store in stores}
+    return wanted.removesuffix(" region") in regions and wanted not in names
+
+
 def stores_called(field: str, name: str, stores: Sequence[Store]) -> list[Store]:
     """Return the store of a name or id, or the stores of a region; none if none is.
 
@@ -181,3 +193,30 @@ def stores_called(field: str, name: str, stores: Sequence[Store]) -> list[Store]
         more = f" and {len(matches) - LISTED} more" if len(matches) > LISTED else ""
         raise ValidationError(field, name, f"several stores match: {names}{more}")
     return matches
+
+
+def stores_seen(
+    field: str, name: str, visible: Visible, identity: Identity
+) -> list[Store]:
+    """Return what `stores_called` does, and at least one store.
+
+    Raises:
+        ValidationError: Several stores match; names the first ones.
+        AuthorizationError: None does, whether or not there is such a store; names near
+            ones that the caller sees.
+    """
+    found = stores_called(field, name, visible.stores)
+    if found:
+        return found
+    own = {one.casefold(): one for store in visible.stores for one in _names_of(store)}
+    close = difflib.get_close_matches(name.casefold(), own, 3, 0.4)
+    listed = [own[one] for one in close] or list(own.values())[:3]
+    raise AuthorizationError(
+        f"Access denied for store {name[:80]}, or there is none; you see"
+        f" {', '.join(listed)}{' and more' if len(own) > len(listed) else ''}",
+        str(identity.user_id),
+    )
+
+
+def _names_of(store: Store) -> list[str]:
+    return [store.name, store.region] if store.region else [store.name]

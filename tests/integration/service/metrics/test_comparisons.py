@@ -66,6 +66,25 @@ def test_each_side_is_what_plain_sql_says_of_its_days(
                     )
 
 
+def test_a_rate_changes_by_percentage_points(ask: Ask) -> None:
+    answer = ask(
+        *("head office", "discount_rate", "returned_share"),
+        by=["store"],
+        time_period="2026-Q2",
+        compare="previous",
+        having=["discount_rate_previous_points != 0"],
+        order_by=["-discount_rate_previous_points"],
+    )
+    rows = dicts(answer)
+    assert rows
+    for row in rows:
+        assert not [column for column in row if column.endswith("_change")]
+        for rate in ("discount_rate", "returned_share"):
+            points = row[rate] - row[f"{rate}_previous"]
+            # Of exact figures, so that each of the three may be rounded.
+            assert row[f"{rate}_previous_points"] == pytest.approx(points, abs=0.011)
+
+
 def test_a_period_that_is_not_over_ends_with_the_last_whole_day_on_both_sides(
     ask: Ask,
 ) -> None:
@@ -77,7 +96,7 @@ def test_a_period_that_is_not_over_ends_with_the_last_whole_day_on_both_sides(
     }
 
 
-def test_data_that_ends_earlier_cuts_both_sides_there(
+def test_a_rolling_period_keeps_its_days_where_the_data_ends_earlier(
     provider: PostgreSQLProvider,
 ) -> None:
     # Three days later nothing more is loaded.
@@ -85,15 +104,50 @@ def test_data_that_ends_earlier_cuts_both_sides_there(
     later = service_of(provider, lambda: now)
     question = later.check(["revenue"], time_period="last_7_days", compare="previous")
     answer = later.answer(question, SEATTLE)
+    assert answer["period"] == {"first_day": "2026-06-24", "last_day": "2026-06-30"}
+    assert answer["compared_with"] == {
+        "previous": {"first_day": "2026-06-17", "last_day": "2026-06-23"}
+    }
+    assert answer["notes"] == [
+        "the data ends on 2026-06-30: last_7_days is counted up to that day"
+    ]
+    stock = later.answer(later.check(["stock_value"]), SEATTLE)
+    assert "notes" not in stock
+
+
+def test_the_whole_days_before_a_day_that_is_not_over_are_as_many_as_asked_for(
+    provider: PostgreSQLProvider,
+) -> None:
+    now = datetime(2026, 6, 30, 19, tzinfo=timezone.utc)
+    service = service_of(provider, lambda: now)
+    question = service.check(["orders"], time_period="last_7_days", compare="previous")
+    answer = service.answer(question, SEATTLE)
+    assert answer["period"] == {"first_day": "2026-06-23", "last_day": "2026-06-29"}
+    assert answer["compared_with"] == {
+        "previous": {"first_day": "2026-06-16", "last_day": "2026-06-22"}
+    }
+    assert "notes" not in answer
+
+
+def test_data_that_ends_earlier_cuts_both_sides_there(
+    provider: PostgreSQLProvider,
+) -> None:
+    now = datetime(2026, 7, 3, 19, tzinfo=timezone.utc)
+    later = service_of(provider, lambda: now)
+    question = later.check(
+        ["revenue"], time_period="2026-06-27..2026-07-03", compare="previous"
+    )
+    answer = later.answer(question, SEATTLE)
     assert answer["period"] == {"first_day": "2026-06-27", "last_day": "2026-06-30"}
     assert answer["compared_with"] == {
         "previous": {"first_day": "2026-06-20", "last_day": "2026-06-23"}
     }
+    assert answer["notes"] == ["the data ends on 2026-06-30, within the period"]
     yesterday = later.check(["revenue"], time_period="yesterday")
     answer = later.answer(yesterday, SEATTLE)
     assert answer["rows"] == []
     assert answer["data_through"] == "2026-06-30"
-    assert answer["notes"] == ["the data ends before the period"]
+    assert answer["notes"] == ["the data ends on 2026-06-30, before the period"]
 
 
 def test_today_is_not_compared(provider: PostgreSQLProvider) -> None:

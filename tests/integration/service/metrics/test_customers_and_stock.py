@@ -124,7 +124,7 @@ def test_orders_of_new_and_of_returning_customers(
     firsts = f"SELECT customer_id, {'store,' if same else ''} min(day) AS first_day FROM ({ORDERS}) AS x WHERE bought GROUP BY 1{', 2' if same else ''}"
     query = f"""
         SELECT {key}, CASE WHEN x.customer_id IS NULL THEN 'anonymous'
-                   WHEN f.first_day IS NULL OR (f.first_day >= '{START}' {spans}) THEN 'new' ELSE 'returning' END,
+                   WHEN f.first_day >= '{START}' AND f.first_day < '{END}' {spans} THEN 'new' ELSE 'returning' END,
                coalesce(sum(x.{amount}) FILTER (WHERE x.counts), 0),
                count(DISTINCT x.customer_id) FILTER (WHERE x.bought {"AND x.line_kind = 'sale'" if kind else ""})
         FROM ({source}) AS x LEFT JOIN ({firsts}) AS f ON f.customer_id = x.customer_id {same}
@@ -141,6 +141,26 @@ def test_orders_of_new_and_of_returning_customers(
     }
     assert found == expected
     assert {key[-1] for key in found} == {"new", "returning", "anonymous"}
+
+
+def test_whoever_has_not_bought_yet_is_not_new(
+    ask: Ask, owner: psycopg.Connection, visible: dict[str, list[str]]
+) -> None:
+    person = "a regional manager"
+    answer = ask(
+        *(person, "returns", "cancelled_orders"),
+        by=["store", "new_or_returning"],
+        time_period="2026-Q2",
+    )
+    query = f"""
+        WITH x AS ({ORDERS}), f AS (SELECT store, customer_id, min(day) AS first_day FROM x WHERE bought GROUP BY 1, 2)
+        SELECT count(*) FILTER (WHERE f.first_day >= '{START}'), count(*) FILTER (WHERE f.first_day IS NULL)
+        FROM x LEFT JOIN f USING (store, customer_id)
+        WHERE {IN_PERIOD} AND (brought_back OR status = 'cancelled') AND customer_id IS NOT NULL"""
+    ((of_new, of_nobody_yet),) = rows_of(owner, query, visible[person])
+    assert of_nobody_yet > 0
+    found = [row for row in dicts(answer) if row["new_or_returning"] == "new"]
+    assert sum(row["returns"] + row["cancelled_orders"] for row in found) == of_new
 
 
 @pytest.mark.parametrize("by", [(), ("store",), ("region",), ("month",)])

@@ -202,7 +202,7 @@ def test_stores_are_named_by_region_name_part_or_id(
         ([str(seattle)], "Zava Retail Seattle"),
         (["seattle", "TACOMA"], "Zava Retail Seattle, Zava Retail Tacoma"),
         (["Puget Sound"], "5 of the 8 you see"),
-        (["all stores"], "8 of the 8 you see"),
+        (["all stores"], "all 8 you see"),
         (["Puget Sound", "spokane"], "6 of the 8 you see"),
     ):
         assert there(HEAD_OFFICE, "revenue", stores=stores)["stores"] == expected
@@ -261,6 +261,33 @@ def test_a_value_that_does_not_exist_gets_near_ones(
         there(HEAD_OFFICE, "revenue", filters=filters)
 
 
+def test_of_near_values_those_with_the_most_products_come_first(
+    changed: psycopg.Connection, there: Ask
+) -> None:
+    held = changed.execute(
+        "SELECT y.name, count(p.product_id) FROM retail.product_types AS y"
+        " LEFT JOIN retail.products AS p USING (type_id)"
+        " WHERE y.name ~* '\\mpaint' GROUP BY y.name"
+    ).fetchall()
+    with pytest.raises(ValidationError) as caught:
+        there(HEAD_OFFICE, "revenue", filters={"type": "paint"})
+    listed, _, more = caught.value.message.partition("near: ")[2].partition(" and ")
+    names = listed.split(", ")
+    sizes: dict[str, int] = dict(held)
+    counts = [sizes[name] for name in names if name in sizes]
+    assert len(counts) > 1
+    assert counts == sorted(counts, reverse=True)
+    assert not more or more.endswith(" more")
+
+
+def test_a_region_is_said_to_be_of_the_stores_that_the_person_sees(there: Ask) -> None:
+    note = "a region's figures are of the stores that you see in it"
+    assert note in there(SEATTLE, "revenue", by=["region"])["notes"]
+    assert note in there(SEATTLE, "revenue", stores=["Puget Sound"])["notes"]
+    assert note not in there(SEATTLE, "revenue").get("notes", [])
+    assert note not in there(HEAD_OFFICE, "revenue", by=["region"]).get("notes", [])
+
+
 def test_a_column_that_is_not_there_gets_those_that_are(there: Ask) -> None:
     with pytest.raises(
         ValidationError, match=r"orders is no column; there are revenue$"
@@ -301,9 +328,9 @@ def test_a_day_is_the_chain_s_where_stores_have_several_time_zones(
         )
 
     try:
-        assert first_day(["online"]) == date(2026, 6, 30)
-        assert first_day(["seattle"]) == date(2026, 6, 29)
-        assert first_day([]) == date(2026, 6, 29)
+        assert first_day(["online"]) == date(2026, 6, 29)
+        assert first_day(["seattle"]) == date(2026, 6, 28)
+        assert first_day([]) == date(2026, 6, 28)
     finally:
         provider.close()
 

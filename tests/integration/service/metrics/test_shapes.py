@@ -192,7 +192,7 @@ def test_an_answer_says_each_thing_once(ask: Ask) -> None:
         "cached",
     }
     assert answer["stores"] == "Zava Retail Seattle"
-    assert ask("head office", "revenue")["stores"] == "8 of the 8 you see"
+    assert ask("head office", "revenue")["stores"] == "all 8 you see"
 
 
 def test_the_sql_on_request_gives_the_same_rows(
@@ -223,3 +223,25 @@ def test_a_kept_answer_is_used_again_until_it_is_asked_afresh(
     assert service.peek(with_sql, PEOPLE["a manager"])["sql"].startswith("WITH")  # type: ignore[index]
     fresh = service.check(["discount"], ["brand"], "2026-05", fresh=True)
     assert service.peek(fresh, PEOPLE["a manager"]) is None
+
+
+def test_notes_say_what_a_figure_does_not_count(ask: Ask) -> None:
+    def notes(*metrics: str, **how: Any) -> str:
+        return " | ".join(ask("head office", *metrics, **how).get("notes", []))
+
+    by_status = notes("orders", by=["status"])
+    assert "orders are those sold; placed_orders has every status" in by_status
+    assert "placed_orders" not in notes("orders", by=["month"])
+    shares = notes("revenue", "customers", by=["store"], shares=True)
+    assert "no shares of what does not add up: customers" in shares
+    year: dict[str, Any] = {"filters": {"unit": "ft"}, "time_period": "2026"}
+    feet = ask("head office", "units", **year)
+    assert feet["unit"] == "ft"
+    assert feet["rows"][0][0] > 0
+    by_product = ask("head office", "units", by=["product"], **year)
+    cable = by_product["rows"][0][0]
+    none = notes("units", filters={"product": cable}, time_period="2026")
+    assert "only products sold by the piece are counted" in none
+    pieces = ask("head office", "units")
+    assert pieces["unit"] == "piece"
+    assert "notes" not in pieces

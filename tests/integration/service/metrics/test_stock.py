@@ -57,7 +57,8 @@ ROWS = f"""
                                 AND month >= date_trunc('month', %(start)s::date) - interval '3 months'
                                 OR units > 0 AND day < %(start)s::date AND month = date_trunc('month', %(start)s::date)), false) AS is_known,
                min(day) FILTER (WHERE is_in AND units > 0 AND (in_month > 0 OR NOT is_whole)) AS first_day,
-               max(day) FILTER (WHERE units > 0 AND day < %(end)s::date) AS last_sold_on
+               max(day) FILTER (WHERE units > 0 AND day < %(end)s::date) AS last_sold_on,
+               coalesce(bool_or(is_in AND units > 0), false) AS has_sold
         FROM marked GROUP BY 1, 2
     ), traded AS (
         SELECT s.store_id, max(o.day) AS last_day FROM retail.stores AS s
@@ -66,7 +67,7 @@ ROWS = f"""
         SELECT s.name AS store, s.region, CASE WHEN s.is_online THEN 'online' ELSE 'store' END AS channel,
                c.name AS category, t.name AS type, p.brand, p.sku || ' ' || p.name AS product, p.unit, p.cost,
                CASE WHEN v.stock_level > 0 THEN v.stock_level ELSE 0 END AS on_hand,
-               greatest(coalesce(u.units, 0), 0) AS sold, u.revenue, u.last_sold_on,
+               greatest(coalesce(u.units, 0), 0) AS sold, u.revenue, u.last_sold_on, coalesce(u.has_sold, false) AS has_sold,
                CASE WHEN u.is_known THEN %(start)s::date ELSE u.first_day END AS first_day,
                CASE WHEN %(end)s::date - a.last_day > 7 THEN a.last_day + 1 WHEN a.last_day IS NOT NULL THEN %(end)s::date END AS end_day
         FROM retail.inventory AS v
@@ -86,8 +87,8 @@ ROWS = f"""
         FROM spread CROSS JOIN LATERAL (
             SELECT CASE WHEN %(cover)s * sold / days > on_hand THEN %(cover)s * sold / days - on_hand WHEN days IS NOT NULL THEN 0 END) AS l (lacking)
     ), x AS (
-        SELECT needed.*, CASE WHEN days IS NULL THEN 'unknown' WHEN on_hand > 0 THEN CASE WHEN sold > 0 THEN 'selling' ELSE 'not_selling' END
-                              WHEN sold > 0 THEN 'sold_out' ELSE 'empty' END AS stock_status
+        SELECT needed.*, CASE WHEN days IS NULL THEN 'unknown' WHEN on_hand > 0 THEN CASE WHEN has_sold THEN 'selling' ELSE 'not_selling' END
+                              WHEN has_sold THEN 'sold_out' ELSE 'empty' END AS stock_status
         FROM needed
     )
 """
@@ -437,7 +438,7 @@ def test_a_product_counts_from_its_first_sale_where_it_is_new(
     assert rates(short)[skus[2]] == 2
 
 
-def test_more_returns_than_sales_are_no_sale_and_less_than_none_is_none(
+def test_returns_do_not_undo_that_a_product_sold_and_less_than_none_is_none(
     there: Ask, skus: list[str]
 ) -> None:
     answer = there(
@@ -449,7 +450,7 @@ def test_more_returns_than_sales_are_no_sale_and_less_than_none_is_none(
     )
     rows = {row["sku"]: row for row in dicts(answer)}
     came_back, below = rows[skus[4]], rows[skus[3]]
-    assert came_back["stock_status"] == "not_selling"
+    assert came_back["stock_status"] == "selling"
     assert (came_back["units_sold_a_day"], came_back["units_to_reorder"]) == (0, 0)
     assert came_back["revenue_a_day"] == 0
     # 31 days of half a piece, and nothing on hand. Nobody knows what these cost.
@@ -458,6 +459,15 @@ def test_more_returns_than_sales_are_no_sale_and_less_than_none_is_none(
     assert below["reorder_cost"] is None
     assert rows[skus[1]]["units_to_reorder"] == 42
     assert rows[skus[1]]["reorder_cost"] > 0
+    # On these days it only came back.
+    later = there(
+        *(SEATTLE, "stock_units"),
+        by=["stock_status"],
+        stores=["seattle"],
+        time_period="2026-06-21..2026-06-30",
+        filters={"product": skus[4]},
+    )
+    assert later["rows"] == [["not_selling", 20]]
 
 
 def test_a_store_that_is_closed_has_no_stock(there: Ask, skus: list[str]) -> None:
@@ -493,7 +503,8 @@ def test_a_store_that_fell_silent_sold_until_its_last_order(
         filters={"store": ["spokane"]},
         time_period="2026-06-20..2026-06-30",
     )
-    assert "the data ends before the period" in later["notes"]
+    (note,) = [each for each in later["notes"] if "the data ends" in each]
+    assert note.endswith(", before the period")
     (row,) = dicts(later)
     assert row["stock_status"] == "unknown"
     assert (row["units_sold_a_day"], row["units_to_reorder"]) == (None, None)
@@ -518,7 +529,7 @@ def test_unknown_stock_is_unknown_and_said_to_be(there: Ask, skus: list[str]) ->
     assert rows["Zava Retail Seattle"]["out_of_stock_products"] == 1
     assert mixed["notes"] == [
         "of 2 stores the stock of 1 is known",
-        "a product sold where the stock of it is not known",
+        "a product sold where its stock is not known",
     ]
     only = there(
         *(HEAD_OFFICE, "revenue", "stock_units"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -33,7 +34,7 @@ RULES: dict[Segment, str] = {
     "new": r"first purchase in the last \d+ days",
     "frequent": r"at least \d+ orders",
     "big_spender": r"spent at least [0-9,]+\.\d\d",
-    "lapsed": r"no purchase in the last \d+ days",
+    "lapsed": r"no purchase in the last [0-9,]+ days \(\d\.\d years\)",
 }
 PEOPLE = ("Zava Retail Seattle", "Puget Sound Region", "Head Office")
 COUNTED = "o.status NOT IN ('cancelled', 'returned') AND o.total_amount >= 0"
@@ -272,6 +273,8 @@ def test_alternatives_are_alike_and_in_stock(
     alike = answer["similar_in_stock"]
     assert "Hammers" in types_of(owner, alike[:2])
     assert all(row["stock"] > 0 for row in alike)
+    assert [*alike[0]] == ["sku", "name", "price", "similarity", "stock"]
+    assert len(json.dumps(alike)) < 1500
     similar = recommendations.similar(HAMMER, SEATTLE, max_rows=3)
     assert similar["row_count"] == 3
     assert HAMMER not in [row["sku"] for row in similar["similar"]]
@@ -289,7 +292,10 @@ def test_a_group_of_customers_has_what_it_prefers(
     assert answer["basis"]["of"] == "the whole chain"
     assert re.fullmatch(RULES[segment], answer["basis"]["rule"])
     if not answer["recommendations"]:
-        assert answer["notes"]
+        assert "query_metrics says: orders by product" in answer["notes"][0]
+    # Of the made-up chain a customer comes back after years.
+    is_told = any("retail.chain.lapsed_after_days" in note for note in answer["notes"])
+    assert is_told is (segment == "lapsed")
     for row in answer["recommendations"]:
         assert row["lift_at_least"] > 1
         assert row["orders"] >= MIN_ORDERS
@@ -378,7 +384,7 @@ def test_the_administrator_sets_the_rules_of_segments(
             " FROM (SELECT min(days[1]) AS first, max(days[cardinality(days)]) AS last, nullif(sum(cardinality(days)), 0) AS visits"
             "       FROM retail.kept_customers GROUP BY customer_id HAVING sum(orders) > 0) AS b"
         ).fetchall()
-    assert basis["lapsed"]["rule"] == "no purchase in the last 400 days"
+    assert basis["lapsed"]["rule"] == "no purchase in the last 400 days (1.1 years)"
     assert basis["new"]["rule"] == f"first purchase in the last {gap} days"
     assert 0 < basis["big_spender"]["customers"] <= people * 0.01
     assert people * 0.1 < basis["frequent"]["customers"] <= people * 0.5

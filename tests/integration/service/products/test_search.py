@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -185,7 +186,7 @@ def test_by_meaning_similarity_is_the_cosine(
     search: ProductSearch, client: LocalClient, searchable_owner: psycopg.Connection
 ) -> None:
     question = "paint for the outside of my house"
-    asked = ProductQuestion(question, mode="semantic", similarity_threshold=0.4)
+    asked = ProductQuestion(question, 20, 0.4, "semantic")
     answer = search.search(asked, SEATTLE)
     (vector,) = client.embed([question])
     rows = searchable_owner.execute(
@@ -208,6 +209,25 @@ def test_filters_leave_only_what_fits(
     for product in answer["products"]:
         assert product["category"] == "Paint & Finishes"
         assert 10 <= product["price"] <= 30
+
+
+def test_a_price_in_words_limits_the_price_and_is_told(search: ProductSearch) -> None:
+    answer = search.search(ProductQuestion("garden hose under 40 dollars"), SEATTLE)
+    assert answer["products"]
+    assert all(product["price"] <= 40 for product in answer["products"])
+    assert answer["searched_for"] == "garden hose"
+    assert answer["notes"] == ["read from the words: list price at most 40"]
+
+
+def test_an_answer_says_if_only_the_price_left_nothing(search: ProductSearch) -> None:
+    answer = search.search(ProductQuestion("circular saw below $1"), SEATTLE)
+    assert answer["products"] == []
+    (read, none) = answer["notes"]
+    assert read.endswith("at most 1")
+    assert none.startswith("what matches well has no list price of at most 1: of the ")
+    assert none.endswith(" best the list price of 0 is not known")
+    question = ProductQuestion("lawn mower", max_price=1)
+    assert "reaches the similarity" in search.search(question, SEATTLE)["notes"][0]
 
 
 @contextmanager
@@ -585,3 +605,16 @@ def test_an_answer_by_words_alone_is_not_kept(
     answer = search.search(ProductQuestion("claw hammer"), SEATTLE)
     assert answer["notes"] == []
     assert not answer["cached"]
+
+
+def test_an_answer_is_short_and_ends_where_similarity_drops(
+    search: ProductSearch,
+) -> None:
+    for text in (
+        "something that keeps the rain out of an outdoor outlet",
+        "claw hammer",
+    ):
+        found = search.search(ProductQuestion(text), SEATTLE)
+        similarities = [each["similarity"] for each in found["products"]]
+        assert min(similarities) >= 0.48 * max(similarities)
+        assert len(json.dumps(found)) <= 4000

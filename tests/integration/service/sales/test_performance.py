@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from tests.people import REDMOND, SEATTLE, STORE_MANAGERS, STRANGER
+from zava.data.metrics.registry import METRICS
 from zava.data.provider import PostgreSQLProvider
 from zava.data.sales_data import get_sales_data
 from zava.data.transaction import Query
@@ -223,7 +224,12 @@ def test_a_figure_agrees_with_sql_written_from_its_definition(
             assert span not in figure
             continue
         assert figure[span] == cents(exact[span])
-        assert figure[f"{span}_change"] == growth(exact["current"], exact[span])
+        if METRICS[name].is_percent:
+            assert figure[f"{span}_change"] is None
+            points = cents(exact["current"] - exact[span])
+            assert figure[f"{span}_points"] == points
+        else:
+            assert figure[f"{span}_change"] == growth(exact["current"], exact[span])
 
 
 def test_a_year_is_compared_once_with_the_year_before_it(
@@ -424,13 +430,14 @@ def test_the_first_insight_tells_the_figures_of_the_database(
 def test_the_result_has_exactly_these_keys(service: SalesAnalyticsService) -> None:
     result = service.get_store_performance("seattle", " YTD ", SEATTLE)
     assert list(result) == ["store_id", "period", "metrics", "insights"]
+    as_of = datetime.fromisoformat(result["period"].pop("as_of"))
+    assert as_of.utcoffset() == timedelta(0)  # the database's own time
     assert result["period"] == {
         "name": "ytd",
         "first_day": "2026-01-01",
         "last_day": "2026-06-29",  # the day that is not over is left out
         "data_through": "2026-06-29",
         "compared_with": {"year_before": "2025-01-01..2025-06-29"},
-        "as_of": "2026-06-30T18:00:00+00:00",
         "cached": False,
     }
     assert result["metrics"]["stores"] == SEATTLE_STORE

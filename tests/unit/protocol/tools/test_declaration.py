@@ -74,6 +74,7 @@ def test_every_tool_is_a_function_of_a_module_under_a_decorator(
     listed: dict[str, Any],
 ) -> None:
     modules = (
+        tools.exports,
         tools.metric_tools,
         tools.products,
         tools.query,
@@ -86,7 +87,7 @@ def test_every_tool_is_a_function_of_a_module_under_a_decorator(
         for node in ast.parse(inspect.getsource(module)).body
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         for decorator in node.decorator_list
-        if ast.unparse(decorator).startswith("read_only_tool(")
+        if ast.unparse(decorator).startswith(("read_only_tool(", "file_writing_tool("))
     ]
     assert sorted(declared) == sorted(listed)
     assert [one.function.__name__ for one in tools.DECLARED] == list(listed)

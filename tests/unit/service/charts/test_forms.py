@@ -130,6 +130,7 @@ def test_an_answer_of_metrics_says_source_period_and_units() -> None:
         "columns": [
             *("sku", "product", "month", "revenue", "revenue_share"),
             *("revenue_previous_change", "orders", "gross_margin"),
+            "gross_margin_previous_points",
         ],
         "rows": [],
     }
@@ -151,6 +152,7 @@ def test_an_answer_of_metrics_says_source_period_and_units() -> None:
         "revenue_previous_change": ("number", "%"),
         "orders": ("number", "orders"),
         "gross_margin": ("number", "%"),
+        "gross_margin_previous_points": ("number", "points"),
     }
 
 

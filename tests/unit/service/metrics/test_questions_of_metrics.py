@@ -52,7 +52,7 @@ def service() -> MetricsService:
         ({"compare": "last_year"}, "must be one of previous, year_before, both"),
         ({"max_rows": 101}, "must be between 1 and 100"),
         ({"cover_days": 0}, "cover_days: must be between 1 and 365"),
-        ({"filters": {"stock_status": "empty"}}, "revenue has no stock_status; "),
+        ({"filters": {"stock_status": "empty"}}, "filters: revenue has no stock_"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_asked_is_refused_with_what_can(
@@ -142,6 +142,26 @@ def test_words_that_nothing_is_called_list_every_name(service: MetricsService) -
     assert set(found["dimensions"]) == set(DIMENSIONS)
     assert found["note"].startswith("nothing is called zyx")
     assert len(json.dumps(service.find())) < 2500
+
+
+def test_labels_are_names_too(service: MetricsService) -> None:
+    assert service.check(["return_rate"]).metrics[0] == "returned_share"
+
+
+def test_each_word_finds_what_alone_has_it_in_its_name(service: MetricsService) -> None:
+    assert "repeat_rate" in service.find("customers new returning repeat")["metrics"]
+
+
+def test_shared_lists_of_dimensions_are_told_once(service: MetricsService) -> None:
+    found = service.find("stock")
+    lists = list(found["only_by"].values())
+    assert len(lists) == len(set(lists))
+    assert all("channel" not in text for text in found["metrics"].values())
+
+
+def test_a_median_is_told_to_be_none(service: MetricsService) -> None:
+    assert "percentile_cont" in service.find("median")["note"]
+    assert "percentile_cont" in service.find("median revenue")["note"]
 
 
 def test_every_measure_has_sources_and_every_metric_measures() -> None:

@@ -153,8 +153,6 @@ def march(**parts: Any) -> StoreMetrics:
         ("revenue_per_open_day", 450.0, 600.0, -25.0),
         ("units", 31, 10, 210.0),
         ("units_per_order", 3.44, 2.0, 72.22),
-        ("discount_rate", 10.0, 0.0, None),
-        ("gross_margin", 33.33, 35.0, -4.76),
         ("customers", 8, 5, 60.0),
         ("new_customers", 2, 5, -60.0),
         ("returning_customers", 6, 0, None),
@@ -166,6 +164,18 @@ def test_a_figure_is_computed_by_its_definition_and_compared(
 ) -> None:
     assert march().figures[name] == Compared(
         value=value, previous=before, previous_change=change
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "before", "points"),
+    [("discount_rate", 10.0, 0.0, 10.0), ("gross_margin", 33.33, 35.0, -1.67)],
+)
+def test_a_figure_in_percent_is_compared_in_percentage_points(
+    name: str, value: float, before: float, points: float
+) -> None:
+    assert march().figures[name] == Compared(
+        value=value, previous=before, previous_points=points
     )
 
 

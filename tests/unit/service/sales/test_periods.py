@@ -12,7 +12,14 @@ from pydantic import ValidationError as ModelError
 
 from zava.errors import ValidationError
 from zava.service.sales.calendars import Calendar
-from zava.service.sales.periods import FORMS, NO_FISCAL_WEEKS, Period, parse_period
+from zava.service.sales.periods import (
+    FORMS,
+    NO_FISCAL_WEEKS,
+    OFFERED,
+    Period,
+    offered_periods,
+    parse_period,
+)
 
 TODAY = date(2026, 6, 30)
 PLAIN = Calendar()
@@ -462,8 +469,8 @@ def test_where_the_period_before_is_the_year_before_there_is_one_comparison(
         ("wtd", "2026-06-30", "2026-06-22..2026-06-22", "2025-06-30..2025-06-30"),
         ("2026-W26", "2026-06-25", "2026-06-15..2026-06-17", "2025-06-23..2025-06-25"),
         ("FY2026", "2026-06-30", "2025-01-01..2025-06-29", "2025-01-01..2025-06-29"),
-        ("last_7_days", "2026-06-30", "2026-06-17..2026-06-22", None),
-        ("last_12_months", "2026-06-30", "2024-07-01..2025-06-29", None),
+        ("last_7_days", "2026-06-30", "2026-06-16..2026-06-22", None),
+        ("last_12_months", "2026-06-30", "2024-06-30..2025-06-29", None),
     ],
 )
 def test_what_is_cut_is_compared_with_as_much(
@@ -717,6 +724,9 @@ def test_a_part_is_compared_with_parts_that_are_as_long(
     text, calendar = question
     whole = parse_period(text, today, calendar)
     period = whole.until(whole.start + timedelta(days=cut))
+    if period.rolls and period != whole:
+        assert abs(period.days - whole.days) <= (whole.grain == "12 months")
+        return
     year_before = period.year_before()
     if not by_weeks(period):
         # A leap day on either side, and the ends of months that are shorter.
@@ -731,3 +741,28 @@ def test_a_part_is_compared_with_parts_that_are_as_long(
             or period.previous().start == whole.previous().start
         )
         assert year_before.start == whole.year_before().start
+
+
+@pytest.mark.parametrize(
+    "last", [date(2026, 6, 29), date(2027, 1, 1), date(2002, 3, 1)]
+)
+@pytest.mark.parametrize(
+    "calendar",
+    [
+        Calendar(),
+        Calendar(week_starts_on=7, fiscal_calendar="4-5-4", fiscal_year_start=2),
+        Calendar(fiscal_year_start=7),
+    ],
+    ids=["plain", "weeks", "months"],
+)
+def test_what_is_offered_is_understood_and_holds_the_last_day_or_earlier_ones(
+    last: date, calendar: Calendar
+) -> None:
+    offered = offered_periods(last, calendar)
+    assert len(set(offered)) == len(offered)
+    for name in offered:
+        period = parse_period(name, last, calendar)
+        assert period.name == name
+        assert period.start <= last
+    units = [name for name in offered if name not in OFFERED]
+    assert parse_period(units[0], last, calendar).end > last

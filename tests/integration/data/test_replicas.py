@@ -1,0 +1,471 @@
+"""A primary and its standbys: how old an answer is, and that none goes back in time.
+
+The database's own clock is the measure: each row of `moments` is written with the
+time at which its transaction had been committed on the primary.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+import pytest
+
+from tests.loglines import captured_log
+from tests.people import SEATTLE
+from tests.replicas import Replicas, Server, wait_until
+from zava.admin.loading import DatabaseLoader
+from zava.admin.logins import BoundLogins
+from zava.admin.totals import refresh_totals
+from zava.data.pipeline import exchange
+from zava.data.provider import PostgreSQLProvider
+from zava.errors import ConfigurationError, StaleAnswerError, StandbyConflictError
+from zava.models import ResultSet
+
+pytestmark = pytest.mark.thorough
+
+Serve = Callable[..., PostgreSQLProvider]
+
+COUNT = "SELECT count(*) FROM retail.orders"
+LAST = "SELECT max(updated_at) FROM retail.stores"
+
+
+@pytest.fixture(scope="module")
+def replicas() -> Iterator[Replicas]:
+    with Replicas(2) as made:
+        yield made
+
+
+@pytest.fixture
+def standby(replicas: Replicas) -> Iterator[Server]:
+    """A standby that has replayed everything; whatever slows it ends with the test."""
+    (standby, *_) = replicas.standbys
+    replicas.catch_up()
+    upstream = str(standby.ask("SHOW primary_conninfo"))
+    yield standby
+    standby.alter(recovery_min_apply_delay="0", primary_conninfo=upstream)
+    with standby.connection() as conn:
+        conn.execute("SELECT pg_wal_replay_resume()")
+    replicas.catch_up()
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Opens providers, by connection string and settings."""
+    with ExitStack() as stack:
+
+        def open_one(conninfo: str, **settings: Any) -> PostgreSQLProvider:
+            provider = PostgreSQLProvider({"conninfo": conninfo, **settings})
+            stack.callback(provider.close)
+            provider.open()
+            return provider
+
+        yield open_one
+
+
+def change(primary: Server) -> datetime:
+    """Change something on the primary; return when the change was committed."""
+    primary.run("UPDATE retail.stores SET updated_at = clock_timestamp()")
+    committed = primary.ask("SELECT clock_timestamp()")
+    assert isinstance(committed, datetime)
+    return committed
+
+
+def ask(provider: PostgreSQLProvider, query: str = LAST) -> ResultSet:
+    return provider.fetch(query, provider.resolve_identity(SEATTLE), 1)
+
+
+def shown(result: ResultSet) -> datetime:
+    return datetime.fromisoformat(result.rows[0][0])
+
+
+def is_true_of(result: ResultSet, primary: Server) -> bool:
+    """Whether a result shows whatever the primary had committed by its `as_of`."""
+    last = primary.ask("SELECT max(updated_at) FROM retail.stores")
+    return shown(result) == last or result.as_of < last  # type: ignore[operator]
+
+
+@contextmanager
+def paused(standby: Server) -> Iterator[None]:
+    with standby.connection() as conn:
+        conn.execute("SELECT pg_wal_replay_pause()")
+        wait_until(conn, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+        try:
+            yield
+        finally:
+            conn.execute("SELECT pg_wal_replay_resume()")
+
+
+def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
+    """Wait until a standby that replays nothing has received all the same."""
+    written = replicas.written()
+    with standby.connection() as conn:
+        wait_until(conn, "SELECT pg_last_wal_receive_lsn() >= %s", written)
+
+
+def test_a_primary_s_answer_is_as_of_its_statement(
+    replicas: Replicas, serve: Serve
+) -> None:
+    provider = serve(replicas.primary.conninfo("zava_server"))
+    ask(provider)
+    before = replicas.primary.ask("SELECT clock_timestamp()")
+    as_of = ask(provider).as_of
+    after = replicas.primary.ask("SELECT clock_timestamp()")
+    assert before <= as_of <= after  # type: ignore[operator]
+
+
+def test_an_idle_standby_s_answer_grows_no_older(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    committed = change(replicas.primary)
+    replicas.catch_up()
+    provider = serve(standby.conninfo("zava_server"))
+    with standby.connection() as conn:
+        wait_until(
+            conn,
+            "SELECT last_msg_send_time - interval '1 s' > %s FROM pg_stat_wal_receiver",
+            committed,
+        )
+    result = ask(provider)
+    assert result.as_of > committed
+    assert is_true_of(result, replicas.primary)
+
+
+def test_a_record_whose_end_is_not_sent_yet_makes_no_answer_older(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    # Nobody waits for it, so only its whole pages are sent.
+    replicas.primary.run(
+        "SELECT pg_logical_emit_message(false, 'test', repeat('x', 20000))"
+    )
+    with standby.connection() as conn:
+        wait_until(
+            conn,
+            "SELECT pg_last_wal_replay_lsn() < flushed_lsn FROM pg_stat_wal_receiver",
+        )
+        now = conn.execute("SELECT clock_timestamp()").fetchone()
+        assert now is not None
+        wait_until(
+            conn,
+            "SELECT last_msg_send_time - interval '1 s' > %s FROM pg_stat_wal_receiver",
+            *now,
+        )
+    assert ask(provider).as_of > now[0]
+
+
+def test_a_paused_standby_s_answer_is_as_old_as_what_it_shows(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    with paused(standby):
+        before = ask(provider)
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        result = ask(provider)
+        assert shown(result) == shown(before)
+        assert result.as_of < committed
+        assert is_true_of(result, replicas.primary)
+    replicas.catch_up()
+    assert shown(ask(provider)) > shown(before)
+
+
+def test_a_lagging_standby_s_answer_is_as_old_as_what_it_shows(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    standby.alter(recovery_min_apply_delay="1h")
+    with standby.connection() as conn:
+        # The replay may take a while to hear of its setting.
+        for _ in range(100):
+            before = ask(provider)
+            committed = change(replicas.primary)
+            wait_for_receipt(replicas, standby)
+            conn.execute("SELECT pg_sleep(0.05)")
+            result = ask(provider)
+            if shown(result) == shown(before):
+                break
+    assert shown(result) == shown(before)
+    assert result.as_of < committed
+    assert is_true_of(result, replicas.primary)
+
+
+def test_the_answer_of_a_standby_that_is_cut_off_is_as_old_as_what_it_shows(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    before = ask(provider)
+    standby.alter(primary_conninfo="host=/nonexistent")
+    with standby.connection() as conn:
+        wait_until(conn, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+    committed = change(replicas.primary)
+    result = ask(provider)
+    assert shown(result) == shown(before)
+    assert result.as_of < committed
+    assert is_true_of(result, replicas.primary)
+
+
+def test_no_answer_is_younger_than_the_truth_while_the_primary_writes(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    committed: list[tuple[datetime, datetime]] = []
+    is_over = threading.Event()
+
+    def write() -> None:
+        with replicas.primary.connection() as conn:
+            while not is_over.is_set():
+                row = conn.execute(
+                    "UPDATE retail.stores SET updated_at = clock_timestamp()"
+                    " WHERE manager_id = %s RETURNING updated_at",
+                    (SEATTLE,),
+                ).fetchone()
+                known = conn.execute("SELECT clock_timestamp()").fetchone()
+                if row and known:
+                    committed.append((known[0], row[0]))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        answers = [ask(provider) for _ in range(300)]
+    finally:
+        is_over.set()
+        writer.join()
+    for answer in answers:
+        due = [value for known, value in committed if known <= answer.as_of]
+        assert not due or shown(answer) >= due[-1]
+    assert [a.as_of for a in answers] == sorted(a.as_of for a in answers)
+
+
+def test_an_answer_that_is_too_old_is_refused_and_says_how_old(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    with paused(standby):
+        change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        provider = serve(standby.conninfo("zava_server"), max_staleness=0.001)
+        with pytest.raises(StaleAnswerError, match="ZAVA_MAX_STALENESS") as refused:
+            ask(provider)
+    assert refused.value.error_code == "STALE_ANSWER"
+    assert refused.value.details()["age_seconds"] >= 0
+
+
+def test_where_one_server_is_too_old_another_answers(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    several = replicas.several(
+        standby,
+        replicas.primary,
+        user="zava_server",
+        load_balance_hosts="random",
+    )
+    provider = serve(several, max_staleness=0.5, max_retries=50)
+    with paused(standby):
+        change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        with standby.connection() as conn:
+            wait_until(conn, "SELECT now() - pg_last_xact_replay_timestamp() > '0.6 s'")
+        for _ in range(10):
+            assert is_true_of(ask(provider), replicas.primary)
+            assert shown(ask(provider)) == replicas.primary.ask(LAST)
+
+
+def test_one_person_s_calls_never_go_back_in_time(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    _, other = replicas.standbys
+    several = replicas.several(
+        standby, other, user="zava_server", load_balance_hosts="random"
+    )
+    provider = serve(several, min_size=4)
+    times = []
+    for _ in range(5):
+        change(replicas.primary)
+        with paused(standby):
+            times += [shown(ask(provider)) for _ in range(4)]
+    assert times == sorted(times)
+
+
+def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    _, other = replicas.standbys
+    several = replicas.several(other, standby, user="zava_server")
+    provider = serve(several, retry_deadline=0.1)
+    with paused(standby):
+        change(replicas.primary)
+        written = replicas.written()
+        with other.connection() as conn:
+            wait_until(conn, "SELECT pg_last_wal_replay_lsn() >= %s", written)
+        ask(provider)
+        pool = provider.connection_pool
+        assert pool is not None
+        pool.conninfo = standby.conninfo("zava_server")
+        pool.drain()
+        with pytest.raises(StaleAnswerError, match="earlier answer"):
+            ask(provider)
+    replicas.catch_up()
+    assert shown(ask(provider)) == replicas.primary.ask(LAST)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "kind"),
+    [
+        ("prefer-standby", "standby"),
+        ("read-only", "standby"),
+        ("any", "primary"),
+        ("primary", "primary"),
+    ],
+)
+def test_the_connection_string_says_which_server_answers(
+    replicas: Replicas, standby: Server, serve: Serve, wanted: str, kind: str
+) -> None:
+    several = replicas.several(
+        replicas.primary, standby, user="zava_server", target_session_attrs=wanted
+    )
+    provider = serve(several)
+    ask(provider)
+    assert provider.ping() == ""
+    assert provider.answering_server.startswith(f"{kind} ")
+    checks = provider.check_posture(provider.resolve_identity(SEATTLE))
+    (detail,) = (check.detail for check in checks if check.name == "connection")
+    assert f"; {kind} " in detail
+
+
+def test_connections_to_several_hosts_live_five_minutes_and_others_an_hour(
+    replicas: Replicas, serve: Serve
+) -> None:
+    pools = [
+        serve(conninfo).connection_pool
+        for conninfo in (
+            replicas.several(*replicas.standbys, user="zava_server"),
+            replicas.primary.conninfo("zava_server"),
+        )
+    ]
+    assert [pool and pool.max_lifetime for pool in pools] == [300, 3600]
+
+
+def test_a_standby_says_how_far_it_is_behind(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    with paused(standby):
+        change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        provider.ping()
+    assert re.search(
+        r"^standby /.+ port 5432, [\d.,]+ m?s behind the primary, and has not replayed",
+        provider.answering_server,
+    )
+
+
+def test_what_an_administrator_changes_has_to_go_to_the_primary(
+    standby: Server,
+) -> None:
+    loader = DatabaseLoader(standby.conninfo())
+    for command in (
+        loader.load_schema,
+        lambda: loader.load_seed(0.01, None, lambda *_: None),
+        lambda: loader.create_database("another"),
+        lambda: refresh_totals(loader, lambda *_: None),
+        lambda: BoundLogins(loader).add("somebody", [SEATTLE], None),
+    ):
+        with pytest.raises(ConfigurationError, match=r"standby.*primary"):
+            command()
+    assert loader.list_users()
+
+
+def test_a_query_that_a_standby_cancels_is_tried_again_and_then_told_as_such(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"), max_retries=2)
+    seattle = provider.resolve_identity(SEATTLE)
+    long = "SELECT count(*) FROM (SELECT generate_series(1, 2000000000)) AS n"
+    with captured_log() as lines, ThreadPoolExecutor(1) as aside:
+        answer = aside.submit(provider.fetch, long, seattle, 1)
+        with replicas.primary.connection() as conn:
+            while not answer.done():
+                conn.execute("UPDATE retail.stores SET updated_at = clock_timestamp()")
+                conn.execute("VACUUM retail.stores")
+                conn.execute("SELECT pg_sleep(0.05)")
+        with pytest.raises(StandbyConflictError, match="hot_standby_feedback"):
+            answer.result()
+    assert "A standby cancelled the query, retrying (1/2)" in lines.messages
+    replicas.catch_up()
+
+
+def test_after_a_failover_the_promoted_standby_answers(serve: Serve) -> None:
+    with Replicas(1) as group:
+        (standby,) = group.standbys
+        several = group.several(group.primary, standby, user="zava_server")
+        provider = serve(several)
+        committed = change(group.primary)
+        group.catch_up()
+        before = ask(provider)
+        group.primary.stop()
+        standby.run("SELECT pg_promote()")
+        after = ask(provider)
+        assert shown(after) == shown(before)
+        assert committed < before.as_of < after.as_of
+        provider.ping()
+        assert provider.answering_server.startswith("primary ")
+        change(standby)
+        assert shown(ask(provider)) == standby.ask(LAST)
+
+
+def test_a_streamed_answer_of_a_standby_is_as_old_as_what_it_shows(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    seattle = provider.resolve_identity(SEATTLE)
+    with paused(standby):
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        as_of, rows = provider.stream(
+            COUNT, seattle, lambda rows: (rows.as_of, list(rows.batches()))
+        )
+    assert as_of < committed
+    assert rows
+
+
+def test_a_standby_that_stands_where_a_primary_was_is_noticed(
+    standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    assert provider.connection_pool is not None
+    with provider.connection_pool.checkout() as conn:
+        replay = conn.replay
+    replay.is_watched = False
+    ask(provider)
+    assert replay.is_watched
+    assert replay.seen.position > 0
+
+
+def test_without_a_way_to_say_how_far_it_is_a_server_is_healthy_all_the_same(
+    replicas: Replicas, serve: Serve
+) -> None:
+    provider = serve(replicas.primary.conninfo("zava_server", dbname="postgres"))
+    assert provider.ping() == ""
+    assert provider.answering_server == ""
+
+
+def test_the_calls_of_a_standby_are_one_round_trip(
+    replicas: Replicas, standby: Server, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    ask(provider)
+    sent = []
+
+    def noting(conn: psycopg.Connection[Any], statements: Any, *rest: Any) -> Any:
+        sent.append(len(statements))
+        return exchange(conn, statements, *rest)
+
+    monkeypatch.setattr("zava.data.transaction.exchange", noting)
+    ask(provider)
+    assert len(sent) == 1

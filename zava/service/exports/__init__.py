@@ -1,0 +1,1 @@
+"""Query results as files on the person's machine."""
