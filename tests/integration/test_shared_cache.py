@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from tests.fakes import FakeClock
 from tests.people import SEATTLE
 from tests.redis_server import IS_REQUIRED, PASSWORD, PROGRAM, RedisServer
 from zava.errors import ConfigurationError, DatabaseError
+from zava.infra.answer_age import note_as_of, reading
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import SharedOptions, Sharing
 from zava.models import Identity
@@ -208,6 +210,40 @@ def test_a_value_ends_at_its_own_time_whatever_redis_keeps(
         clock.advance(2)
         client.set(key, sealed)  # replayed, for ever
     assert ask(open_cache(broken, clock=clock), "old", {"n": 2}) == ({"n": 2}, False)
+
+
+def test_a_process_keeps_a_value_no_longer_than_its_own_time(
+    server: RedisServer, open_cache: Open, clock: FakeClock
+) -> None:
+    ask(open_cache(server, clock=clock, ttl=3600), "long lived", {"n": 1})
+    clock.advance(61)
+    careful = open_cache(server, clock=clock, ttl=60)
+    assert ask(careful, "long lived", {"n": 2}) == ({"n": 2}, False)
+
+
+def test_a_shared_value_is_as_old_as_what_it_was_made_from(
+    server: RedisServer, open_cache: Open
+) -> None:
+    complete = datetime(2026, 6, 30, 12, tzinfo=timezone.utc)
+
+    def run() -> dict[str, int]:
+        note_as_of(complete)
+        return {"n": 1}
+
+    open_cache(server).obtain("dated", run, sharing=FOR_HER)
+    with reading() as read:
+        assert open_cache(server).obtain("dated", never, sharing=FOR_HER)[1]
+    assert read.as_of == complete
+
+
+def test_a_value_that_says_less_elsewhere_is_not_shared(
+    server: RedisServer, open_cache: Open
+) -> None:
+    here_only = Sharing(IDENTITY, dict[str, Any], lambda _result: False)
+    first = open_cache(server)
+    ask(first, "here", {"n": 1}, sharing=here_only)
+    assert first.peek("here") == {"n": 1}
+    assert ask(open_cache(server), "here", {"n": 2}) == ({"n": 2}, False)
 
 
 def test_a_value_of_the_future_is_not_used(
