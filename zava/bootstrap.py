@@ -311,6 +311,7 @@ class MCPServerManager:
                 cache,
                 max_rows=settings.max_rows,
                 max_result_bytes=settings.max_result_bytes,
+                kept_rows=kept_rows,
             ),
             product_search=product_search,
             recommendations=Recommendations(provider, cache, product_search.search),

@@ -106,6 +106,30 @@ def test_nothing_else_is_read(process: StdioProcess, folder: Path, name: str) ->
     assert answer["error"]["code"] == -32602
 
 
+def test_a_cut_answer_of_metrics_goes_on_to_its_end(
+    process: StdioProcess, folder: Path
+) -> None:
+    asked = {"metrics": ["revenue"], "by": ["day"], "time_period": "2026-Q2"}
+    whole = process.call("query_metrics", max_rows=200, **asked).structured
+    first = process.call("query_metrics", max_rows=30, **asked).structured
+    assert first["truncated"] == "max_rows"
+    rows, page = first["rows"], first
+    while "handle" in page:
+        handle = page["handle"]
+        page = process.call("get_more_rows", handle=handle, max_rows=25).structured
+        rows += page["rows"]
+        assert page["columns"][0]["name"] == "day"
+    assert page["truncated"] is None
+    assert rows == whole["rows"]
+    assert "handle" not in whole
+    assert "truncated" not in whole
+    again = process.call("query_metrics", max_rows=30, **asked).structured
+    assert again["cached"] is True
+    assert again["handle"] == first["handle"]
+    made = process.call("export_query", handle=first["handle"]).structured
+    assert made["row_count"] == len(whole["rows"])
+
+
 def test_another_person_s_process_reads_neither_file_nor_handle(
     process: StdioProcess, start: Start, folder: Path
 ) -> None:

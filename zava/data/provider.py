@@ -24,7 +24,7 @@ from zava.data.query_errors import (
     not_utf8,
     translate,
 )
-from zava.data.read_ahead import Allowance, Remainder
+from zava.data.read_ahead import Allowance, LoadedRows, Remainder
 from zava.data.replay import describe_server
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
@@ -290,7 +290,7 @@ class PostgreSQLProvider:
 
     def page(
         self,
-        kept: Remainder,
+        kept: Remainder | LoadedRows,
         start: int,
         max_rows: int,
         max_bytes: int,

@@ -163,6 +163,32 @@ class ReadAhead:
 
 
 @dataclass(frozen=True, slots=True)
+class LoadedRows:
+    """The rows of a cut result as JSON values, where they were read all at once.
+
+    Attributes:
+        columns: In the order of the query.
+        values: The rows.
+        is_whole: Whether the query has no row past these.
+        size: About how many bytes of memory the rows take.
+    """
+
+    columns: tuple[Column, ...]
+    values: tuple[tuple[Any, ...], ...]
+    is_whole: bool
+    size: int
+
+    @property
+    def row_count(self) -> int:
+        """How many rows there are."""
+        return len(self.values)
+
+    def rows(self, start: int, count: int) -> list[tuple[Any, ...]]:
+        """Return up to `count` rows from row `start` on."""
+        return list(self.values[start : start + count])
+
+
+@dataclass(frozen=True, slots=True)
 class Remainder:
     """The rows of a cut result, packed as libpq received them.
 

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from cachetools import TTLCache
 
-from zava.data.read_ahead import Allowance, Remainder
+from zava.data.read_ahead import Allowance, LoadedRows, Remainder
 from zava.errors import HandleError
 from zava.models import Identity
 
@@ -35,7 +35,7 @@ class KeptResult:
 
     query: str
     identity: Identity
-    remainder: Remainder
+    remainder: Remainder | LoadedRows
     as_of: datetime
 
 
