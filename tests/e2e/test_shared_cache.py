@@ -104,3 +104,13 @@ def test_without_redis_a_process_answers_and_says_so(start: Start) -> None:
     assert health["database"] == "healthy"
     assert health["shared_cache"].startswith("degraded: ")
     assert "hunter2" not in str(health)
+
+
+def test_each_process_has_the_rows_past_a_cut_answer_of_its_own(
+    start: Start, redis_server: RedisServer
+) -> None:
+    sql = "SELECT generate_series(1, 30)"
+    for process in (sharing(start, redis_server) for _ in range(2)):
+        answer = process.query(sql).structured
+        more = process.call("get_more_rows", handle=answer["handle"]).structured
+        assert more["rows"][0] == [21]

@@ -104,6 +104,11 @@ _BY_LABEL = {
 _HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
 
 
+def _is_whole_elsewhere(answer: Mapping[str, Any]) -> bool:
+    """Whether another process can say as much: the rows past the end stay in this."""
+    return answer.get("handle") is None
+
+
 def _utc_now() -> datetime:
     return datetime.now(timezone.utc)
 
@@ -391,7 +396,7 @@ class MetricsService:
             partial(self._compute, asked, identity),
             fresh=question.fresh,
             kind=_KIND,
-            sharing=Sharing(identity, dict[str, Any]),
+            sharing=Sharing(identity, dict[str, Any], _is_whole_elsewhere),
         )
         return self._shown(answer, question, cached=cached)
 
