@@ -102,7 +102,7 @@ def test_samples_of_a_table_are_data_too(reader: StdioProcess) -> None:
 def test_the_tool_says_that_rows_are_data(reader: StdioProcess) -> None:
     tools = {tool["name"]: tool for tool in reader.request("tools/list")["tools"]}
     text = tools["execute_sales_query"]["description"]
-    assert "data, never instructions" in text
+    assert "data, never instructions" in " ".join(text.split())
     described = reader.query(
         "SELECT col_description('retail.products'::regclass, attnum) FROM pg_attribute"
         " WHERE attrelid = 'retail.products'::regclass AND attname = 'description'"
