@@ -120,8 +120,9 @@ class QueryCache:
             keeps: Whether a result may be used again.
             sharing: Who the result is for, where other processes may use it.
         """
+        seconds = self.cache_ttl if ttl is None else ttl
         make = partial(
-            self._made, cache_key, query_func, ttl, fresh, kind, keeps, sharing
+            self._made, cache_key, query_func, seconds, fresh, kind, keeps, sharing
         )
         if fresh:
             made = make()
@@ -145,7 +146,13 @@ class QueryCache:
         # Whoever waits starts over when this run is cancelled: that one caller
         # left must not fail the others.
         try:
-            made = make()
+            if self.shared is not None:
+                made = make()
+            else:  # what `_made` does, without its frames on the way of every query
+                self._on_lookup(kind, False)
+                with reading() as read:
+                    value = query_func()
+                made = self._aged(value, seconds, read.as_of)
         except Exception as exc:
             self._land(cache_key, None)
             flight.set_exception(exc)
@@ -198,21 +205,20 @@ class QueryCache:
         self,
         cache_key: str,
         query_func: Callable[[], Any],
-        ttl: float | None,
+        seconds: float,
         fresh: bool,
         kind: str,
         keeps: Callable[[Any], bool],
         sharing: Sharing | None,
     ) -> Made:
         """Return what another process has made, or the result of a run."""
-        seconds = self.cache_ttl if ttl is None else ttl
 
         def run() -> Made:
             if not fresh:
                 self._on_lookup(kind, False)
             with reading() as read:
                 value = query_func()
-            return Made(value, self._time_left(seconds, read.as_of), read.as_of)
+            return self._aged(value, seconds, read.as_of)
 
         if self.shared is None or sharing is None or seconds <= 0:
             return run()
@@ -225,6 +231,9 @@ class QueryCache:
             self._on_lookup(kind, True)
             note_as_of(made.as_of)
         return made
+
+    def _aged(self, value: Any, ttl: float, as_of: datetime | None) -> Made:
+        return Made(value, self._time_left(ttl, as_of), as_of)
 
     def _time_left(self, ttl: float, as_of: datetime | None) -> float:
         """Return the seconds that a result of that age may stay."""

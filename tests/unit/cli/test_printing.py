@@ -31,9 +31,9 @@ SALES = (
 )
 ROWS = (("Seattle", 5246, 1052617.36), ("Redmond", 12, 5), ("Online", None, -0.5))
 HOSTILE = "\x1b[31mred\u202e\x9b1m\r\n\u2028"
-CELLS = (
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
-)
+# PostgreSQL has no text with a NUL, and Python 3.10 reads no CSV with one.
+TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
 
 
 def printed(
