@@ -128,6 +128,7 @@ def test_a_cut_answer_of_metrics_goes_on_to_its_end(
     assert again["handle"] == first["handle"]
     made = process.call("export_query", handle=first["handle"]).structured
     assert made["row_count"] == len(whole["rows"])
+    assert made["columns"] == whole["columns"]
 
 
 def test_another_person_s_process_reads_neither_file_nor_handle(

@@ -223,14 +223,18 @@ def columns(query: MetricsQuery) -> tuple[str, ...]:
     return _Composer(query).column_names()
 
 
-def compose(query: MetricsQuery) -> Query:
+def compose(query: MetricsQuery, *, is_counted: bool = True) -> Query:
     """Return the SQL that answers a question, with its values as parameters.
 
     After the columns comes `unknown_stock` where stock is set against sales: how many
     products sold in the period have no known stock. The last one, `total_rows`, says
     how many rows there are in all.
+
+    Args:
+        query: The question.
+        is_counted: With these columns; without them it has those of `columns` only.
     """
-    composer = _Composer(query)
+    composer = _Composer(query, is_counted)
     text = composer.answer().as_string()
     return Query(text, composer.parameters)
 
@@ -264,6 +268,7 @@ _NOTHING = sql.SQL("")
 @dataclass
 class _Composer:
     query: MetricsQuery
+    is_counted: bool = True
     parameters: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -517,6 +522,11 @@ class _Composer:
             tables.append(_part("first_sales", first_day=first_day))
         return tables
 
+    def _row_counts(self) -> sql.Composable:
+        if not self.is_counted:
+            return _NOTHING
+        return _part("row_counts", unknown_stock=self._unknown_stock())
+
     def _unknown_stock(self) -> sql.Composable:
         if not self._has_stock() or not self._has_sales():
             return _NOTHING
@@ -713,7 +723,7 @@ class _Composer:
             folding=self._folding(),
             last=sql.Identifier("wanted" if query.top is None else "folded"),
             columns=_listed([*shown, *figures]),
-            unknown_stock=self._unknown_stock(),
+            row_counts=self._row_counts(),
             lookups=_listed([_NOTHING, *lookups], "\n"),
             ordering=self._ordering(),
         )

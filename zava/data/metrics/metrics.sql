@@ -634,8 +634,12 @@ WITH RECURSIVE {tables}, facts AS (
     SELECT a.*
     FROM weighed AS a{having}
 ){folding}
-SELECT {columns}{unknown_stock}, count(*) OVER () AS total_rows
+SELECT {columns}{row_counts}
 FROM {last} AS a{lookups}{ordering}
+
+-- name: row_counts
+-- What an answer says beside its figures.
+{unknown_stock}, count(*) OVER () AS total_rows
 
 -- name: folding
 -- The first ones of each group; all the others together.

@@ -503,8 +503,9 @@ class MetricsService:
             self._max_result_bytes + more_bytes // _SIZE_IN_MEMORY,
             operation=_KIND,
         )
-        sql = written_out(composed)
-        result, handle = self._page(read, len(names), sql, question.max_rows, identity)
+        result, handle = self._page(
+            read, len(names), query, question.max_rows, identity
+        )
         # Behind the columns: of how many products the stock is unknown, and all rows.
         *unknown, total = read.rows[0][len(names) :] if read.rows else [0]
         if any(unknown):
@@ -526,18 +527,23 @@ class MetricsService:
             "truncated": result.truncated,
             "handle": handle,
             "notes": notes,
-            "sql": sql,
+            "sql": written_out(composed),
         }
 
     def _page(
-        self, read: ResultSet, width: int, sql: str, max_rows: int, identity: Identity
+        self,
+        read: ResultSet,
+        width: int,
+        query: MetricsQuery,
+        max_rows: int,
+        identity: Identity,
     ) -> tuple[ResultSet, str | None]:
         """Return the rows of the answer, and the handle of those past its end.
 
         Args:
             read: What was read; behind its first `width` columns it has sums.
             width: Columns of the answer.
-            sql: The query.
+            query: What was asked; an export runs it again.
             max_rows: Rows of the answer at most.
             identity: Who asks.
         """
@@ -554,6 +560,7 @@ class MetricsService:
             page = replace(page, truncated=read.truncated)
         if page.truncated is None or len(page.rows) >= len(read.rows):
             return page, None
+        sql = written_out(compose(query, is_counted=False))
         kept = KeptResult(sql, identity, rest, read.as_of)
         return page, self._kept_rows.keep(kept, len(page.rows))
 
