@@ -147,6 +147,21 @@ def _performance(given: Given, period: str) -> str:
     return _call("get_store_performance", store_id=place, time_period=period)
 
 
+def _running_short(
+    given: Given, period: str, max_rows: int, only: Mapping[str, str]
+) -> str:
+    return _call(
+        "query_metrics",
+        metrics=["days_of_cover"],
+        by=["product"],
+        time_period=period,
+        stores=_stores(given),
+        filters={"stock_status": "selling", **only},
+        order_by=["days_of_cover"],
+        max_rows=max_rows,
+    )
+
+
 def _stores(given: Given) -> list[str]:
     place = given.get("store", ALL)
     return [] if place == ALL else [place]
@@ -198,16 +213,7 @@ def _running_out(given: Given) -> str:
     return _lines(
         f"What runs out in {_whose(given)}{_of_category(given)}, at the sales of"
         f" {period}? Ask zava:",
-        _call(
-            "query_metrics",
-            metrics=["days_of_cover"],
-            by=["product"],
-            time_period=period,
-            stores=stores,
-            filters={"stock_status": "selling", **only},
-            order_by=["days_of_cover"],
-            max_rows=20,
-        ),
+        _running_short(given, period, 20, only),
         _call(
             "query_metrics",
             metrics=["revenue_a_day", "days_since_last_sale"],
@@ -281,16 +287,7 @@ def _monday_meeting(given: Given) -> str:
             compare="both",
             order_by=["-revenue"],
         ),
-        _call(
-            "query_metrics",
-            metrics=["days_of_cover"],
-            by=["product"],
-            time_period="last_30_days",
-            stores=stores,
-            filters={"stock_status": "selling"},
-            order_by=["days_of_cover"],
-            max_rows=10,
-        ),
+        _running_short(given, "last_30_days", 10, {}),
         f"Write one page: {period} in three numbers with their changes;"
         f"{' the month so far;' if is_now else ''} what went well; what went badly;"
         " what runs out; and three points to decide, each as a question with its"

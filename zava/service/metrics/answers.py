@@ -96,10 +96,18 @@ _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
 )
 _REORDERS = frozenset({"units_to_reorder", "reorder_cost"})
+
+
+def _as_name(text: str) -> str:
+    """Return a text in the form that names of metrics and dimensions have."""
+    return text.strip().casefold().replace(" ", "_")
+
+
+# Labels that are no name themselves.
 _BY_LABEL = {
-    metric.label.casefold().replace(" ", "_"): metric.name
+    label: metric.name
     for metric in METRICS.values()
-    if metric.label.casefold().replace(" ", "_") not in METRICS
+    if (label := _as_name(metric.label)) not in METRICS
 }
 _HEAD_OFFICE = frozenset({"new_to_chain", "returning_to_chain"})
 
@@ -623,7 +631,7 @@ def _known_metrics(names: Sequence[str]) -> list[Metric]:
         )
     found = []
     for given in names:
-        name = given.strip().casefold().replace(" ", "_")
+        name = _as_name(given)
         name = _BY_LABEL.get(name, name)
         if name not in METRICS:
             raise _unknown("metrics", "metric", given, near(given, METRICS))
@@ -759,7 +767,7 @@ def _misread(
 def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:
     found = []
     for given in names:
-        name = given.strip().casefold().replace(" ", "_")
+        name = _as_name(given)
         if name not in DIMENSIONS:
             raise _unknown(field, "dimension", given, near(given, DIMENSIONS))
         found.append(DIMENSIONS[name])
