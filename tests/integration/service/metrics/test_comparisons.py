@@ -21,10 +21,20 @@ from tests.integration.service.metrics.slices import Slice
 from tests.people import SEATTLE
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ValidationError
+from zava.service.metrics.answers import MetricsService
 
 pytestmark = pytest.mark.thorough
 
 METRICS = ("revenue", "orders", "gross_margin", "customers", "units")
+
+
+# The last day that the seed has, and a day when nothing more is loaded.
+THE_LAST_DAY = datetime(2026, 6, 30, 19, tzinfo=timezone.utc)
+THREE_DAYS_LATER = datetime(2026, 7, 3, 19, tzinfo=timezone.utc)
+
+
+def service_on(provider: PostgreSQLProvider, now: datetime) -> MetricsService:
+    return service_of(provider, lambda: now)
 
 
 def change(now: Any, before: Any) -> Decimal | None:
@@ -99,9 +109,7 @@ def test_a_period_that_is_not_over_ends_with_the_last_whole_day_on_both_sides(
 def test_a_rolling_period_keeps_its_days_where_the_data_ends_earlier(
     provider: PostgreSQLProvider,
 ) -> None:
-    # Three days later nothing more is loaded.
-    now = datetime(2026, 7, 3, 19, tzinfo=timezone.utc)
-    later = service_of(provider, lambda: now)
+    later = service_on(provider, THREE_DAYS_LATER)
     question = later.check(["revenue"], time_period="last_7_days", compare="previous")
     answer = later.answer(question, SEATTLE)
     assert answer["period"] == {"first_day": "2026-06-24", "last_day": "2026-06-30"}
@@ -118,8 +126,7 @@ def test_a_rolling_period_keeps_its_days_where_the_data_ends_earlier(
 def test_the_whole_days_before_a_day_that_is_not_over_are_as_many_as_asked_for(
     provider: PostgreSQLProvider,
 ) -> None:
-    now = datetime(2026, 6, 30, 19, tzinfo=timezone.utc)
-    service = service_of(provider, lambda: now)
+    service = service_on(provider, THE_LAST_DAY)
     question = service.check(["orders"], time_period="last_7_days", compare="previous")
     answer = service.answer(question, SEATTLE)
     assert answer["period"] == {"first_day": "2026-06-23", "last_day": "2026-06-29"}
@@ -132,8 +139,7 @@ def test_the_whole_days_before_a_day_that_is_not_over_are_as_many_as_asked_for(
 def test_data_that_ends_earlier_cuts_both_sides_there(
     provider: PostgreSQLProvider,
 ) -> None:
-    now = datetime(2026, 7, 3, 19, tzinfo=timezone.utc)
-    later = service_of(provider, lambda: now)
+    later = service_on(provider, THREE_DAYS_LATER)
     question = later.check(
         ["revenue"], time_period="2026-06-27..2026-07-03", compare="previous"
     )
@@ -151,8 +157,7 @@ def test_data_that_ends_earlier_cuts_both_sides_there(
 
 
 def test_today_is_not_compared(provider: PostgreSQLProvider) -> None:
-    now = datetime(2026, 6, 30, 19, tzinfo=timezone.utc)
-    service = service_of(provider, lambda: now)
+    service = service_on(provider, THE_LAST_DAY)
     question = service.check(["orders"], time_period="today", compare="both")
     answer = service.answer(question, PEOPLE["head office"])
     assert answer["columns"] == ["orders"]
