@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from zava.cli.command import explain_errors
-from zava.cli.init import OF_A_LOADER, admin_url_option
+from zava.cli.options import OF_A_LOADER, admin_url_option
 from zava.settings import Settings
 
 

@@ -16,7 +16,7 @@ import click
 
 from zava.cli.command import explain_errors
 from zava.cli.embed import embed_new
-from zava.cli.init import OF_A_LOADER, admin_url_option
+from zava.cli.options import OF_A_LOADER, admin_url_option
 from zava.cli.refresh import described, run_refresh
 from zava.errors import MCPError
 from zava.infra.logs import escape

@@ -2,69 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import secrets
 import shlex
 import sys
-from collections.abc import Callable
 from datetime import date, datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from zava.cli.command import explain_errors
 from zava.cli.embed import embed_locally
+from zava.cli.options import Filled, Scale, admin_url_option
+from zava.cli.refresh import described, run_refresh
 from zava.errors import ConfigurationError
 from zava.settings import Settings
 
 if TYPE_CHECKING:
     from zava.admin.loading import DatabaseLoader
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Scale(click.FloatRange):
-    """Of the seed: from twenty orders on, and a number."""
-
-    def __init__(self) -> None:
-        super().__init__(min=0.0001, max=10_000)
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the number; refuse what is none."""
-        scale = float(super().convert(value, param, ctx))
-        if math.isnan(scale):
-            self.fail(f"{value!r} is no number", param, ctx)
-        return scale
-
-
-class Filled(click.types.StringParamType):
-    """A text that is not empty, as that of a variable that nobody has set is."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> str:
-        """Return the text; refuse an empty one."""
-        text = str(super().convert(value, param, ctx))
-        if not text:
-            self.fail("it is empty; leave the option out for the default", param, ctx)
-        return text
-
-
-def admin_url_option(
-    whose: str = "Connection of a role that may create roles and tables",
-) -> Callable[[F], F]:
-    """Return the option `--admin-url`; its help begins with whose connection it is."""
-    return click.option(
-        "--admin-url",
-        type=Filled(),
-        metavar="CONNINFO",
-        help=f"{whose} (ZAVA_ADMIN_URL); by default the embedded PostgreSQL's.",
-    )
-
-
-OF_A_LOADER = "Connection of an administrator or of a member of zava_loader"
 
 
 @click.command()
@@ -121,7 +75,6 @@ def init(
       zava init --migrate --dry-run      what a migration would do
     """
     from zava.admin.database import open_loader
-    from zava.cli.refresh import described, run_refresh
 
     settings = Settings.load(admin_url=admin_url)
     if password and settings.is_embedded and not settings.admin_url.get_secret_value():

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zava.cli.command import explain_errors
-from zava.cli.init import Filled, admin_url_option
+from zava.cli.options import Filled, admin_url_option
 from zava.settings import Settings
 
 if TYPE_CHECKING:

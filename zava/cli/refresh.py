@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from zava.cli.command import explain_errors
-from zava.cli.init import admin_url_option
+from zava.cli.options import admin_url_option
 from zava.settings import Settings
 
 if TYPE_CHECKING:

@@ -7,7 +7,8 @@ import click
 from zava.cli.command import explain_errors
 from zava.cli.connect import ClientName, enter
 from zava.cli.embed import embed_locally
-from zava.cli.init import Scale, load_seed
+from zava.cli.init import load_seed
+from zava.cli.options import Scale
 from zava.settings import CONNECTION_SETTINGS, PREFIX, Settings
 
 DEMO_NAME = "zava-demo"

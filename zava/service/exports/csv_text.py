@@ -8,8 +8,8 @@ import io
 from collections.abc import Iterable
 
 from zava.infra.export_folder import DraftFile
-from zava.service.exports.formats import PLAIN, Batch, Table
 from zava.service.exports.formulas import harmless, is_risky
+from zava.service.exports.table import PLAIN, Batch, Table
 
 _BOOLEANS = {"t": "true", "f": "false"}
 

@@ -8,7 +8,7 @@ from zava.data.streaming import Decimals
 from zava.errors import ExportError
 from zava.infra.export_folder import DraftFile
 from zava.models import Column
-from zava.service.exports.formats import Batch, Table
+from zava.service.exports.table import Batch, Table
 
 _MOST_DIGITS = 38
 # A group is what lies in memory at a time.

@@ -27,10 +27,10 @@ from zava.infra.export_folder import ExportFolder, WrittenFile, file_stem
 from zava.models import Column, Identity
 from zava.service.exports.formats import (
     Format,
-    Table,
     open_writer,
     see_that_it_can_be_written,
 )
+from zava.service.exports.table import Table
 from zava.service.queries.executor import QueryExecutor
 
 FIRST_ROWS = 5

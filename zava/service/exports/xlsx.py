@@ -14,14 +14,14 @@ from xlsxwriter.exceptions import FileCreateError
 from zava.data.cells import decimal, floating, integer
 from zava.errors import ResultTooLargeError
 from zava.infra.export_folder import DraftFile
-from zava.service.exports.formats import (
+from zava.service.exports.formulas import is_formula
+from zava.service.exports.table import (
     FLOATS,
     INTEGERS,
     TIMESTAMPS,
     Batch,
     Table,
 )
-from zava.service.exports.formulas import is_formula
 
 MAX_ROWS = 1_048_576
 """Of a sheet, its header among them."""
