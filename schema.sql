@@ -550,12 +550,25 @@ $$;
 COMMENT ON FUNCTION retail.may_read_personal_data() IS
     'Whether the caller may read personal data: false for nobody, an error for a person without the right';
 
+DO $$
+BEGIN
+    -- An earlier one gave less, and a function's result cannot be replaced by another.
+    IF EXISTS (
+        SELECT FROM pg_proc AS p
+        WHERE p.oid = to_regprocedure('retail.resolve_identity(uuid)') AND 'cache_secret' <> ALL (p.proargnames)
+    ) THEN
+        DROP FUNCTION retail.resolve_identity(uuid);
+    END IF;
+END
+$$;
+
 CREATE OR REPLACE FUNCTION retail.resolve_identity(
     user_id uuid,
     OUT role_name text,
     OUT display_name text,
     OUT store_ids uuid[],
-    OUT seal text
+    OUT seal text,
+    OUT cache_secret text
 ) RETURNS SETOF record
     LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -598,11 +611,14 @@ BEGIN
         role_name := role_name || '_personal';
     END IF;
     seal := retail.identity_seal(user_id);
+    -- Unlike the seal it is never a setting of a transaction, so no query comes near it. No message of a seal ends like this.
+    SELECT encode(sha256(k.key || sha256(k.key || convert_to(seal || ':cache', 'UTF8'))), 'hex') INTO cache_secret
+    FROM retail.identity_key AS k;
     RETURN NEXT;
 END
 $$;
 COMMENT ON FUNCTION retail.resolve_identity(uuid) IS
-    'Role, name, stores and seal of a user id that this login may act as; no row for any other';
+    'Role, name, stores and seal of a user id that this login may act as, and the secret of what is cached for it; no row for any other';
 
 CREATE OR REPLACE FUNCTION retail.set_identity(user_id uuid, seal text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER

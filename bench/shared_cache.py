@@ -10,7 +10,6 @@ after the other, and all of them at once. It only reads the database.
 from __future__ import annotations
 
 import argparse
-import secrets
 import statistics
 import sys
 import time
@@ -71,7 +70,6 @@ def main() -> None:
                 if is_shared:
                     server = stack.enter_context(RedisServer())
                     environment["ZAVA_REDIS_URL"] = server.url
-                    environment["ZAVA_REDIS_SECRET"] = secrets.token_hex(32)
                 command = f"{sys.executable} -m zava serve --user {options.user}"
                 clients = [
                     stack.enter_context(BenchClient(command, environment))

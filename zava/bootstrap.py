@@ -339,9 +339,8 @@ class MCPServerManager:
     def _shared_options(self) -> SharedOptions:
         settings = self.settings
         return SharedOptions(
-            secret=settings.redis_secret.get_secret_value(),
             # Results of another zava, of another database or with other ceilings
-            # are others. An identity's seal is that of a copied database too.
+            # are others. An identity's secret is that of a copied database too.
             scope=[
                 __version__,
                 settings.database_url.get_secret_value(),

@@ -8,12 +8,15 @@ from datetime import date, datetime
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from typing_extensions import TypedDict
 
 Truncation = Literal["max_rows", "max_bytes", "kept_rows"]
 """Which ceiling cut a result off; `kept_rows` where more rows were not kept."""
 
+
+# Characters of a text that cannot be guessed.
+_SECRET = 32
 
 PERSONAL = "_personal"
 """Ends the name of the role that has a group's rights and reads personal data."""
@@ -33,6 +36,8 @@ class Identity(_Frozen):
         display_name: For people to read.
         store_ids: The stores whose rows this person sees.
         seal: The database's proof that this login may act as `user_id`.
+        cache_secret: What is kept for this identity outside the process is sealed with
+            this. Only a login that may act as `user_id` is given it.
         schema_version: Changes when a table or column does; cached answers of
             another version are not used.
     """
@@ -47,6 +52,7 @@ class Identity(_Frozen):
     display_name: str
     store_ids: tuple[UUID, ...]
     seal: str
+    cache_secret: str = Field(min_length=_SECRET, repr=False)
     schema_version: str
 
     @property

@@ -20,7 +20,6 @@ pytestmark = [
     ),
 ]
 
-SECRET = "0123456789abcdef0123456789abcdef"
 STORES = "SELECT name FROM retail.stores"
 CALLS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("execute_sales_query", {"postgresql_query": STORES}),
@@ -58,7 +57,6 @@ def sharing(start: Start, server: RedisServer, user: str = SEATTLE) -> StdioProc
     return start(
         user,
         redis_url=server.url,
-        redis_secret=SECRET,
         redis_timeout="5",
         log_level="ERROR",
         embedding_provider="none",
@@ -98,7 +96,7 @@ def test_another_person_is_given_nothing_of_it(
 
 
 def test_without_redis_a_process_answers_and_says_so(start: Start) -> None:
-    process = start(redis_url="redis://:hunter2@127.0.0.1:1", redis_secret=SECRET)
+    process = start(redis_url="redis://:hunter2@127.0.0.1:1")
     assert not process.query(STORES).structured["cached"]
     health = process.call("health_check").structured
     assert health["database"] == "healthy"

@@ -515,9 +515,9 @@ def _own_functions() -> Iterator[Change]:
         "identity-for-everybody",
         "DROP FUNCTION retail.resolve_identity(uuid);"
         + change.format(
-            "resolve_identity(user_id uuid, OUT role_name text, OUT display_name text, OUT store_ids uuid[], OUT seal text) RETURNS SETOF record",
+            "resolve_identity(user_id uuid, OUT role_name text, OUT display_name text, OUT store_ids uuid[], OUT seal text, OUT cache_secret text) RETURNS SETOF record",
             definer,
-            "SELECT 'store_managers', 'x', ARRAY(SELECT store_id FROM retail.stores WHERE manager_id = user_id), retail.identity_seal(user_id)",
+            "SELECT 'store_managers', 'x', ARRAY(SELECT store_id FROM retail.stores WHERE manager_id = user_id), retail.identity_seal(user_id), repeat('0', 64)",
         )
         + "; REVOKE ALL ON FUNCTION retail.resolve_identity(uuid) FROM PUBLIC; GRANT EXECUTE ON FUNCTION retail.resolve_identity(uuid) TO zava_server",
     )
@@ -588,7 +588,8 @@ def _out_of_order() -> Iterator[Change]:
         "function-of-a-policy-closed": "REVOKE EXECUTE ON FUNCTION retail.get_current_user_store() FROM store_managers",
         "identities-made-anew": "DROP FUNCTION retail.resolve_identity(uuid);"
         " CREATE FUNCTION retail.resolve_identity(user_id uuid, OUT role_name text, OUT display_name text,"
-        " OUT store_ids uuid[], OUT seal text) RETURNS SETOF record LANGUAGE sql AS $$ SELECT '', '', NULL::uuid[], '' $$",
+        " OUT store_ids uuid[], OUT seal text, OUT cache_secret text) RETURNS SETOF record LANGUAGE sql AS"
+        " $$ SELECT '', '', NULL::uuid[], '', '' $$",
         "a-closed-function-beside-zava-s": "CREATE FUNCTION retail.mine() RETURNS integer LANGUAGE sql RETURN 1;"
         " REVOKE EXECUTE ON FUNCTION retail.mine() FROM PUBLIC;"
         " ALTER FUNCTION retail.sealed_user_id() VOLATILE",

@@ -31,13 +31,13 @@ pytestmark = [
 ]
 
 PATIENCE = 20.0
-SECRET = "0123456789abcdef0123456789abcdef"
 IDENTITY = Identity(
     user_id=UUID(SEATTLE),
     role_name="store_managers",
     display_name="Manager of Seattle",
     store_ids=(UUID(int=7),),
     seal="proof",
+    cache_secret="0123456789abcdef0123456789abcdef",
     schema_version="1",
 )
 FOR_HER = Sharing(IDENTITY, dict[str, Any])
@@ -78,7 +78,7 @@ def open_cache() -> Iterator[Open]:
         def open_one(
             server: RedisServer, *, ttl: float = 60.0, **options: Any
         ) -> QueryCache:
-            shared = SharedOptions(**{"secret": SECRET, "timeout": 5.0, **options})
+            shared = SharedOptions(**{"timeout": 5.0, **options})
             cache = QueryCache(server.url, shared=shared, ttl=ttl)
             stack.callback(cache.close)
             until(lambda: connected(cache))
@@ -132,6 +132,7 @@ def test_a_second_process_is_given_what_the_first_one_made(
         {"role_name": "store_managers_personal"},
         {"store_ids": (UUID(int=7), UUID(int=8))},
         {"seal": "that of a binding made again"},
+        {"cache_secret": "of a key that was made anew since then"},
         {"schema_version": "2"},
     ],
     ids=lambda other: next(iter(other)),
@@ -146,15 +147,12 @@ def test_nobody_reads_what_another_identity_was_given(
     assert answer == ({"of": "another"}, False)
 
 
-@pytest.mark.parametrize(
-    "options", [{"secret": "another secret " * 3}, {"scope": "another database"}]
-)
-def test_processes_of_another_secret_or_scope_share_nothing(
-    server: RedisServer, open_cache: Open, options: dict[str, Any]
+def test_processes_of_another_scope_share_nothing(
+    server: RedisServer, open_cache: Open
 ) -> None:
-    key = f"of one deployment: {next(iter(options))}"
-    ask(open_cache(server), key)
-    assert ask(open_cache(server, **options), key, {}) == ({}, False)
+    ask(open_cache(server), "of one database")
+    other = open_cache(server, scope="another database")
+    assert ask(other, "of one database", {}) == ({}, False)
 
 
 def test_what_is_not_of_one_identity_stays_in_memory(
@@ -396,7 +394,7 @@ def test_a_redis_that_is_full_still_gives_what_it_has(
 
 def test_a_redis_that_nobody_can_reach_delays_no_start() -> None:
     url = f"redis://:{PASSWORD}@127.0.0.1:1"
-    cache = QueryCache(url, shared=SharedOptions(secret=SECRET))
+    cache = QueryCache(url)
     try:
         assert ask(cache, "alone") == (ANSWER, False)
         assert cache.shared is not None
@@ -408,7 +406,7 @@ def test_a_redis_that_nobody_can_reach_delays_no_start() -> None:
 def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
     with RedisServer(is_tls=True) as server:
         url = server.url.partition("?")[0]
-        cache = QueryCache(url, shared=SharedOptions(secret=SECRET, timeout=5.0))
+        cache = QueryCache(url, shared=SharedOptions(timeout=5.0))
         try:
             assert cache.shared is not None
             assert "certificate" in cache.shared.health().lower()
@@ -429,4 +427,4 @@ def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
 )
 def test_an_address_that_does_not_do_is_refused(url: str) -> None:
     with pytest.raises(ConfigurationError):
-        QueryCache(url, shared=SharedOptions(secret=SECRET))
+        QueryCache(url)

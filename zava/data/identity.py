@@ -142,7 +142,8 @@ class IdentityResolver:
             raise explain(exc) from exc
         if row is None:
             return False
-        return _identity({**row, "seal": identity.seal}) == identity
+        proofs = {"seal": identity.seal, "cache_secret": identity.cache_secret}
+        return _identity({**row, **proofs}) == identity
 
     def _ask(self, user_id: UUID, max_retries: int) -> Identity:
         def ask(

@@ -9,8 +9,8 @@ BEGIN READ WRITE
 BEGIN READ ONLY
 
 -- name: resolve_identity
--- Role, stores and seal of a user id, or no row; and a fingerprint of the tables.
-SELECT user_id, role_name, display_name, store_ids, seal,
+-- Role, stores, seal and secret of a user id, or no row; and a fingerprint of the tables.
+SELECT user_id, role_name, display_name, store_ids, seal, cache_secret,
        (SELECT md5(string_agg(concat_ws(' ', a.attrelid, a.attname, a.atttypid), ',' ORDER BY a.attrelid, a.attnum))
         FROM pg_catalog.pg_attribute AS a
         JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid

@@ -29,12 +29,10 @@ from zava.models import Identity
 if TYPE_CHECKING:
     import redis
 
-    from zava.infra.value_seal import Opened
+    from zava.infra.value_seal import Opened, ValueSeal
 
 T = TypeVar("T")
 
-MIN_SECRET = 32
-"""Characters of the secret."""
 MAX_BYTES = 1024 * 1024
 """Of one sealed value; a larger result is not shared."""
 
@@ -102,7 +100,6 @@ class SharedOptions:
     """How `SharedCache` works.
 
     Attributes:
-        secret: Seals what is written; the same in every process that shares.
         scope: JSON values on which results depend besides question and identity;
             only processes with equal ones share.
         timeout: Seconds for one command and for a connection.
@@ -111,7 +108,6 @@ class SharedOptions:
         clock: Seconds since 1970.
     """
 
-    secret: str = ""
     scope: Any = None
     timeout: float = 0.05
     patience: float = 30.0
@@ -135,6 +131,22 @@ class Made(NamedTuple):
     by_another: bool = False
 
 
+class _Entry(NamedTuple):
+    """What one result is kept under.
+
+    Attributes:
+        name: Tells nothing of question and identity.
+        seal: Of the identity.
+        type: Of the result.
+        ttl: Seconds that a result may be used at most.
+    """
+
+    name: str
+    seal: ValueSeal
+    type: Any
+    ttl: float
+
+
 class _NotNowError(Exception):
     """Redis does not answer this command; the call goes on without."""
 
@@ -148,27 +160,21 @@ class SharedCache:
         options: See there.
 
     Raises:
-        ConfigurationError: The URL or the secret does not do, or a package is missing.
+        ConfigurationError: The URL does not do, or a package is missing.
     """
 
     def __init__(self, url: str, options: SharedOptions) -> None:
         self._place = _checked(url)
-        if len(options.secret) < MIN_SECRET:
-            raise ConfigurationError(
-                f"the shared cache needs a secret of at least {MIN_SECRET} characters:"
-                " set ZAVA_REDIS_SECRET to the same random text in every process, for"
-                " example that of `openssl rand -base64 32`"
-            )
         try:
             import redis
 
-            from zava.infra.value_seal import ValueSeal
+            from zava.infra.value_seal import seal_of
         except ImportError:
             raise ConfigurationError(_REMEDY) from None
         self._redis = redis
         self._url = url
         self._options = options
-        self._seal = ValueSeal(options.secret)
+        self._seal_of = seal_of
         self._client: redis.Redis | None = None
         # One command at a time: each takes less time than another connection would.
         self._wire = threading.Lock()
@@ -211,12 +217,14 @@ class SharedCache:
             fresh: Run, whatever is kept.
             keeps: Whether a result may be given to others.
         """
-        name = self._seal.name(self._options.scope, sharing.identity, cache_key)
+        seal = self._seal_of(sharing.identity.cache_secret)
+        name = seal.name(self._options.scope, sharing.identity, cache_key)
+        entry = _Entry(name, seal, sharing.type, ttl)
         token: str | None
         if fresh:
             token = self._taken(name)
         else:
-            found, token = self._found_or_claimed(name, sharing.type, ttl)
+            found, token = self._found_or_claimed(entry)
             self._count("hits" if found else "misses")
             if found is not None:
                 return found
@@ -229,7 +237,7 @@ class SharedCache:
             sealed = None
             is_kept = made.value is not None and made.ttl > 0 and keeps(made.value)
             if is_kept and sharing.is_shared(made.value):
-                sealed = self._sealed(name, made, sharing.type)
+                sealed = self._sealed(entry, made)
             if sealed is None or not self._store(name, token, sealed, made.ttl):
                 self._release(name, token)
         return made
@@ -261,37 +269,36 @@ class SharedCache:
         self._wake.set()
         self._keeper.join(2 * self._options.timeout + 1)
 
-    def _found_or_claimed(
-        self, name: str, kind: Any, ttl: float
-    ) -> tuple[Made | None, str | None]:
+    def _found_or_claimed(self, entry: _Entry) -> tuple[Made | None, str | None]:
         """Return what is kept, or the token of a lock, or neither."""
+        name = entry.name
         try:
             sealed = self._ask(lambda client: _read(client, name))
-            found = self._opened(name, sealed, kind, ttl)
+            found = self._opened(entry, sealed)
             if found is not None:
                 return found, None
             token, now_there = self._claimed(name)
             # Another process may have stored its result between the two looks.
             if now_there != sealed:
-                found = self._opened(name, now_there, kind, ttl)
+                found = self._opened(entry, now_there)
             if found is not None:
                 self._release(name, token)
                 return found, None
             if token is not None:
                 return None, token
-            return self._awaited(name, kind, ttl), None
+            return self._awaited(entry), None
         except _NotNowError:
             return None, None
 
-    def _awaited(self, name: str, kind: Any, ttl: float) -> Made | None:
+    def _awaited(self, entry: _Entry) -> Made | None:
         """Return the result that another process is making; None if it makes none."""
         deadline = time.monotonic() + self._options.patience
         pause, holder = _FIRST_LOOK, b""
         while time.monotonic() < deadline:
             self._options.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK)
-            sealed, lock = self._ask(lambda client: _read_both(client, name))
-            found = self._opened(name, sealed, kind, ttl)
+            sealed, lock = self._ask(lambda client: _read_both(client, entry.name))
+            found = self._opened(entry, sealed)
             if found is not None or lock is None or lock != (holder or lock):
                 return found
             holder = lock
@@ -352,26 +359,26 @@ class SharedCache:
         if self._held.get(lock) == token:
             self._held.pop(lock, None)
 
-    def _sealed(self, name: str, made: Made, kind: Any) -> bytes | None:
+    def _sealed(self, entry: _Entry, made: Made) -> bytes | None:
         """Return what is written of a result; None if it is too large."""
         from zava.infra.value_seal import Opened
 
-        text = _adapter(kind).dump_json(made.value)
+        text = _adapter(entry.type).dump_json(made.value)
         if len(text) > MAX_BYTES - _SEAL_BYTES:
             return None
         as_of = None if made.as_of is None else made.as_of.timestamp()
         content = Opened(self._options.clock(), made.ttl, as_of, text)
-        return self._seal.seal(name, content)
+        return entry.seal.seal(entry.name, content)
 
-    def _opened(self, name: str, sealed: bytes, kind: Any, ttl: float) -> Made | None:
+    def _opened(self, entry: _Entry, sealed: bytes) -> Made | None:
         """Return the result that was read, if it is one and its time is not up."""
         if not sealed:
             return None
-        content = self._seal.open(name, sealed)
-        left = 0.0 if content is None else self._left(content, ttl)
+        content = entry.seal.open(entry.name, sealed)
+        left = 0.0 if content is None else self._left(content, entry.ttl)
         if content is not None and left > 0:
             with suppress(PydanticError):
-                value = _adapter(kind).validate_json(content.value)
+                value = _adapter(entry.type).validate_json(content.value)
                 return Made(value, left, _time(content.as_of), by_another=True)
         self._count("rejected")
         return None

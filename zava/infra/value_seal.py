@@ -7,6 +7,7 @@ import hmac
 import math
 import os
 import struct
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
@@ -40,7 +41,7 @@ class Opened(NamedTuple):
 
 
 class ValueSeal:
-    """Encrypts values and hides their names, by a secret of the deployment.
+    """Encrypts values and hides their names, by a secret.
 
     AES-256-GCM with the name as associated data: a value that somebody changed, made
     up or copied to another name does not open. The times are sealed in.
@@ -75,3 +76,9 @@ class ValueSeal:
         made_at, ttl, as_of = _TIMES.unpack_from(content)
         known = None if math.isnan(as_of) else as_of
         return Opened(made_at, ttl, known, content[_TIMES.size :])
+
+
+@lru_cache(maxsize=8)
+def seal_of(secret: str) -> ValueSeal:
+    """Return the seal of a secret."""
+    return ValueSeal(secret)

@@ -57,8 +57,6 @@ CONNECTION_SETTINGS = (
 
 # How often one result lies in memory on its way: as it came, as values, as text.
 _COPIES = 8
-# Characters of the secret that seals what is written to Redis.
-_REDIS_SECRET = 32
 
 
 class Settings(EmbeddingSettings):
@@ -199,11 +197,6 @@ class Settings(EmbeddingSettings):
         description="Redis that holds a second cache for several processes;"
         " empty for none",
     )
-    redis_secret: SecretStr = Field(
-        SecretStr(""),
-        description="Random text that seals what zava writes to Redis; the same in"
-        " every process that shares",
-    )
     redis_timeout: float = Field(
         0.05, gt=0, le=5, description="Seconds that one command to Redis may take"
     )
@@ -261,12 +254,6 @@ class Settings(EmbeddingSettings):
         if (self.audit_required or self.audit_sync) and not self.audit_file:
             raise ValueError(
                 "ZAVA_AUDIT_REQUIRED and ZAVA_AUDIT_SYNC need ZAVA_AUDIT_FILE"
-            )
-        secret = self.redis_secret.get_secret_value()
-        if self.redis_url.get_secret_value() and len(secret) < _REDIS_SECRET:
-            raise ValueError(
-                "ZAVA_REDIS_URL needs ZAVA_REDIS_SECRET: a random text of at least"
-                f" {_REDIS_SECRET} characters, the same in every process that shares"
             )
         if 0 < self.memory_limit < _COPIES * self.max_result_bytes:
             raise ValueError(

@@ -485,6 +485,10 @@ EARLIER = (
     "DROP TABLE retail.kept_chain_sales, retail.kept_chain_product_sales,"
     " retail.changed_products, retail.customer_segments, retail.chain_customer_segments,"
     " retail.chain_product_pairs CASCADE",
+    "DROP FUNCTION retail.resolve_identity(uuid)",
+    "CREATE FUNCTION retail.resolve_identity(user_id uuid, OUT role_name text,"
+    " OUT display_name text, OUT store_ids uuid[], OUT seal text) RETURNS SETOF record"
+    " LANGUAGE sql SECURITY DEFINER AS $$ SELECT '', '', NULL::uuid[], '' $$",
 )
 CHAIN_SALES = "SELECT * FROM retail.kept_chain_sales"
 

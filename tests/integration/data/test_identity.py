@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -124,6 +125,39 @@ def test_a_login_whose_default_is_to_read_is_served_all_the_same(
         " SET default_transaction_read_only = on".encode()
     )
     assert names(server, server.resolve_identity(SEATTLE)) == ["Zava Retail Seattle"]
+
+
+def test_what_is_cached_has_a_secret_that_follows_from_who_asks_and_the_key(
+    cluster: EmbeddedServer,
+    database: str,
+    name: str,
+    superuser: psycopg.Connection[Any],
+) -> None:
+    def secret(login: str, user_id: str) -> str:
+        conninfo = cluster.conninfo(dbname=database, user=login)
+        with psycopg.connect(conninfo, autocommit=True) as conn:
+            ((secret, seal),) = all_rows(
+                conn,
+                "SELECT cache_secret, seal FROM retail.resolve_identity(%s)",
+                user_id,
+            )
+        assert secret != seal
+        return str(secret)
+
+    first = secret("zava_server", SEATTLE)
+    assert re.fullmatch("[0-9a-f]{64}", first)
+    assert secret("zava_server", SEATTLE) == first
+    others = {secret("zava_server", REDMOND), secret(name, SEATTLE)}
+    superuser.execute(NEW_KEY)
+    others.add(secret("zava_server", SEATTLE))
+    assert len(others - {first}) == 3
+
+
+def test_the_secret_of_what_is_cached_stands_in_no_text_about_an_identity(
+    server: PostgreSQLProvider,
+) -> None:
+    identity = server.resolve_identity(SEATTLE)
+    assert identity.cache_secret not in f"{identity} {identity!r}"
 
 
 BACK_TO_THE_LOGIN = (

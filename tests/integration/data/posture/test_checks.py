@@ -346,11 +346,12 @@ def test_views_with_their_caller_s_rights_and_closed_copies_pass(
         pytest.param(
             """
             CREATE OR REPLACE FUNCTION retail.resolve_identity(user_id uuid,
-                OUT role_name text, OUT display_name text, OUT store_ids uuid[], OUT seal text)
+                OUT role_name text, OUT display_name text, OUT store_ids uuid[], OUT seal text,
+                OUT cache_secret text)
             RETURNS SETOF record LANGUAGE sql STABLE STRICT SECURITY DEFINER
             SET search_path = pg_catalog, pg_temp
             AS $$ SELECT 'store_managers', 'x', ARRAY(SELECT store_id FROM retail.stores),
-                         retail.identity_seal(user_id) $$
+                         retail.identity_seal(user_id), repeat('0', 64) $$
             """,
             SEATTLE,
             id="a-store-manager-of-all",

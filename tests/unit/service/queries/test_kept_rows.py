@@ -21,6 +21,7 @@ PERSON = Identity(
     display_name="Seattle",
     store_ids=(),
     seal="seal",
+    cache_secret="0123456789abcdef0123456789abcdef",
     schema_version="1",
 )
 
