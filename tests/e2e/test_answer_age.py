@@ -14,13 +14,18 @@ import pytest
 from tests.e2e.stdio_process import Answer, StdioProcess
 from tests.people import SEATTLE
 from tests.replicas import Replicas, change, paused, wait_for_receipt
-from zava.admin.embeddings import EmbeddingTable, embed_products
-from zava.admin.loading import DatabaseLoader
-from zava.ai.local import LocalClient
 from zava.infra.answer_age import told
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
+# Alternatives need vectors, whatever these say.
+VECTORS = """
+    INSERT INTO retail.product_description_embeddings
+        (product_id, description_embedding, embedding_model, text_hash)
+    SELECT product_id, array_fill(1, ARRAY[1536])::public.vector, 'test', ''
+    FROM retail.products
+    ORDER BY sku <> 'HTHM001010' LIMIT 20
+"""
 COUNT = "SELECT count(*) FROM retail.orders"
 HAMMER = "HTHM001010"
 ASKED: dict[str, dict[str, Any]] = {
@@ -38,7 +43,7 @@ ASKED: dict[str, dict[str, Any]] = {
         "filters": {"category": "Hand Tools"},
     },
     "search_tables": {"search": "orders"},
-    "semantic_search_products": {"query_description": "claw hammer", "fresh": False},
+    "semantic_search_products": {"query_description": "hammer", "mode": "keyword"},
 }
 # Their answers hold nothing of the database's.
 WITHOUT_ROWS = {
@@ -81,10 +86,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
     with ExitStack() as stack:
         replicas = stack.enter_context(Replicas(1))
         (standby,) = replicas.standbys
-        client = LocalClient()
-        loader = DatabaseLoader(replicas.primary.conninfo())
-        table = EmbeddingTable(loader.as_owner, client.model)
-        embed_products(table, client, lambda _done, _total: None)
+        replicas.primary.run(VECTORS)
         replicas.catch_up()
         pause = stack.enter_context(ExitStack())
         pause.enter_context(paused(standby))
