@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 
@@ -183,6 +184,33 @@ def wait_until(conn: psycopg.Connection, text: str, *values: object) -> None:
                 return
             conn.execute("SELECT pg_sleep(0.02)")
     raise AssertionError(f"it did not come true: {text}")
+
+
+def change(primary: Server) -> datetime:
+    """Change something on the primary; return when the change was committed."""
+    primary.run("UPDATE retail.stores SET updated_at = clock_timestamp()")
+    committed = primary.ask("SELECT clock_timestamp()")
+    assert isinstance(committed, datetime)
+    return committed
+
+
+@contextmanager
+def paused(standby: Server) -> Iterator[None]:
+    """Let a standby replay nothing within the block."""
+    with standby.connection() as conn:
+        conn.execute("SELECT pg_wal_replay_pause()")
+        wait_until(conn, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+        try:
+            yield
+        finally:
+            conn.execute("SELECT pg_wal_replay_resume()")
+
+
+def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
+    """Wait until a standby that replays nothing has received all the same."""
+    written = replicas.written()
+    with standby.connection() as conn:
+        wait_until(conn, "SELECT pg_last_wal_receive_lsn() >= %s", written)
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -337,6 +338,8 @@ def _write(answer: Answer, kind: str, path: Path, given: Mapping[str, Any]) -> N
 
 def _remarks(answer: Answer, settings: Settings, form: str | None) -> list[str]:
     """Return what has to be known of an answer, besides its rows."""
+    from zava.cli.printing import remark_of_age
+
     structured = answer.structured
     lines = []
     if form == "table":
@@ -344,6 +347,8 @@ def _remarks(answer: Answer, settings: Settings, form: str | None) -> list[str]:
             lines += _period(structured)
         if not structured["rows"]:
             lines.append("no rows")
+    if form in ("table", "csv"):  # a chart says so itself
+        lines += remark_of_age(structured["as_of"], datetime.now(timezone.utc))
     if form not in ("json", None):
         lines += structured.get("notes", [])
         lines += structured.get("sql", "").splitlines()

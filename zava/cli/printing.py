@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +18,8 @@ from zava.service.exports.formulas import harmless
 
 LONGEST_CELL = 200
 """Characters of a cell of a table; CSV and JSON have all of it."""
+
+_OLD = timedelta(minutes=2)
 
 _GAP = "  "
 # A column of texts, and every heading, is given at least so much of a terminal.
@@ -87,6 +90,20 @@ def json_of(structured: Mapping[str, Any]) -> str:
     """Return an answer as one line of JSON that is harmless in a terminal."""
     text = json.dumps(structured, ensure_ascii=False, separators=(",", ":"))
     return _UNSAFE_IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
+
+
+def remark_of_age(as_of: str, now: datetime) -> list[str]:
+    """Return what has to be said of an answer that is old, if it is.
+
+    Args:
+        as_of: The time up to which the answer is complete, ISO 8601.
+        now: The time.
+    """
+    complete = datetime.fromisoformat(as_of)
+    if now - complete < _OLD:
+        return []
+    minutes = (now - complete) // timedelta(minutes=1)
+    return [f"as of {complete:%Y-%m-%d %H:%M} UTC, {minutes:,} minutes ago"]
 
 
 def texts_of_figures(values: Sequence[Any], unit: str = "") -> list[str]:

@@ -303,7 +303,7 @@ class PostgreSQLProvider:
             start: Rows to leave out.
             max_rows: Rows to return at most.
             max_bytes: Bytes that their JSON may take.
-            as_of: When they were read.
+            as_of: What had been committed by then is in them.
 
         Raises:
             ResultTooLargeError: The first row alone exceeds the byte ceiling.

@@ -43,3 +43,8 @@ def reading() -> Iterator[Reading]:
     finally:
         _READING.reset(token)
         note_as_of(within.as_of)
+
+
+def told(as_of: datetime | None) -> str | None:
+    """Return a time as answers say it, ISO 8601; never later than it is."""
+    return None if as_of is None else as_of.isoformat(timespec="milliseconds")

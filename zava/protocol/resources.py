@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from mcp_types import CallToolResult, Resource, ResourceTemplate, TextContent
 
 from zava.errors import ExportError, ValidationError
+from zava.infra.answer_age import told
 from zava.protocol.export_resources import (
     EXPORTS_URI,
     export_resource,
@@ -110,11 +111,16 @@ def _read_tables(services: Services, name: str) -> Content:
         except ValidationError as exc:
             raise ValidationError("uri", name, exc.constraint) from exc
     found = catalog.find(None, "names", user_id)
-    told = {table: text or "" for table, (text, _) in found.tables.items()}
+    tables = {table: text or "" for table, (text, _) in found.tables.items()}
     person = told_person(found.person)
     return _json(
         structured_result(
-            {"person": person, "tables": told, "left_out": found.left_out}
+            {
+                "person": person,
+                "tables": tables,
+                "left_out": found.left_out,
+                "as_of": told(found.as_of),
+            }
         )
     )
 

@@ -20,6 +20,7 @@ from pydantic_core import to_json
 from typing_extensions import NotRequired, TypedDict
 
 from zava.errors import AuthorizationError, MCPError, ValidationError
+from zava.infra.answer_age import told
 from zava.models import ColumnSchema, ForeignKey, Person, TableSchema, Truncation
 from zava.service.queries.catalog import SAMPLE_ROWS, Described, Detail, Found
 from zava.service.queries.executor import QueryAnswer
@@ -83,8 +84,8 @@ class QueryOutput(TypedDict):
     """A query's result; `rows` are positional, in the order of `columns`.
 
     `truncated` names the ceiling that cut the rows off, or is null; `more` says how to
-    get the rest. `as_of` is when the rows were read, `cached` whether for an earlier
-    call. `handle` is for get_more_rows.
+    get the rest. `as_of` is the time up to which the rows are complete, `cached`
+    whether they were read for an earlier call. `handle` is for get_more_rows.
     """
 
     columns: list[ColumnOutput]
@@ -99,30 +100,42 @@ class QueryOutput(TypedDict):
 
 
 class SchemasOutput(TypedDict):
-    """Descriptions of tables, and what the person sees of them."""
+    """Descriptions of tables, and what the person sees of them.
+
+    `as_of` is the time up to which this is complete.
+    """
 
     person: dict[str, Any]
     tables: list[dict[str, Any]]
+    as_of: str
 
 
 class TablesOutput(TypedDict):
-    """Tables by name, or with more of each."""
+    """Tables by name, or with more of each; `as_of` as for `SchemasOutput`."""
 
     person: dict[str, Any]
     tables: Any
     left_out: int
+    as_of: str
 
 
 class PlanOutput(TypedDict):
-    """What a query does, each step below what uses it, and what serves it."""
+    """What a query does, each step below what uses it, and what serves it.
+
+    `as_of` is the time up to which the tables and indexes are as described.
+    """
 
     steps: list[str]
     tables: list[dict[str, Any]]
     notes: list[str]
+    as_of: str
 
 
 class PerformanceOutput(TypedDict):
-    """How stores did in a period, and what stands out."""
+    """How stores did in a period, and what stands out.
+
+    `period` has `cached`, and `as_of`, the time up to which the figures are complete.
+    """
 
     store_id: str
     period: dict[str, Any]
@@ -161,7 +174,7 @@ def query_result(answer: QueryAnswer) -> CallToolResult:
         "truncated": result.truncated,
         **({"more": _more(answer, result.truncated)} if result.truncated else {}),
         "cached": answer.cached,
-        "as_of": result.as_of.isoformat(timespec="milliseconds"),
+        "as_of": told(result.as_of),
         "elapsed_ms": answer.elapsed_ms,
     }
     if answer.handle is not None:
@@ -197,6 +210,7 @@ def schemas_result(described: Described) -> CallToolResult:
     structured: dict[str, Any] = {
         "person": told_person(described.person),
         "tables": [_table(table) for table in tables],
+        "as_of": told(described.as_of),
     }
     text = _compact(structured)
     if not _fits(text):
@@ -228,7 +242,7 @@ def tables_result(found: Found, detail: Detail) -> CallToolResult:
         ValidationError: As for `schemas_result`.
     """
     if detail == "full":
-        result = schemas_result(Described(found.person, found.described))
+        result = schemas_result(Described(found.person, found.described, found.as_of))
         structured = dict(result.structured_content or {})
     elif detail == "names":
         structured = {"person": told_person(found.person), "tables": list(found.tables)}
@@ -240,7 +254,7 @@ def tables_result(found: Found, detail: Detail) -> CallToolResult:
                 for name, (text, columns) in found.tables.items()
             },
         }
-    structured["left_out"] = found.left_out
+    structured |= {"left_out": found.left_out, "as_of": told(found.as_of)}
     if detail == "full":
         return _success(_compact(structured), structured)
     return structured_result(structured)

@@ -9,6 +9,7 @@ from typing import Any
 
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ValidationError
+from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
 from zava.models import Identity
 from zava.service.metrics.values import FilterValues
@@ -52,11 +53,14 @@ class Choices:
     def person(self, rls_user_id: str) -> dict[str, Any]:
         """Return who a person is, their stores by region, and the last day with orders.
 
+        `as_of` is the time up to which this is complete.
+
         Raises:
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        identity, visible = self._seen(rls_user_id)
-        through = self._catalog.person(rls_user_id).data_through
+        with reading() as read:
+            identity, visible = self._seen(rls_user_id)
+            through = self._catalog.person(rls_user_id).data_through
         return {
             "name": identity.display_name,
             "role": identity.group,
@@ -75,6 +79,7 @@ class Choices:
             "online_stores": [
                 store.name for store in visible.stores if store.is_online
             ],
+            "as_of": told(read.as_of),
         }
 
     def places(self, rls_user_id: str) -> list[str]:

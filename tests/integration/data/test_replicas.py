@@ -10,7 +10,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
@@ -19,7 +19,14 @@ import pytest
 
 from tests.loglines import captured_log
 from tests.people import SEATTLE
-from tests.replicas import Replicas, Server, wait_until
+from tests.replicas import (
+    Replicas,
+    Server,
+    change,
+    paused,
+    wait_for_receipt,
+    wait_until,
+)
 from zava.admin.loading import DatabaseLoader
 from zava.admin.logins import BoundLogins
 from zava.admin.totals import refresh_totals
@@ -69,14 +76,6 @@ def serve() -> Iterator[Serve]:
         yield open_one
 
 
-def change(primary: Server) -> datetime:
-    """Change something on the primary; return when the change was committed."""
-    primary.run("UPDATE retail.stores SET updated_at = clock_timestamp()")
-    committed = primary.ask("SELECT clock_timestamp()")
-    assert isinstance(committed, datetime)
-    return committed
-
-
 def ask(provider: PostgreSQLProvider, query: str = LAST) -> ResultSet:
     return provider.fetch(query, provider.resolve_identity(SEATTLE), 1)
 
@@ -89,24 +88,6 @@ def is_true_of(result: ResultSet, primary: Server) -> bool:
     """Whether a result shows whatever the primary had committed by its `as_of`."""
     last = primary.ask("SELECT max(updated_at) FROM retail.stores")
     return shown(result) == last or result.as_of < last  # type: ignore[operator]
-
-
-@contextmanager
-def paused(standby: Server) -> Iterator[None]:
-    with standby.connection() as conn:
-        conn.execute("SELECT pg_wal_replay_pause()")
-        wait_until(conn, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
-        try:
-            yield
-        finally:
-            conn.execute("SELECT pg_wal_replay_resume()")
-
-
-def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
-    """Wait until a standby that replays nothing has received all the same."""
-    written = replicas.written()
-    with standby.connection() as conn:
-        wait_until(conn, "SELECT pg_last_wal_receive_lsn() >= %s", written)
 
 
 def test_a_primary_s_answer_is_as_of_its_statement(

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from zava.cli.printing import (
     fold,
     json_of,
     print_rows,
+    remark_of_age,
     texts_of_figures,
 )
 from zava.service.charts.forms import Column
@@ -34,6 +36,22 @@ HOSTILE = "\x1b[31mred\u202e\x9b1m\r\n\u2028"
 # PostgreSQL has no text with a NUL, and Python 3.10 reads no CSV with one.
 TEXTS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
 CELLS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | TEXTS
+
+
+@pytest.mark.parametrize(
+    ("age", "remark"),
+    [
+        (timedelta(seconds=-3), []),
+        (timedelta(seconds=119), []),
+        (timedelta(minutes=2), ["as of 2026-06-30 12:00 UTC, 2 minutes ago"]),
+        (timedelta(hours=30), ["as of 2026-06-30 12:00 UTC, 1,800 minutes ago"]),
+    ],
+)
+def test_an_answer_of_minutes_ago_says_how_old_it_is(
+    age: timedelta, remark: list[str]
+) -> None:
+    as_of = "2026-06-30T12:00:00.000+00:00"
+    assert remark_of_age(as_of, datetime.fromisoformat(as_of) + age) == remark
 
 
 def printed(

@@ -12,6 +12,7 @@ from mcp_types import CallToolResult, ResourceLink
 from pydantic import Field
 from typing_extensions import NotRequired, TypedDict
 
+from zava.infra.answer_age import told
 from zava.protocol.export_resources import export_uri
 from zava.protocol.results import QueryOutput, of_query, query_result, structured_result
 from zava.protocol.tools.declaration import (
@@ -31,7 +32,7 @@ Handle = Annotated[str, Field(description="`handle` of a cut result", max_length
 
 
 class ExportOutput(TypedDict):
-    """A file on the person's machine."""
+    """A file on the person's machine; `as_of` is when its rows are complete up to."""
 
     path: str
     uri: str
@@ -129,7 +130,7 @@ def _result(export: Export) -> CallToolResult:
         "bytes": export.file.size,
         "columns": [column.name for column in export.columns],
         "first_rows": export.first_rows,
-        "as_of": export.as_of.isoformat(timespec="milliseconds"),
+        "as_of": told(export.as_of),
     }
     if export.notes:
         answer["notes"] = export.notes

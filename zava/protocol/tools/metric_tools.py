@@ -34,12 +34,17 @@ class MetricsList(TypedDict):
 
 
 class MetricsOutput(TypedDict):
-    """Positional rows."""
+    """Positional rows.
+
+    `as_of` is the time up to which the figures are complete, `cached` whether they were
+    read for an earlier call.
+    """
 
     columns: list[str]
     rows: list[list[Any]]
     row_count: int
     cached: bool
+    as_of: str
 
 
 @read_only_tool("Find metrics")

@@ -28,7 +28,9 @@ _USUAL = ProductQuestion("")
 class SearchOutput(TypedDict):
     """Products for a question, by `score`; `notes` says what else there is.
 
-    `cached` is whether they were found for an earlier call.
+    `cached` is whether they were found for an earlier call; `as_of` the time up to
+    which products, prices and stock are complete. `orders` are those counted at
+    `orders_as_of`.
     """
 
     products: list[FoundProduct]
@@ -38,19 +40,24 @@ class SearchOutput(TypedDict):
     orders_as_of: str | None
     notes: list[str]
     cached: bool
+    as_of: str
 
 
 class SimilarOutput(TypedDict):
-    """Products like another one, the most similar first."""
+    """Products like another one, the most similar first; `as_of` as for a search."""
 
     product: dict[str, Any]
     similar: list[dict[str, Any]]
     row_count: int
     notes: list[str]
+    as_of: str
 
 
 class RecommendationsOutput(TypedDict):
-    """Products that go with another one, or that a group of customers prefers."""
+    """Products that go with another one, or that a group of customers prefers.
+
+    `cached` and `as_of` as for a search. Orders were counted at `as_of` of `basis`.
+    """
 
     basis: dict[str, Any]
     recommendations: list[dict[str, Any]]
@@ -58,6 +65,7 @@ class RecommendationsOutput(TypedDict):
     row_count: int
     notes: list[str]
     cached: bool
+    as_of: str
 
 
 def _lines(value: Any) -> Any:
@@ -217,7 +225,7 @@ async def get_product_recommendations(
 
     `orders` of `customers` hold both; `lift` is how many times as often as by
     chance, at the least `lift_at_least`, which ranks them. `basis` names what was
-    meant, and in `as_of` when it was counted. A single product comes with
+    meant, and in its `as_of` when it was counted. A single product comes with
     alternatives in `similar_in_stock`. Give product or customer_segment, not both.
     """
     services = services_of(ctx)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from zava.data.metrics.registry import DIMENSIONS, METRICS
+from zava.infra.answer_age import told
 from zava.models import ResultSet
 from zava.service.charts.forms import Chart, Column, Kind
 
@@ -47,7 +49,7 @@ def chart_of_metrics(
         title=title,
         columns=tuple(_metric_column(name, answer, by) for name in answer["columns"]),
         rows=answer["rows"],
-        notes=(str(answer["stores"]), period),
+        notes=(str(answer["stores"]), period, *_age(answer["as_of"])),
     )
 
 
@@ -70,7 +72,7 @@ def chart_of_performance(answer: Mapping[str, Any]) -> Chart:
         title=f"Performance in {period['name']}",
         columns=(Column(metrics["columns"][0], "name"), *columns),
         rows=metrics["rows"],
-        notes=(str(metrics["stores"]), days),
+        notes=(str(metrics["stores"]), days, *_age(period["as_of"])),
     )
 
 
@@ -85,10 +87,17 @@ def chart_of_rows(result: ResultSet, title: str = "Result of a query") -> Chart:
         Column(name, _kind(name, kind, [row[place] for row in result.rows]))
         for place, (name, kind) in enumerate(result.columns)
     ]
-    read = f"read {result.as_of:%Y-%m-%d %H:%M} UTC"
+    (said,) = _age(told(result.as_of))
     if result.truncated:
-        read += f", the first {len(result.rows)} rows"
-    return Chart(title, tuple(columns), result.rows, (read,))
+        said += f", the first {len(result.rows)} rows"
+    return Chart(title, tuple(columns), result.rows, (said,))
+
+
+def _age(as_of: str | None) -> tuple[str, ...]:
+    """Return what a picture says of its age, which goes on without the answer."""
+    if as_of is None:
+        return ()
+    return (f"as of {datetime.fromisoformat(as_of):%Y-%m-%d %H:%M} UTC",)
 
 
 def _metric_column(name: str, answer: Mapping[str, Any], by: Sequence[str]) -> Column:

@@ -22,6 +22,7 @@ from zava.errors import (
     ResultTooLargeError,
     ValidationError,
 )
+from zava.infra.answer_age import reading
 from zava.infra.cancellation import check_cancelled
 from zava.infra.export_folder import ExportFolder, WrittenFile, file_stem
 from zava.models import Column, Identity
@@ -66,7 +67,7 @@ class Export:
         rows: How many rows it has.
         first_rows: Of JSON values.
         query: The SQL text.
-        as_of: When the query ran, UTC.
+        as_of: What had been committed by then is in the file, UTC.
         notes: What has to be said of the content.
     """
 
@@ -168,9 +169,11 @@ class ExportService:
             )
         try:
             identity = self._provider.resolve_identity(rls_user_id)
-            through = self._data_through(identity, question.format)
+            with reading() as before:
+                through = self._data_through(identity, question.format)
             attempt = partial(
-                self._write, question, identity, through, report, self._clock()
+                self._write,
+                *(question, identity, through, before.as_of, report, self._clock()),
             )
             try:
                 export = self._provider.stream(question.text, identity, attempt)
@@ -202,18 +205,20 @@ class ExportService:
         question: ExportQuestion,
         identity: Identity,
         data_through: str | None,
+        read_before: datetime | None,
         report: Callable[[int], None],
         started: float,
         stream: Stream,
     ) -> Export:
         check = partial(self._check, started)
+        as_of = min(stream.as_of, read_before or stream.as_of)
         with self._folder.draft(check) as draft:
             table = Table(
                 stream.columns,
                 stream.decimals,
                 question.text,
                 f"{identity.display_name} ({identity.user_id})",
-                stream.as_of,
+                as_of,
                 data_through,
                 draft.folder,
             )
@@ -244,7 +249,7 @@ class ExportService:
             rows,
             first,
             question.text,
-            stream.as_of,
+            as_of,
             notes,
         )
 

@@ -30,7 +30,7 @@ class Table:
         decimals: The declared digits of numeric columns.
         query: The SQL text.
         person: Who asked, for people to read.
-        as_of: When the query ran.
+        as_of: What had been committed by then is in the rows.
         data_through: The last business day with orders, if there is one.
         folder: For temporary files.
     """

@@ -34,6 +34,7 @@ from zava.data.read_ahead import LoadedRows
 from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
+from zava.infra.answer_age import Reading, note_as_of, reading, told
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity, ResultSet
@@ -370,12 +371,15 @@ class MetricsService:
         identity = self._provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        visible = self._visible.peek(identity)
-        if visible is None:
+        with reading() as read:
+            visible = self._visible.peek(identity)
+            if visible is None:
+                return None
+            asked = _meant(question, visible, identity)
+            answer = self._cache.peek(self._key(asked, identity), _KIND)
+        if answer is None:
             return None
-        asked = _meant(question, visible, identity)
-        answer = self._cache.peek(self._key(asked, identity), _KIND)
-        return None if answer is None else self._shown(answer, question, cached=True)
+        return self._shown(answer, question, read.as_of, cached=True)
 
     def answer(self, question: MetricsQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return the figures.
@@ -390,7 +394,8 @@ class MetricsService:
             `currency`; `unit`, in which units are counted; `cover_days` of a reorder;
             `columns`, `rows`, `row_count`, `total_rows` and `truncated`; `handle` of
             the rows past the end, while they are kept; `notes`; `sql` on request;
-            `cached`. What says nothing is left out.
+            `cached`; `as_of`, the time up to which the figures are complete, which is
+            the oldest of all that was read. What says nothing is left out.
 
         Raises:
             ValidationError: A value, a column or the period is at fault.
@@ -398,18 +403,25 @@ class MetricsService:
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
         identity = self._provider.resolve_identity(rls_user_id)
-        asked = _meant(question, self._visible.of(identity), identity)
-        answer, cached = self._cache.obtain(
-            self._key(asked, identity),
-            partial(self._compute, asked, identity),
-            fresh=question.fresh,
-            kind=_KIND,
-            sharing=Sharing(identity, dict[str, Any], _is_whole_elsewhere),
-        )
-        return self._shown(answer, question, cached=cached)
+        with reading() as read:
+            visible = self._visible.of(identity, fresh=question.fresh)
+            asked = _meant(question, visible, identity)
+            answer, cached = self._cache.obtain(
+                self._key(asked, identity),
+                partial(self._compute, asked, identity, read.as_of),
+                fresh=question.fresh,
+                kind=_KIND,
+                sharing=Sharing(identity, dict[str, Any], _is_whole_elsewhere),
+            )
+        return self._shown(answer, question, read.as_of, cached=cached)
 
     def _shown(
-        self, answer: Mapping[str, Any], question: MetricsQuestion, *, cached: bool
+        self,
+        answer: Mapping[str, Any],
+        question: MetricsQuestion,
+        as_of: datetime | None,
+        *,
+        cached: bool,
     ) -> dict[str, Any]:
         """Return a kept answer without what says nothing, or holds no more."""
         shown = dict(answer)
@@ -424,7 +436,7 @@ class MetricsService:
             shown["handle"] = handle
         if question.show_sql and sql is not None:
             shown["sql"] = sql
-        return {**shown, "cached": cached}
+        return {**shown, "cached": cached, "as_of": told(as_of)}
 
     def _key(self, asked: _Asked, identity: Identity) -> str:
         question = asked.question
@@ -440,7 +452,23 @@ class MetricsService:
             asked.period.calendar,
         )
 
-    def _compute(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
+    def _compute(
+        self, asked: _Asked, identity: Identity, as_of: datetime | None
+    ) -> dict[str, Any]:
+        """Return the answer to keep.
+
+        Args:
+            asked: What to answer.
+            identity: Who asks.
+            as_of: Of the stores and days that are asked for.
+        """
+        with reading() as so_far:
+            note_as_of(as_of)
+            return self._read(asked, identity, so_far)
+
+    def _read(
+        self, asked: _Asked, identity: Identity, so_far: Reading
+    ) -> dict[str, Any]:
         question, visible = asked.question, asked.visible
         history = self._history(asked, identity)
         period = part_with_data(asked.period, asked.today, history)
@@ -475,7 +503,10 @@ class MetricsService:
             sides=days.sides,
             labels=days.labels,
             store_ids=tuple(store.store_id for store in asked.stores),
-            filters=tuple(self._resolved(each, identity) for each in _others(question)),
+            filters=tuple(
+                self._resolved(each, identity, fresh=question.fresh)
+                for each in _others(question)
+            ),
             having=question.having,
             order=question.order_by,
             top=None if question.top is None else abs(question.top),
@@ -512,7 +543,9 @@ class MetricsService:
             operation=_KIND,
         )
         result, handle = self._page(
-            read, len(names), query, question.max_rows, identity
+            # The rows past the end are as old as the answer.
+            replace(read, as_of=so_far.as_of or read.as_of),
+            *(len(names), query, question.max_rows, identity),
         )
         # Behind the columns: of how many products the stock is unknown, and all rows.
         *unknown, total = read.rows[0][len(names) :] if read.rows else [0]
@@ -595,10 +628,16 @@ class MetricsService:
         return sides
 
     def _resolved(
-        self, each: tuple[str, tuple[Value, ...], bool], identity: Identity
+        self,
+        each: tuple[str, tuple[Value, ...], bool],
+        identity: Identity,
+        *,
+        fresh: bool,
     ) -> Filter:
         dimension, values, is_negated = each
-        return self._values.filter(dimension, values, identity, is_negated=is_negated)
+        return self._values.filter(
+            dimension, values, identity, is_negated=is_negated, fresh=fresh
+        )
 
 
 _OF_THE_ANSWER = (

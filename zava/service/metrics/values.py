@@ -34,6 +34,8 @@ _FIXED: Mapping[str, Sequence[str]] = {
     "stock_status": ("selling", "not_selling", "sold_out", "empty", "unknown"),
 }
 _HOURS = range(24)
+# Dimensions whose values no table holds.
+_UNREAD = frozenset({*_FIXED, "hour", "weekday"})
 _NEAR = 5
 _MAX_LISTED = 200_000
 
@@ -59,6 +61,7 @@ class FilterValues:
         identity: Identity,
         *,
         is_negated: bool,
+        fresh: bool = False,
     ) -> Filter:
         """Return the filter that keeps or leaves out some values of a dimension.
 
@@ -68,11 +71,14 @@ class FilterValues:
                 do. Of products SKUs or whole names.
             identity: Who asks.
             is_negated: Whether they are left out.
+            fresh: Read the names of the dimension even if they are kept.
 
         Raises:
             ValidationError: There is no such value; lists near ones.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
+        if fresh and dimension not in _UNREAD:
+            self._rows(*_asked(dimension, values), identity, fresh=True)
         keys: list[Any] = []
         for value in values:
             keys += self._keys(dimension, value, values, identity)
@@ -111,8 +117,7 @@ class FilterValues:
     def _products(
         self, text: str, values: Sequence[Value], identity: Identity
     ) -> list[Any]:
-        asked = {"names": [str(value).strip().lower() for value in values]}
-        rows = self._rows("product", asked, identity)
+        rows = self._rows(*_asked("product", values), identity)
         wanted = text.lower()
         found = [row for row in rows if row["sku"].lower() == wanted]
         found = found or [row for row in rows if row["name"].lower() == wanted]
@@ -133,8 +138,7 @@ class FilterValues:
     def _names(self, dimension: str, identity: Identity) -> list[tuple[str, Any]]:
         """Return the names of a dimension's values, each with its key."""
         level = _level(dimension)
-        kind = "category" if level else dimension
-        rows = self._rows(kind, {}, identity)
+        rows = self._rows(*_asked(dimension), identity)
         return [
             (row["name"], row.get("key", row["name"]))
             for row in rows
@@ -144,7 +148,7 @@ class FilterValues:
     def _products_of(self, dimension: str, identity: Identity) -> dict[str, int]:
         """Return how many products each value of a dimension has, as far as known."""
         level = _level(dimension)
-        rows = self._rows("category" if level else dimension, {}, identity)
+        rows = self._rows(*_asked(dimension), identity)
         return {
             row["name"]: row.get("products", 0)
             for row in rows
@@ -152,7 +156,12 @@ class FilterValues:
         }
 
     def _rows(
-        self, kind: str, asked: Mapping[str, Any], identity: Identity
+        self,
+        kind: str,
+        asked: Mapping[str, Any],
+        identity: Identity,
+        *,
+        fresh: bool = False,
     ) -> list[dict[str, Any]]:
         def read() -> list[dict[str, Any]]:
             (result,) = self._provider.fetch_all(
@@ -161,8 +170,10 @@ class FilterValues:
             return result.dicts()
 
         key = self._cache.key("values", kind, asked, identity)
-        found: list[dict[str, Any]] = self._cache.get_cached_result(
-            key, read, kind="metrics", sharing=Sharing(identity, list[dict[str, Any]])
+        sharing = Sharing(identity, list[dict[str, Any]])
+        found: list[dict[str, Any]]
+        found, _ = self._cache.obtain(
+            key, read, fresh=fresh, kind="metrics", sharing=sharing
         )
         return found
 
@@ -181,6 +192,15 @@ class FilterValues:
                     )
         products = self._products_of(dimension, identity)
         raise _unknown(dimension, text, [name for name, _ in names], products)
+
+
+def _asked(
+    dimension: str, values: Sequence[Value] = ()
+) -> tuple[str, Mapping[str, Any]]:
+    """Return which statement lists the values of a dimension, and its parameters."""
+    if dimension == "product":
+        return dimension, {"names": [str(value).strip().lower() for value in values]}
+    return ("category" if _level(dimension) else dimension), {}
 
 
 def _level(dimension: str) -> int | None:

@@ -23,12 +23,15 @@ class CategoryNames:
         self._provider = provider
         self._cache = cache
 
-    def key(self, name: str | None, identity: Identity) -> UUID | None:
+    def key(
+        self, name: str | None, identity: Identity, *, fresh: bool = False
+    ) -> UUID | None:
         """Return the key of the category of that name; None for None.
 
         Args:
             name: A category's name, or a part of it that only one has.
             identity: Who asks.
+            fresh: Read the categories even if they are kept.
 
         Raises:
             ValidationError: There is no such category, or several.
@@ -37,9 +40,11 @@ class CategoryNames:
         if name is None:
             return None
         key = self._cache.key("categories", identity.schema_version)
-        categories: dict[str, UUID] = self._cache.get_cached_result(
+        categories: dict[str, UUID]
+        categories, _ = self._cache.obtain(
             key,
             lambda: list_categories(self._provider.fetch_all, identity),
+            fresh=fresh,
             kind="categories",
         )
         wanted = name.strip().casefold()

@@ -13,6 +13,7 @@ from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import ConfigurationError, ValidationError
+from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity
@@ -123,7 +124,8 @@ class Recommendations:
         Returns:
             JSON values: `product`; `similar`, each with `sku`, `name`,
             `description`, `price`, `similarity` (cosine), `stock`,
-            `stock_by_store`; `row_count`; `notes`.
+            `stock_by_store`; `row_count`; `notes`; `as_of`, the time up to which
+            products, prices and stock are complete.
 
         Raises:
             ValidationError: No product, or several, are meant; or no category.
@@ -132,15 +134,16 @@ class Recommendations:
         """
         check_rows(max_rows)
         identity = self._provider.resolve_identity(rls_user_id)
-        found = self._names.one(product, identity)
-        similar, notes = self._similar(
-            found,
-            identity,
-            max_rows,
-            in_stock_only=in_stock_only,
-            category_id=self._categories.key(category, identity),
-            max_price=exact_price(max_price),
-        )
+        with reading() as read:
+            found = self._names.one(product, identity)
+            similar, notes = self._similar(
+                found,
+                identity,
+                max_rows,
+                in_stock_only=in_stock_only,
+                category_id=self._categories.key(category, identity),
+                max_price=exact_price(max_price),
+            )
         if not similar and not notes:
             notes = ["no other product fits"]
         return {
@@ -148,6 +151,7 @@ class Recommendations:
             "similar": similar,
             "row_count": len(similar),
             "notes": notes,
+            "as_of": told(read.as_of),
         }
 
     def check(
@@ -178,8 +182,11 @@ class Recommendations:
         identity = self._provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        answer = self._cache.peek(self._key(question, identity), _KIND)
-        return None if answer is None else {**answer, "cached": True}
+        with reading() as read:
+            answer = self._cache.peek(self._key(question, identity), _KIND)
+        if answer is None:
+            return None
+        return {**answer, "cached": True, "as_of": told(read.as_of)}
 
     def recommend(
         self,
@@ -216,28 +223,31 @@ class Recommendations:
             rls_user_id: Who asks; orders and stock are those of their stores.
 
         Returns:
-            JSON values: `basis`, what it was computed from; `recommendations`,
+            JSON values: `basis`, what it was computed from, and in its `as_of` when
+            that was counted; `recommendations`,
             each with `sku`, `name`, `price`, `orders` (with both products or of the
             segment), their `customers`, `confidence` (share of the product's orders,
             or of all that the segment bought), `lift` (how many times as often as by
             chance), `lift_at_least` (the lower end of its 99.9 % interval, by which
             they are ranked) and `stock`; `similar_in_stock`, for a product, each with
             `sku`, `name`, `price`, `similarity` (cosine) and `stock`; `row_count`,
-            `notes`, `cached`.
+            `notes`, `cached`; `as_of`, the time up to which products, prices and stock
+            are complete.
 
         Raises:
             ValidationError: No product, or several, are meant.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
         identity = self._provider.resolve_identity(rls_user_id)
-        answer, cached = self._cache.obtain(
-            self._key(question, identity),
-            partial(self._compute, question, identity),
-            fresh=question.fresh,
-            kind=_KIND,
-            sharing=Sharing(identity, dict[str, Any]),
-        )
-        return {**answer, "cached": cached}
+        with reading() as read:
+            answer, cached = self._cache.obtain(
+                self._key(question, identity),
+                partial(self._compute, question, identity),
+                fresh=question.fresh,
+                kind=_KIND,
+                sharing=Sharing(identity, dict[str, Any]),
+            )
+        return {**answer, "cached": cached, "as_of": told(read.as_of)}
 
     def _key(self, question: RecommendationQuestion, identity: Identity) -> str:
         return self._cache.key(_KIND, question._replace(fresh=False), identity)

@@ -27,6 +27,7 @@ from zava.data.product_data import (
 from zava.data.provider import PostgreSQLProvider
 from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError
+from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import FoundProduct, Identity, ProductQuestion, SearchMode
@@ -82,8 +83,11 @@ class ProductSearch:
         identity = self._provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        answer = self._cache.peek(self._key(question, identity), "search")
-        return None if answer is None else {**answer, "cached": True}
+        with reading() as read:
+            answer = self._cache.peek(self._key(question, identity), "search")
+        if answer is None:
+            return None
+        return {**answer, "cached": True, "as_of": told(read.as_of)}
 
     def search(self, question: ProductQuestion, rls_user_id: str) -> dict[str, Any]:
         """Check a question and return what `answer` returns.
@@ -105,7 +109,9 @@ class ProductSearch:
             JSON values: `products`, see `FoundProduct`; `row_count`; `mode`;
             `searched_for`, the question as it was spelt; `orders_as_of`, when the
             products' orders were counted; `notes`, what else there is to say;
-            `cached`, whether they were found for an earlier call.
+            `cached`, whether they were found for an earlier call; `as_of`, the time up
+            to which products, prices and stock are complete. The words that spelling is
+            corrected by may be older.
 
         Raises:
             ValidationError: There is no such category, or several.
@@ -116,15 +122,16 @@ class ProductSearch:
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
         identity = self._provider.resolve_identity(rls_user_id)
-        answer, cached = self._cache.obtain(
-            self._key(question, identity),
-            partial(self._find, question, identity),
-            fresh=question.fresh,
-            kind="search",
-            keeps=_is_whole,
-            sharing=Sharing(identity, dict[str, Any]),
-        )
-        return {**answer, "cached": cached}
+        with reading() as read:
+            answer, cached = self._cache.obtain(
+                self._key(question, identity),
+                partial(self._find, question, identity),
+                fresh=question.fresh,
+                kind="search",
+                keeps=_is_whole,
+                sharing=Sharing(identity, dict[str, Any]),
+            )
+        return {**answer, "cached": cached, "as_of": told(read.as_of)}
 
     def _key(self, question: ProductQuestion, identity: Identity) -> str:
         model = self.ai_client.model if self.ai_client else None
@@ -218,7 +225,9 @@ class ProductSearch:
             question,
             identity,
             words=words,
-            category_id=self._categories.key(question.category, identity),
+            category_id=self._categories.key(
+                question.category, identity, fresh=question.fresh
+            ),
         )
         found = find(vector=vector)
         if vector is None:

@@ -6,6 +6,7 @@ import difflib
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal, NamedTuple
 
 from zava.data.provider import PostgreSQLProvider
@@ -13,6 +14,7 @@ from zava.data.statements import statement
 from zava.data.table_values import few_values
 from zava.data.transaction import Query
 from zava.errors import MCPError, ValidationError
+from zava.infra.answer_age import reading
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import ColumnSchema, ForeignKey, Identity, Person, TableSchema
@@ -85,10 +87,15 @@ _MOST_SUMMARIES = 15
 
 
 class Described(NamedTuple):
-    """Tables, and what the person who asks sees of them."""
+    """Tables, and what the person who asks sees of them.
+
+    Attributes:
+        as_of: The time up to which all this is complete.
+    """
 
     person: Person
     tables: tuple[TableSchema, ...]
+    as_of: datetime | None = None
 
 
 class Found(NamedTuple):
@@ -98,12 +105,14 @@ class Found(NamedTuple):
         tables: By the name of a table, its description and its columns.
         described: The whole descriptions, where they were asked for.
         left_out: How many more there are.
+        as_of: The time up to which all this is complete.
     """
 
     person: Person
     tables: Mapping[str, tuple[str | None, Sequence[str]]]
     described: tuple[TableSchema, ...]
     left_out: int
+    as_of: datetime | None = None
 
 
 class SchemaCatalog:
@@ -143,9 +152,11 @@ class SchemaCatalog:
     def answer(self, table_names: Sequence[str], rls_user_id: str) -> Described:
         """Return one description per checked name; see `describe`."""
         identity = self._provider.resolve_identity(rls_user_id)
-        wanted = _chosen(self._names(identity), table_names)
-        tables = tuple(self._table(name, identity) for name in wanted)
-        return Described(self._person(identity), tables)
+        with reading() as read:
+            wanted = _chosen(self._names(identity), table_names)
+            tables = tuple(self._table(name, identity) for name in wanted)
+            person = self._person(identity)
+        return Described(person, tables, read.as_of)
 
     def person(self, rls_user_id: str) -> Person:
         """Return what a person sees: which stores, and until which day."""
@@ -161,12 +172,17 @@ class SchemaCatalog:
             rls_user_id: Who asks.
         """
         identity = self._provider.resolve_identity(rls_user_id)
+        with reading() as read:
+            found = self._find(search or "", detail, identity)
+        return found._replace(as_of=read.as_of)
+
+    def _find(self, search: str, detail: Detail, identity: Identity) -> Found:
         names = _described(self._names(identity))
         columns: dict[str, dict[str, str]] = {name: {} for name in names}
         for row in self._words(identity):
             if row["table_name"] in names:
                 columns[row["table_name"]][row["written"]] = row["comment"] or ""
-        found = _found(search or "", names, columns)
+        found = _found(search, names, columns)
         most = {"names": _MOST_VALUES, "summary": _MOST_SUMMARIES, "full": MAX_TABLES}
         kept = found[: most[detail]]
         return Found(
@@ -193,17 +209,18 @@ class SchemaCatalog:
         identity = self._provider.known_identity(rls_user_id)
         if identity is None:
             return None
-        names = self._cache.peek(self._key(identity), kind="schema")
-        if names is None:
-            return None
-        kept = [
-            self._cache.peek(self._key(identity, name), kind="schema")
-            for name in _chosen(names, table_names)
-        ]
-        person = self._cache.peek(self._key(identity, *_PERSON), kind="schema")
+        with reading() as read:
+            names = self._cache.peek(self._key(identity), kind="schema")
+            if names is None:
+                return None
+            kept = [
+                self._cache.peek(self._key(identity, name), kind="schema")
+                for name in _chosen(names, table_names)
+            ]
+            person = self._cache.peek(self._key(identity, *_PERSON), kind="schema")
         if person is None or None in kept:
             return None
-        return Described(person, tuple(kept))
+        return Described(person, tuple(kept), read.as_of)
 
     def near_tables(self, name: str, rls_user_id: str) -> list[str]:
         """Return the tables whose names are near, as a query writes them."""

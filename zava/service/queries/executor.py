@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import HandleError, MCPError, QueryError, ValidationError
+from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity, ResultSet
@@ -179,7 +180,7 @@ class QueryExecutor:
 
         Raises:
             HandleError: The rows are not kept, or not for this person as they are now.
-            ValidationError: `max_rows` is out of range.
+            ValidationError: `max_rows` is out of range, or the handle is of no row.
             MCPError: The database does not say who the person is.
         """
         started = time.perf_counter()
@@ -188,13 +189,21 @@ class QueryExecutor:
         if not self._provider.is_current(kept.identity):
             self._kept_rows.drop(handle)
             raise HandleError(self._kept_rows.seconds)
+        count = kept.remainder.row_count
+        if start >= count:
+            raise ValidationError(
+                "handle",
+                handle,
+                f"is of row {start + 1}, and {count} rows are kept: give a handle as an"
+                " answer has it; the last page has none",
+            )
         page = self._provider.page(
             kept.remainder, start, max_rows, self._max_result_bytes, kept.as_of
         )
         is_end = page.truncated in (None, "kept_rows")
         following = None if is_end else next_handle(handle, len(page.rows))
         elapsed = _milliseconds_since(started)
-        return QueryAnswer(page, False, elapsed, following, kept.query)
+        return QueryAnswer(page, True, elapsed, following, kept.query)
 
     def query_of(self, handle: str, rls_user_id: str) -> str:
         """Return the SQL text of the result that a handle is for.
@@ -209,26 +218,28 @@ class QueryExecutor:
         """Return how PostgreSQL understands a question, without running it.
 
         Returns:
-            `steps`, `tables` and `notes`; see `zava.service.queries.plans.explained`.
+            `steps`, `tables` and `notes`, see `zava.service.queries.plans.explained`;
+            `as_of`, the time up to which tables and indexes are as described.
 
         Raises:
             QueryError: PostgreSQL does not accept the text.
             MCPError: As for `PostgreSQLProvider.explain`.
         """
         identity = self._provider.resolve_identity(rls_user_id)
-        try:
-            plan = self._provider.explain(
-                question.text, identity, self._max_result_bytes
-            )
-        except QueryError as exc:
-            self.suggest(exc, question.text, rls_user_id)
-            raise
-        if plan is None:
-            raise ValidationError(
-                "postgresql_query", question.text, "is nested too deeply to explain"
-            )
-        indexes = self._catalog.indexes_of(tables_of(plan), rls_user_id)
-        return explained(plan, indexes)
+        with reading() as read:
+            try:
+                plan = self._provider.explain(
+                    question.text, identity, self._max_result_bytes
+                )
+            except QueryError as exc:
+                self.suggest(exc, question.text, rls_user_id)
+                raise
+            if plan is None:
+                raise ValidationError(
+                    "postgresql_query", question.text, "is nested too deeply to explain"
+                )
+            indexes = self._catalog.indexes_of(tables_of(plan), rls_user_id)
+        return {**explained(plan, indexes), "as_of": told(read.as_of)}
 
     def check(
         self,

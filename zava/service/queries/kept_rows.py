@@ -30,7 +30,7 @@ class KeptResult:
         query: The SQL text.
         identity: Whom the rows were read for.
         remainder: All rows that were read, those of the first answer among them.
-        as_of: When they were read.
+        as_of: Of the answer that was cut; the rows are of the same reading.
     """
 
     query: str

@@ -18,7 +18,7 @@ from zava.data.sales_data import (
     get_usual_days,
 )
 from zava.errors import AuthorizationError, ValidationError
-from zava.infra.answer_age import reading
+from zava.infra.answer_age import note_as_of, reading, told
 from zava.infra.cache import QueryCache
 from zava.infra.shared_cache import Sharing
 from zava.models import Identity
@@ -156,10 +156,11 @@ class SalesAnalyticsService:
             JSON values: `store_id`, the store's id, the region or `all`; `period` with
             `name`, `first_day`, `last_day` (where the period is not over, or the data
             ends within it, of the last whole day that has orders), `data_through`,
-            `compared_with`, `as_of` and `cached`; `metrics`, with `columns` and `rows`
-            of figures by the registry's names, and tables; `insights`, each with
-            `text` and the arguments of `query_metrics` that show its numbers, the most
-            important first.
+            `compared_with`, `cached` and `as_of`, the time up to which the figures are
+            complete, which is the oldest of all that was read; `metrics`, with
+            `columns` and `rows` of figures by the registry's names, and tables;
+            `insights`, each with `text` and the arguments of `query_metrics` that show
+            its numbers, the most important first.
 
         Raises:
             ValidationError: An argument is at fault, several stores match, or
@@ -201,24 +202,27 @@ class SalesAnalyticsService:
         identity = self.db_provider.known_identity(rls_user_id)
         if identity is None or question.fresh:
             return None
-        visible = self._stores.peek(identity)
-        if visible is None:
-            return None
-        asked = self._meant(question, visible, identity)
-        answer = self._cache.peek(self._key(asked, identity))
-        return None if answer is None else _answer(answer, cached=True)
+        with reading() as read:
+            visible = self._stores.peek(identity)
+            if visible is None:
+                return None
+            asked = self._meant(question, visible, identity)
+            answer = self._cache.peek(self._key(asked, identity))
+        return None if answer is None else _answer(answer, read.as_of, cached=True)
 
     def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return figures and insights; see `get_store_performance`."""
         identity = self.db_provider.resolve_identity(rls_user_id)
-        asked = self._meant(question, self._stores.of(identity), identity)
-        answer, cached = self._cache.obtain(
-            self._key(asked, identity),
-            partial(self._compute, asked, identity),
-            fresh=question.fresh,
-            sharing=Sharing(identity, str),
-        )
-        return _answer(answer, cached=cached)
+        with reading() as read:
+            visible = self._stores.of(identity, fresh=question.fresh)
+            asked = self._meant(question, visible, identity)
+            answer, cached = self._cache.obtain(
+                self._key(asked, identity),
+                partial(self._compute, asked, identity, read.as_of),
+                fresh=question.fresh,
+                sharing=Sharing(identity, str),
+            )
+        return _answer(answer, read.as_of, cached=cached)
 
     def _meant(
         self, question: StoreQuestion, visible: Visible, identity: Identity
@@ -245,13 +249,18 @@ class SalesAnalyticsService:
             raise AuthorizationError("Access denied for store", str(identity.user_id))
         return _scope(store_id, stores, visible, is_all=is_all)
 
-    def _compute(self, asked: _Asked, identity: Identity) -> str:
-        """Return the answer as JSON, so that nobody can change what is kept."""
-        with reading() as read:
-            answer = self._read(asked, identity)
-        as_of = read.as_of or self._clock()
-        answer["period"]["as_of"] = as_of.isoformat(timespec="seconds")
-        return json.dumps(answer)
+    def _compute(
+        self, asked: _Asked, identity: Identity, as_of: datetime | None
+    ) -> str:
+        """Return the answer as JSON, so that nobody can change what is kept.
+
+        Args:
+            asked: What to answer.
+            identity: Who asks.
+            as_of: Of the stores and days that are asked for.
+        """
+        note_as_of(as_of)
+        return json.dumps(self._read(asked, identity))
 
     def _read(self, asked: _Asked, identity: Identity) -> dict[str, Any]:
         history = self._history(asked.scope.stores, asked, identity)
@@ -538,9 +547,9 @@ def _ids(stores: Sequence[Store]) -> list[UUID]:
     return [store.store_id for store in stores]
 
 
-def _answer(kept: str, *, cached: bool) -> dict[str, Any]:
+def _answer(kept: str, as_of: datetime | None, *, cached: bool) -> dict[str, Any]:
     answer: dict[str, Any] = json.loads(kept)
-    answer["period"]["cached"] = cached
+    answer["period"] |= {"cached": cached, "as_of": told(as_of)}
     return answer
 
 

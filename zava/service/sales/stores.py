@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
+from functools import partial
 from typing import NamedTuple
 from uuid import UUID
 
@@ -97,11 +98,15 @@ class VisibleStores:
         self._cache = cache
         self._clock = clock
 
-    def of(self, identity: Identity) -> Visible:
+    def of(self, identity: Identity, *, fresh: bool = False) -> Visible:
         """Return the stores that a person sees.
 
         Kept as long as the identity itself, or until a store's day ends; row level
         security still decides about every row that is read afterwards.
+
+        Args:
+            identity: The person.
+            fresh: Ask the database even if the stores are kept.
 
         Raises:
             MCPError: As for `PostgreSQLProvider.fetch_all`.
@@ -129,9 +134,11 @@ class VisibleStores:
 
         key = self._key(identity)
         sharing = Sharing(identity, Visible)
-        visible: Visible = self._cache.get_cached_result(key, read, sharing=sharing)
+        obtain = partial(self._cache.obtain, key, read, sharing=sharing)
+        visible: Visible
+        visible, _ = obtain(fresh=fresh)
         if visible.is_over(self._clock()):
-            visible, _ = self._cache.obtain(key, read, fresh=True, sharing=sharing)
+            visible, _ = obtain(fresh=True)
         return visible
 
     def peek(self, identity: Identity) -> Visible | None:

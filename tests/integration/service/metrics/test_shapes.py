@@ -190,6 +190,7 @@ def test_an_answer_says_each_thing_once(ask: Ask) -> None:
         "rows",
         "row_count",
         "cached",
+        "as_of",
     }
     assert answer["stores"] == "Zava Retail Seattle"
     assert ask("head office", "revenue")["stores"] == "all 8 you see"

@@ -65,6 +65,9 @@ def test_pages_are_the_whole_result(executor: QueryExecutor, count: int) -> None
     assert cells(answers) == list(range(1, count + 1))
     assert {answer.result.as_of for answer in answers} == {answers[0].result.as_of}
     assert answers[-1].result.truncated is None
+    assert [answer.cached for answer in answers] == [False] + [True] * (
+        len(answers) - 1
+    )
     assert {answer.result.truncated for answer in answers[:-1]} == {"max_rows"}
 
 
@@ -139,6 +142,20 @@ def test_rows_that_take_long_are_not_waited_for(executor: QueryExecutor) -> None
     read = cells(pages(executor, answer))
     assert read == list(range(1, len(read) + 1))
     assert len(read) < 100
+
+
+@pytest.mark.parametrize("count", [100, 5000])
+def test_a_handle_past_the_last_row_says_which_to_give(
+    executor: QueryExecutor, count: int
+) -> None:
+    first = executor.execute(NUMBERS.format(count), SEATTLE)
+    assert first.handle is not None
+    token, kept = first.handle.partition(".")[0], min(count, 1021)
+    last = executor.more(f"{token}.{kept - 1}", SEATTLE, 10)
+    assert (cells([last]), last.handle) == ([kept], None)
+    for start in (kept, kept + 1, 999_999_999):
+        with pytest.raises(ValidationError, match="give a handle as an answer has it"):
+            executor.more(f"{token}.{start}", SEATTLE, 10)
 
 
 def test_a_page_can_be_read_again(executor: QueryExecutor) -> None:

@@ -121,12 +121,13 @@ def test_a_specification_is_json_and_holds_no_rows() -> None:
         assert len(text) < 2500
 
 
-def test_an_answer_of_metrics_says_source_period_and_units() -> None:
+def test_an_answer_of_metrics_says_source_period_age_and_units() -> None:
     answer = {
         "period": {"first_day": "2026-06-01", "last_day": "2026-06-29"},
         "data_through": "2026-06-29",
         "stores": "Zava Retail Seattle",
         "currency": "EUR",
+        "as_of": "2026-06-30T08:30:59.999+00:00",
         "columns": [
             *("sku", "product", "month", "revenue", "revenue_share"),
             *("revenue_previous_change", "orders", "gross_margin"),
@@ -141,6 +142,7 @@ def test_an_answer_of_metrics_says_source_period_and_units() -> None:
     assert found.notes == (
         "Zava Retail Seattle",
         "2026-06-01 to 2026-06-29 · data through 2026-06-29",
+        "as of 2026-06-30 08:30 UTC",
     )
     kinds = {each.name: (each.kind, each.unit) for each in found.columns}
     assert kinds == {
@@ -175,4 +177,4 @@ def test_rows_of_sql_are_drawn_by_their_types() -> None:
     assert [each.kind for each in found.columns] == [
         *("date", "name", "text", "number", "text", "ordered"),
     ]
-    assert found.notes == ("read 2026-07-01 08:30 UTC, the first 1 rows",)
+    assert found.notes == ("as of 2026-07-01 08:30 UTC, the first 1 rows",)
