@@ -33,8 +33,8 @@ class Identity(_Frozen):
         display_name: For people to read.
         store_ids: The stores whose rows this person sees.
         seal: The database's proof that this login may act as `user_id`.
-        schema_version: Changes when a table or column does; cached answers of
-            another version are not used.
+        schema_version: Changes when a table, column, view, policy, function or right
+            of the schema does; cached answers of another version are not used.
     """
 
     user_id: UUID
