@@ -22,11 +22,24 @@ PATIENCE = 20.0
 PASSWORD = "hunter2-of-redis"
 
 
+def _other_address() -> str:
+    try:
+        with socket.socket(socket.AF_INET6) as free:
+            free.bind(("::1", 0))
+    except OSError:
+        return "127.0.0.1"
+    return "[::1]"
+
+
+OTHER_ADDRESS = _other_address()
+"""Of this host in a URL: a second one, where it has one."""
+
+
 class RedisServer:
     """A redis-server on loopback that keeps nothing on disk; a context manager.
 
     Args:
-        is_tls: Whether it speaks TLS, with a certificate of its own for 127.0.0.1.
+        is_tls: Whether it speaks TLS, with a certificate of its own for its addresses.
         asks_certificate: Whether it takes only clients with that certificate.
 
     Attributes:
@@ -132,7 +145,7 @@ class RedisServer:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
              "-keyout", str(self.key), "-out", str(self.certificate),
-             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,IP:::1"],
             check=True,
             capture_output=True,
         )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.redis_server import PASSWORD, RedisServer
+from tests.redis_server import OTHER_ADDRESS, PASSWORD, RedisServer
 from tests.shared_caches import (
     ANSWER,
     FOR_HER,
@@ -44,7 +44,7 @@ def test_processes_share_whatever_way_they_go(
     urls = [
         broken.url,
         broken.url_at("localhost"),
-        broken.url_at("[::1]"),
+        broken.url_at(OTHER_ADDRESS),
         broken.url_at("127.0.0.1", escaped),
         f"unix://:{PASSWORD}@{broken.socket}",
         f"unix://{escaped}@{broken.socket}?db=0",
