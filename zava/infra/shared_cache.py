@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache, partial
 from pathlib import Path
@@ -117,8 +117,8 @@ class SharedOptions:
         clock: Seconds since 1970.
     """
 
-    secret: str = ""
-    scope: Any = None
+    secret: str = field(default="", repr=False)
+    scope: Any = field(default=None, repr=False)
     timeout: float = 0.05
     patience: float = 30.0
     sleep: Callable[[float], None] = time.sleep
@@ -490,25 +490,33 @@ class SharedCache:
     def _connect(self) -> None:
         if self._closing.is_set():
             return
+        client = None
         try:
             client = self._connection.client_of(
                 self._url, self._options.timeout, MAX_BYTES
             )
             client.ping()
-            # Where scripts are not permitted, locks would be left to expire. A replica
-            # refuses them and still gives what it has.
-            try:
-                client.eval(_RELEASE, 1, _lock("probe"), "")
-            except self._connection.LACKING:
-                raise
-            except self._connection.REFUSALS as exc:
-                self._refused(exc)
+            self._try_script(client)
         except self._connection.FAILURES as exc:
+            if client is not None:
+                self._end(client)
             self._failed(exc)
             return
         self._why = ""
         self._client = client
         logger.info("shared cache: connected to {}", self._place)
+
+    def _try_script(self, client: redis.Redis) -> None:
+        """See that Redis runs scripts: without them locks are left to expire.
+
+        A replica refuses them and still gives what it has.
+        """
+        try:
+            client.eval(_RELEASE, 1, _lock("probe"), "")
+        except self._connection.LACKING:
+            raise
+        except self._connection.REFUSALS as exc:
+            self._refused(exc)
 
     def _reason(self, exc: BaseException) -> str:
         return mask_secrets(self._connection.meaning(exc))[:200]
