@@ -397,7 +397,7 @@ class MetricsService:
             AuthorizationError: There is no such store, or the caller may not see it.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        identity = self._provider.resolve_identity(rls_user_id)
+        identity = self._provider.resolve_identity(rls_user_id, anew=question.fresh)
         asked = _meant(question, self._visible.of(identity), identity)
         answer, cached = self._cache.obtain(
             self._key(asked, identity),

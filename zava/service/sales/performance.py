@@ -210,7 +210,7 @@ class SalesAnalyticsService:
 
     def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return figures and insights; see `get_store_performance`."""
-        identity = self.db_provider.resolve_identity(rls_user_id)
+        identity = self.db_provider.resolve_identity(rls_user_id, anew=question.fresh)
         asked = self._meant(question, self._stores.of(identity), identity)
         answer, cached = self._cache.obtain(
             self._key(asked, identity),
