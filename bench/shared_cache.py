@@ -21,79 +21,95 @@ from typing import Any
 from bench.client import BenchClient
 from tests.redis_server import RedisServer
 
-MONTHS = [f"2017-{month:02}" for month in range(1, 13)]
-QUESTIONS: list[tuple[str, dict[str, Any]]] = [
-    *(
-        (
-            "query_metrics",
-            {
-                "metrics": ["revenue", "orders", "units"],
-                "by": ["store"],
-                "time_period": month,
-            },
-        )
-        for month in MONTHS
-    ),
-    *(
-        ("get_store_performance", {"store_id": "all", "time_period": month})
-        for month in ("2017-Q1", "2017-Q2", "2017-Q3", "2017-Q4")
-    ),
-    (
-        "query_metrics",
-        {"metrics": ["revenue"], "by": ["category", "month"], "time_period": "2017"},
-    ),
-    ("get_product_recommendations", {"customer_segment": "frequent"}),
-    ("get_multiple_table_schemas", {"table_names": ["orders", "order_items"]}),
-    (
-        "execute_sales_query",
-        {
-            "postgresql_query": "SELECT date_trunc('week', order_date), count(*),"
-            " sum(total_amount) FROM retail.orders GROUP BY 1 ORDER BY 1"
-        },
-    ),
-]
+Question = tuple[str, dict[str, Any]]
+Ask = Callable[[list[BenchClient], list[Question]], list[list[float]]]
 
-Ask = Callable[[list[BenchClient]], list[list[float]]]
+SINGLE = 1000
+"""Questions of the second part."""
+
+
+def questions(year: int) -> list[Question]:
+    months = [f"{year}-{month:02}" for month in range(1, 13)]
+    by_store = {"metrics": ["revenue", "orders", "units"], "by": ["store"]}
+    by_category = {"metrics": ["revenue"], "by": ["category", "month"]}
+    by_week = (
+        "SELECT date_trunc('week', order_date), count(*), sum(total_amount)"
+        " FROM retail.orders GROUP BY 1 ORDER BY 1"
+    )
+    return [
+        *(("query_metrics", {**by_store, "time_period": month}) for month in months),
+        *(
+            ("get_store_performance", {"store_id": "all", "time_period": quarter})
+            for quarter in (f"{year}-Q{number}" for number in range(1, 5))
+        ),
+        ("query_metrics", {**by_category, "time_period": str(year)}),
+        ("get_product_recommendations", {"customer_segment": "frequent"}),
+        ("get_multiple_table_schemas", {"table_names": ["orders", "order_items"]}),
+        ("execute_sales_query", {"postgresql_query": by_week}),
+    ]
 
 
 def main() -> None:
     options = parse()
+    asked_for = questions(options.year)
     ways: dict[str, Ask] = {"one after the other": in_turn, "at once": at_once}
     for way, ask in ways.items():
         for is_shared in (False, True):
             with ExitStack() as stack:
-                environment = {
-                    "ZAVA_DATABASE_URL": options.url,
-                    "ZAVA_LOG_FILE": "none",
-                    "ZAVA_EMBEDDING_PROVIDER": "none",
-                }
-                if is_shared:
-                    server = stack.enter_context(RedisServer())
-                    environment["ZAVA_REDIS_URL"] = server.url
-                command = f"{sys.executable} -m zava serve --user {options.user}"
-                clients = [
-                    stack.enter_context(BenchClient(command, environment))
-                    for _ in range(options.processes)
-                ]
-                started = time.perf_counter()
-                seconds = ask(clients)
-                total = time.perf_counter() - started
+                clients = started(stack, options, options.processes, is_shared)
+                began = time.perf_counter()
+                seconds = ask(clients, asked_for)
+                total = time.perf_counter() - began
                 report(way, is_shared, seconds, total, clients)
+    for is_shared in (False, True):
+        with ExitStack() as stack:
+            one_by_one(started(stack, options, 2, is_shared), is_shared)
 
 
-def in_turn(clients: list[BenchClient]) -> list[list[float]]:
-    return [asked(client) for client in clients]
+def started(
+    stack: ExitStack, options: argparse.Namespace, count: int, is_shared: bool
+) -> list[BenchClient]:
+    environment = {
+        "ZAVA_DATABASE_URL": options.url,
+        "ZAVA_LOG_FILE": "none",
+        "ZAVA_EMBEDDING_PROVIDER": "none",
+    }
+    if is_shared:
+        server = stack.enter_context(RedisServer())
+        environment["ZAVA_REDIS_URL"] = server.url
+    command = f"{sys.executable} -m zava serve --user {options.user}"
+    with ThreadPoolExecutor(count) as pool:
+        starts = [pool.submit(BenchClient, command, environment) for _ in range(count)]
+    return [stack.enter_context(start.result()) for start in starts]
 
 
-def at_once(clients: list[BenchClient]) -> list[list[float]]:
+def one_by_one(clients: list[BenchClient], is_shared: bool) -> None:
+    """Print what a question costs that nobody has asked, and that another has."""
+    asked_for: list[Question] = [
+        ("execute_sales_query", {"postgresql_query": f"SELECT {number}"})
+        for number in range(SINGLE)
+    ]
+    first, second = (asked(client, asked_for) for client in clients)
+    print(
+        f"SELECT n, {'shared' if is_shared else 'memory only'}:"
+        f" p50 {1000 * statistics.median(first):.2f} ms,"
+        f" asked of another process afterwards {1000 * statistics.median(second):.2f} ms"
+    )
+
+
+def in_turn(clients: list[BenchClient], asked_for: list[Question]) -> list[list[float]]:
+    return [asked(client, asked_for) for client in clients]
+
+
+def at_once(clients: list[BenchClient], asked_for: list[Question]) -> list[list[float]]:
     with ThreadPoolExecutor(len(clients)) as pool:
-        return list(pool.map(asked, clients))
+        return list(pool.map(lambda client: asked(client, asked_for), clients))
 
 
-def asked(client: BenchClient) -> list[float]:
+def asked(client: BenchClient, asked_for: list[Question]) -> list[float]:
     """Return the seconds of every question, one after the other."""
     seconds = []
-    for tool, arguments in QUESTIONS:
+    for tool, arguments in asked_for:
         started = time.perf_counter()
         client.call(tool, arguments)
         seconds.append(time.perf_counter() - started)
@@ -132,6 +148,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--url", required=True, help="libpq connection string")
     parser.add_argument("--user", required=True, help="user id of the person served")
     parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--year", type=int, default=2017, help="a year with orders")
     return parser.parse_args()
 
 

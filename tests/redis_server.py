@@ -22,19 +22,40 @@ PATIENCE = 20.0
 PASSWORD = "hunter2-of-redis"
 
 
+def _other_address() -> str:
+    try:
+        with socket.socket(socket.AF_INET6) as free:
+            free.bind(("::1", 0))
+    except OSError:
+        return "127.0.0.1"
+    return "[::1]"
+
+
+OTHER_ADDRESS = _other_address()
+"""Of this host in a URL: a second one, where it has one."""
+
+
 class RedisServer:
     """A redis-server on loopback that keeps nothing on disk; a context manager.
 
     Args:
-        is_tls: Whether it speaks TLS, with a certificate of its own for 127.0.0.1.
+        is_tls: Whether it speaks TLS, with a certificate of its own for its addresses.
+        asks_certificate: Whether it takes only clients with that certificate.
+
+    Attributes:
+        socket: Where it listens besides the network.
+        certificate: Of TLS.
+        key: Of the certificate.
     """
 
-    def __init__(self, *, is_tls: bool = False) -> None:
+    def __init__(self, *, is_tls: bool = False, asks_certificate: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="zava-redis-"))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
+        self.socket = self._folder / "socket"
         self.certificate = self._folder / "cert.pem"
+        self.key = self._folder / "key.pem"
         self._is_tls = is_tls
         self._options = ["--port", str(self._port)]
         if is_tls:
@@ -42,22 +63,30 @@ class RedisServer:
             files = ("--tls-cert-file", self.certificate, "--tls-ca-cert-file")
             self._options = ["--port", "0", "--tls-port", str(self._port)]
             self._options += [*map(str, files), str(self.certificate)]
-            self._options += ["--tls-key-file", str(self._folder / "key.pem")]
-            self._options += ["--tls-auth-clients", "no"]
+            self._options += ["--tls-key-file", str(self.key)]
+            self._options += ["--tls-auth-clients", "yes" if asks_certificate else "no"]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
         """How zava is told of it."""
+        return self.url_at("127.0.0.1")
+
+    def url_at(self, host: str, user: str = f":{PASSWORD}") -> str:
+        """Return how zava is told of it by another name, or as another user."""
         if self._is_tls:
-            place = f"127.0.0.1:{self._port}/0?ssl_ca_certs={self.certificate}"
-            return f"rediss://:{PASSWORD}@{place}"
-        return f"redis://:{PASSWORD}@127.0.0.1:{self._port}/0"
+            place = f"{host}:{self._port}/0?ssl_ca_certs={self.certificate}"
+            return f"rediss://{user}@{place}"
+        return f"redis://{user}@{host}:{self._port}/0"
 
     @property
     def client(self) -> redis.Redis:
         """A client that reads and writes as anybody could who has the password."""
-        return redis.Redis.from_url(self.url, socket_timeout=PATIENCE)
+        return redis.Redis(
+            unix_socket_path=str(self.socket),
+            password=PASSWORD,
+            socket_timeout=PATIENCE,
+        )
 
     def __enter__(self) -> Self:
         self.start()
@@ -76,8 +105,9 @@ class RedisServer:
         """Start it, empty, and wait until it answers."""
         assert PROGRAM is not None
         self._process = subprocess.Popen(
-            [PROGRAM, "--bind", "127.0.0.1", "--requirepass", PASSWORD, "--save", "",
-             "--dir", str(self._folder), *self._options],
+            [PROGRAM, "--bind", "127.0.0.1", "-::1", "--requirepass", PASSWORD,
+             "--save", "", "--dir", str(self._folder),
+             "--unixsocket", str(self.socket), *self._options],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -114,8 +144,8 @@ class RedisServer:
     def _make_certificate(self) -> None:
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-             "-keyout", str(self._folder / "key.pem"), "-out", str(self.certificate),
-             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+             "-keyout", str(self.key), "-out", str(self.certificate),
+             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1,IP:::1"],
             check=True,
             capture_output=True,
         )  # fmt: skip

@@ -38,8 +38,8 @@ class Identity(_Frozen):
         seal: The database's proof that this login may act as `user_id`.
         cache_secret: What is kept for this identity outside the process is sealed with
             this. Only a login that may act as `user_id` is given it.
-        schema_version: Changes when a table or column does; cached answers of
-            another version are not used.
+        schema_version: Changes when a table, column, view, policy, function or right
+            of the schema does; cached answers of another version are not used.
     """
 
     user_id: UUID

@@ -10,7 +10,7 @@ import pytest
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import StdioProcess
 from tests.people import REDMOND, SEATTLE
-from tests.redis_server import IS_REQUIRED, PROGRAM, RedisServer
+from tests.redis_server import IS_REQUIRED, OTHER_ADDRESS, PROGRAM, RedisServer
 
 pytestmark = [
     pytest.mark.once,
@@ -53,10 +53,12 @@ def redis_server() -> Iterator[RedisServer]:
         yield server
 
 
-def sharing(start: Start, server: RedisServer, user: str = SEATTLE) -> StdioProcess:
+def sharing(
+    start: Start, server: RedisServer, user: str = SEATTLE, host: str = "127.0.0.1"
+) -> StdioProcess:
     return start(
         user,
-        redis_url=server.url,
+        redis_url=server.url_at(host),
         redis_timeout="5",
         log_level="ERROR",
         embedding_provider="none",
@@ -73,7 +75,10 @@ def without_cached(answer: dict[str, Any]) -> dict[str, Any]:
 def test_a_second_process_answers_every_tool_as_the_first_one(
     start: Start, redis_server: RedisServer
 ) -> None:
-    first, second = (sharing(start, redis_server) for _ in range(2))
+    # As two hosts do, they come by two ways.
+    first, second = (
+        sharing(start, redis_server, host=host) for host in ("127.0.0.1", OTHER_ADDRESS)
+    )
     for tool, arguments in CALLS:
         ours, theirs = (
             without_cached(process.call(tool, **arguments).structured)

@@ -74,12 +74,15 @@ class IdentityResolver:
         fresh = identity is not None and self._clock() - resolved_at < _SECONDS
         return identity if fresh else None
 
-    def resolve(self, rls_user_id: str, max_retries: int) -> Identity:
+    def resolve(
+        self, rls_user_id: str, max_retries: int, *, anew: bool = False
+    ) -> Identity:
         """Return the identity of `rls_user_id`, with the database's seal.
 
         Args:
             rls_user_id: A user id.
             max_retries: Attempts in all while the connection gets lost.
+            anew: Ask the database whether a remembered identity still holds.
 
         Raises:
             ValidationError: The id is not a UUID, or the nil UUID.
@@ -90,6 +93,11 @@ class IdentityResolver:
         """
         user_id = parse_user_id(rls_user_id)
         identity = self.known(user_id)
+        if anew and identity is not None and not self.is_current(identity, max_retries):
+            # Nothing that was kept for this person as they were is given out any more.
+            with self._lock:
+                self._known.pop(user_id, None)
+            identity = None
         if identity is None:
             identity = self._ask(user_id, max_retries)
             with self._lock:

@@ -93,10 +93,11 @@ class PostgreSQLProvider:
             pool.close(CLOSE_SECONDS)
 
     def resolve_identity(
-        self, rls_user_id: str, max_retries: int | None = None
+        self, rls_user_id: str, max_retries: int | None = None, *, anew: bool = False
     ) -> Identity:
         """Return who `rls_user_id` is; see `IdentityResolver.resolve`."""
-        return self.identities.resolve(rls_user_id, max_retries or self._max_retries)
+        attempts = max_retries or self._max_retries
+        return self.identities.resolve(rls_user_id, attempts, anew=anew)
 
     def check_posture(self, identity: Identity | None) -> tuple[PostureCheck, ...]:
         """Return the posture checks; see `zava.data.posture.checks`.

@@ -10,11 +10,12 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
@@ -40,11 +41,12 @@ MAX_BYTES = 1024 * 1024
 _SEAL_BYTES = 256
 _REMEDY = 'the shared cache needs two packages: pip install "zava[redis]"'
 _BAD_URL = (
-    "ZAVA_REDIS_URL must be redis://HOST:PORT/DB, rediss:// of the same form for TLS,"
-    " or unix:///PATH"
+    "ZAVA_REDIS_URL must be redis://USER:PASSWORD@HOST:PORT/DB, rediss:// of the same"
+    " form for TLS, or unix://USER:PASSWORD@/PATH?db=DB; write %40 for @, %2F for /,"
+    " %3A for : and %23 for # in the password"
 )
 _SCHEMES = ("redis", "rediss", "unix")
-_PARAMETERS = frozenset({"db", "ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_FILES = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _PREFIX = "zava:"
 _LOCK = ":lock"
 # A lock outlives its process by so much; while the process lives, it is renewed.
@@ -58,22 +60,26 @@ _FIRST_PAUSE = 0.25
 _LONGEST_PAUSE = 10.0
 # Seconds by which the clocks of two hosts may differ.
 _SKEW = 5.0
+# A lock is a token and a seal of it, which is made anew with each renewal.
+_TOKEN = 32
+_LOCK_BYTES = 256
 
 # Stores a result, unless the lock has gone to somebody who reads afresh. SET comes
 # first: after another write a script may exceed Redis' maxmemory.
-_STORE = """
-if redis.call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+_STORE = f"""
+if redis.call('GETRANGE', KEYS[2], 0, {_TOKEN - 1}) ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
 redis.call('DEL', KEYS[2])
 return 1
 """
-_RELEASE = """
-if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end
-return 0
+_RELEASE = f"""
+if redis.call('GETRANGE', KEYS[1], 0, {_TOKEN - 1}) ~= ARGV[1] then return 0 end
+return redis.call('DEL', KEYS[1])
 """
-_RENEW = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-return redis.call('PEXPIRE', KEYS[1], ARGV[2])
+_RENEW = f"""
+if redis.call('GETRANGE', KEYS[1], 0, {_TOKEN - 1}) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
 """
 
 
@@ -108,7 +114,7 @@ class SharedOptions:
         clock: Seconds since 1970.
     """
 
-    scope: Any = None
+    scope: Any = field(default=None, repr=False)
     timeout: float = 0.05
     patience: float = 30.0
     sleep: Callable[[float], None] = time.sleep
@@ -147,6 +153,13 @@ class _Entry(NamedTuple):
     ttl: float
 
 
+class _Lock(NamedTuple):
+    """A lock that this process holds."""
+
+    entry: _Entry
+    token: str
+
+
 class _NotNowError(Exception):
     """Redis does not answer this command; the call goes on without."""
 
@@ -166,12 +179,11 @@ class SharedCache:
     def __init__(self, url: str, options: SharedOptions) -> None:
         self._place = _checked(url)
         try:
-            import redis
-
+            from zava.infra import redis_connection
             from zava.infra.value_seal import seal_of
         except ImportError:
             raise ConfigurationError(_REMEDY) from None
-        self._redis = redis
+        self._connection = redis_connection
         self._url = url
         self._options = options
         self._seal_of = seal_of
@@ -184,7 +196,7 @@ class SharedCache:
         self._failures = 0
         self._why = "not connected yet"
         self._refusal = ""
-        self._held: dict[str, str] = {}  # lock -> token
+        self._held: dict[str, _Lock] = {}  # by name of the result
         self._counts = dict.fromkeys(("hits", "misses", "stored", "rejected"), 0)
         self._counting = threading.Lock()
         self._keeper = threading.Thread(
@@ -222,7 +234,7 @@ class SharedCache:
         entry = _Entry(name, seal, sharing.type, ttl)
         token: str | None
         if fresh:
-            token = self._taken(name)
+            token = self._taken(entry)
         else:
             found, token = self._found_or_claimed(entry)
             self._count("hits" if found else "misses")
@@ -250,7 +262,7 @@ class SharedCache:
             why = self._why or "busy"
             return f"{self._place}: {why}; zava answers without the shared cache"
         if self._refusal:
-            return f"{self._place} refuses what zava writes: {self._refusal}"
+            return f"{self._place}: {self._refusal}"
         return ""
 
     def stats(self) -> dict[str, float]:
@@ -271,93 +283,120 @@ class SharedCache:
 
     def _found_or_claimed(self, entry: _Entry) -> tuple[Made | None, str | None]:
         """Return what is kept, or the token of a lock, or neither."""
-        name = entry.name
         try:
-            sealed = self._ask(lambda client: _read(client, name))
+            sealed = self._ask(partial(_read, entry.name))
             found = self._opened(entry, sealed)
             if found is not None:
                 return found, None
-            token, now_there = self._claimed(name)
+            token, now_there = self._claimed(entry)
             # Another process may have stored its result between the two looks.
             if now_there != sealed:
                 found = self._opened(entry, now_there)
             if found is not None:
-                self._release(name, token)
+                self._release(entry.name, token)
                 return found, None
             if token is not None:
                 return None, token
-            return self._awaited(entry), None
+            return self._awaited(entry)
         except _NotNowError:
             return None, None
 
-    def _awaited(self, entry: _Entry) -> Made | None:
-        """Return the result that another process is making; None if it makes none."""
+    def _awaited(self, entry: _Entry) -> tuple[Made | None, str | None]:
+        """Return the result that another process is making; None if it makes none.
+
+        A lock that nobody of this deployment holds is taken over: whoever can write to
+        Redis would let calls wait for nothing.
+        """
         deadline = time.monotonic() + self._options.patience
-        pause, holder = _FIRST_LOOK, b""
+        pause, holder, renewed_at, seen_at = _FIRST_LOOK, b"", 0.0, 0.0
         while time.monotonic() < deadline:
             self._options.sleep(pause)
             pause = min(2 * pause, _LONGEST_LOOK)
-            sealed, lock = self._ask(lambda client: _read_both(client, entry.name))
+            sealed, lock = self._ask(partial(_read_both, entry.name))
             found = self._opened(entry, sealed)
-            if found is not None or lock is None or lock != (holder or lock):
-                return found
-            holder = lock
-        return None
+            if found is not None or not lock:
+                return found, None
+            sign = self._opened_lock(entry, lock)
+            if sign is not None and sign.value != (holder or sign.value):
+                return None, None  # another call's by now
+            if sign is not None and sign.made_at > renewed_at:
+                holder, renewed_at = sign.value, sign.made_at
+                seen_at = time.monotonic()
+            elif sign is None or time.monotonic() - seen_at > _LOCK_SECONDS:
+                return None, self._claimed(entry, others=True)[0]
+        return None, None
 
-    def _claimed(self, name: str, *, others: bool = False) -> tuple[str | None, bytes]:
+    def _claimed(
+        self, entry: _Entry, *, others: bool = False
+    ) -> tuple[str | None, bytes]:
         """Return the token of the lock and what is stored under the name.
 
         Args:
-            name: Name of the result.
+            entry: Of the result.
             others: Take the lock from whoever holds it.
 
         Returns:
             None instead of the token if another process holds the lock.
         """
-        token = secrets.token_hex(16)
-        is_ours, sealed = self._ask(partial(_lock_and_read, name, token, others))
+        token = secrets.token_hex(_TOKEN // 2)
+        lock = self._sealed_lock(entry, token)
+        is_ours, sealed = self._ask(partial(_lock_and_read, entry.name, lock, others))
         if not is_ours:
             return None, sealed
-        self._held[_PREFIX + name + _LOCK] = token
+        self._held[entry.name] = _Lock(entry, token)
         self._wake.set()
         return token, sealed
 
-    def _taken(self, name: str) -> str | None:
+    def _sealed_lock(self, entry: _Entry, token: str) -> bytes:
+        """Return what shows others that the call with this token lives now."""
+        from zava.infra.value_seal import Opened
+
+        ttl = _LOCK_SECONDS + _SKEW
+        sign = Opened(self._options.clock(), ttl, None, token.encode())
+        return sign.value + entry.seal.seal(entry.name + _LOCK, sign)
+
+    def _opened_lock(self, entry: _Entry, lock: bytes) -> Opened | None:
+        """Return the token of a lock and when it was renewed; None if it is none."""
+        sign = entry.seal.open(entry.name + _LOCK, lock[_TOKEN:])
+        if sign is None or self._left(sign, sign.ttl) <= 0:
+            return None
+        return sign if sign.value == lock[:_TOKEN] else None
+
+    def _taken(self, entry: _Entry) -> str | None:
         """Return the token of the lock, whoever held it; None without Redis."""
         try:
-            return self._claimed(name, others=True)[0]
+            return self._claimed(entry, others=True)[0]
         except _NotNowError:
             return None
 
     def _release(self, name: str, token: str | None) -> None:
         if token is None:
             return
-        lock = _PREFIX + name + _LOCK
-        self._let_go(lock, token)
+        self._let_go(name, token)
         try:
-            self._ask(lambda client: client.eval(_RELEASE, 1, lock, token))
+            self._ask(lambda client: client.eval(_RELEASE, 1, _lock(name), token))
         except _NotNowError:
             return  # it expires
 
     def _store(self, name: str, token: str, sealed: bytes, ttl: float) -> bool:
-        key, expiry = _PREFIX + name, max(1, round(ttl * 1000))
-        lock = key + _LOCK
+        keys, expiry = (_key(name), _lock(name)), _milliseconds(ttl)
         try:
             is_stored = self._ask(
-                lambda c: c.eval(_STORE, 2, key, lock, token, sealed, expiry)
+                lambda c: c.eval(_STORE, 2, *keys, token, sealed, expiry)
             )
         except _NotNowError:
             return False
-        self._let_go(lock, token)
+        self._let_go(name, token)
         if is_stored:
             self._refusal = ""
             self._count("stored")
         return True
 
-    def _let_go(self, lock: str, token: str) -> None:
+    def _let_go(self, name: str, token: str) -> None:
         """Renew a lock no more, unless it is that of a later call."""
-        if self._held.get(lock) == token:
-            self._held.pop(lock, None)
+        held = self._held.get(name)
+        if held is not None and held.token == token:
+            self._held.pop(name, None)
 
     def _sealed(self, entry: _Entry, made: Made) -> bytes | None:
         """Return what is written of a result; None if it is too large."""
@@ -402,10 +441,10 @@ class SharedCache:
                 raise _NotNowError
             try:
                 answer = command(client)
-            except self._redis.ResponseError as exc:
+            except self._connection.REFUSALS as exc:
                 self._refused(exc)
                 raise _NotNowError from exc
-            except (self._redis.RedisError, OSError) as exc:
+            except self._connection.FAILURES as exc:
                 self._lose(exc)
                 raise _NotNowError from exc
             except BaseException as exc:
@@ -417,9 +456,9 @@ class SharedCache:
             self._wire.release()
 
     def _refused(self, exc: Exception) -> None:
-        reason = _reason(exc)
+        reason = self._reason(exc)
         if reason != self._refusal:
-            logger.warning("shared cache: {} refuses: {}", self._place, reason)
+            logger.warning("shared cache: {}: {}", self._place, reason)
         self._refusal = reason
 
     def _lose(self, exc: BaseException) -> None:
@@ -431,7 +470,7 @@ class SharedCache:
         self._wake.set()
 
     def _failed(self, exc: BaseException) -> None:
-        why = _reason(exc)
+        why = self._reason(exc)
         if why != self._why:
             logger.warning("shared cache: {}: {}; going on without", self._place, why)
         self._why = why
@@ -465,80 +504,106 @@ class SharedCache:
     def _connect(self) -> None:
         if self._closing.is_set():
             return
+        client = None
         try:
-            client = self._made_client()
+            client = self._connection.client_of(
+                self._url, self._options.timeout, MAX_BYTES
+            )
             client.ping()
-        except (self._redis.RedisError, OSError, ValueError) as exc:
+            self._try_script(client)
+        except self._connection.FAILURES as exc:
+            if client is not None:
+                self._end(client)
             self._failed(exc)
             return
         self._why = ""
         self._client = client
         logger.info("shared cache: connected to {}", self._place)
 
-    def _made_client(self) -> redis.Redis:
-        timeout = self._options.timeout
-        more: dict[str, Any] = {}
-        if not self._url.startswith("unix:"):
-            more["socket_connect_timeout"] = timeout
-        if self._url.startswith("rediss:"):
-            more["ssl_check_hostname"] = True
-        return self._redis.Redis.from_url(
-            self._url,
-            single_connection_client=True,
-            socket_timeout=timeout,
-            retry=self._redis.retry.Retry(self._redis.backoff.NoBackoff(), 0),
-            protocol=2,
-            **more,
-        )
+    def _try_script(self, client: redis.Redis) -> None:
+        """See that Redis runs scripts: without them locks are left to expire.
+
+        A replica refuses them and still gives what it has.
+        """
+        try:
+            client.eval(_RELEASE, 1, _lock("probe"), "")
+        except self._connection.LACKING:
+            raise
+        except self._connection.REFUSALS as exc:
+            self._refused(exc)
+
+    def _reason(self, exc: BaseException) -> str:
+        return mask_secrets(self._connection.meaning(exc))[:200]
 
     def _end(self, client: redis.Redis) -> None:
-        with suppress(self._redis.RedisError, OSError):
+        with suppress(*self._connection.FAILURES):
             client.close()
 
     def _renew(self) -> None:
-        expiry = round(_LOCK_SECONDS * 1000)
-        for lock, token in list(self._held.items()):
+        for name, (entry, token) in list(self._held.items()):
+            lock = self._sealed_lock(entry, token)
             try:
-                if not self._ask(partial(_renew_one, lock, token, expiry)):
-                    self._let_go(lock, token)
+                if not self._ask(partial(_renew_one, name, token, lock)):
+                    self._let_go(name, token)
             except _NotNowError:
-                self._let_go(lock, token)
+                self._let_go(name, token)
 
     def _count(self, name: str) -> None:
         with self._counting:
             self._counts[name] += 1
 
 
-def _read(client: redis.Redis, name: str) -> bytes:
+def _key(name: str) -> str:
+    return _PREFIX + name
+
+
+def _lock(name: str) -> str:
+    return _PREFIX + name + _LOCK
+
+
+def _bytes(value: Any) -> bytes:
+    """Return a string of Redis'.
+
+    Raises:
+        TypeError: It is none; bytes() would make as many zeros as a number says.
+    """
+    if not isinstance(value, bytes):
+        raise TypeError("no string")
+    return value
+
+
+def _read(name: str, client: redis.Redis) -> bytes:
     """Return a value, cut where no value of zava's ends."""
-    value: Any = client.getrange(_PREFIX + name, 0, MAX_BYTES)
-    return bytes(value)
+    return _bytes(client.getrange(_key(name), 0, MAX_BYTES))
 
 
 def _lock_and_read(
-    name: str, token: str, others: bool, client: redis.Redis
-) -> tuple[Any, bytes]:
+    name: str, lock: bytes, others: bool, client: redis.Redis
+) -> tuple[bool, bytes]:
     """Set a lock, unless another's may stay; return whether, and the value."""
-    key, expiry = _PREFIX + name, round(_LOCK_SECONDS * 1000)
     with client.pipeline(transaction=True) as pipeline:
-        pipeline.set(key + _LOCK, token, nx=not others, px=expiry)
-        pipeline.getrange(key, 0, MAX_BYTES)
+        pipeline.set(_lock(name), lock, nx=not others, px=_milliseconds(_LOCK_SECONDS))
+        pipeline.getrange(_key(name), 0, MAX_BYTES)
         is_ours, value = pipeline.execute()
-    return is_ours, value
+    return bool(is_ours), _bytes(value)
 
 
-def _read_both(client: redis.Redis, name: str) -> tuple[bytes, bytes | None]:
-    """Return a value and its lock, as they were at one moment."""
-    key = _PREFIX + name
+def _read_both(name: str, client: redis.Redis) -> tuple[bytes, bytes]:
+    """Return a value and its lock, as they were at one moment; b"" for none."""
     with client.pipeline(transaction=True) as pipeline:
-        pipeline.getrange(key, 0, MAX_BYTES)
-        pipeline.get(key + _LOCK)
+        pipeline.getrange(_key(name), 0, MAX_BYTES)
+        pipeline.getrange(_lock(name), 0, _LOCK_BYTES)
         value, lock = pipeline.execute()
-    return value, lock
+    return _bytes(value), _bytes(lock)
 
 
-def _renew_one(lock: str, token: str, expiry: int, client: redis.Redis) -> Any:
-    return client.eval(_RENEW, 1, lock, token, str(expiry))
+def _renew_one(name: str, token: str, lock: bytes, client: redis.Redis) -> Any:
+    expiry = _milliseconds(_LOCK_SECONDS)
+    return client.eval(_RENEW, 1, _lock(name), token, lock, expiry)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
 
 
 def _time(seconds: float | None) -> datetime | None:
@@ -550,11 +615,6 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _reason(exc: BaseException) -> str:
-    text = " ".join(str(exc).split()) or type(exc).__name__
-    return mask_secrets(text)[:200]
-
-
 def _checked(url: str) -> str:
     """Return where a URL leads, without what is secret in it.
 
@@ -564,17 +624,44 @@ def _checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
+        asked = parse_qs(parts.query, keep_blank_values=True)
     except ValueError:
         raise ConfigurationError(_BAD_URL) from None
     is_socket = parts.scheme == "unix"
     if parts.scheme not in _SCHEMES or not (parts.path if is_socket else host):
         raise ConfigurationError(_BAD_URL)
-    unknown = sorted(parse_qs(parts.query, keep_blank_values=True).keys() - _PARAMETERS)
-    if unknown:
+    known = {"db", *_FILES} if parts.scheme == "rediss" else {"db"}
+    unknown = sorted(asked.keys() - known)
+    if unknown or parts.fragment:
         raise ConfigurationError(
-            f"ZAVA_REDIS_URL has the parameter {unknown[0][:40]}; it may have"
-            f" {', '.join(sorted(_PARAMETERS))}"
+            f"ZAVA_REDIS_URL may not end in {(unknown or ['#'])[0][:40]} here;"
+            f" {parts.scheme}:// takes {', '.join(sorted(known))}"
+        )
+    _check_files({name: asked[name][0] for name in _FILES & asked.keys()})
+    in_path = "" if is_socket else parts.path.lstrip("/")
+    database = asked.get("db", [""])[0] or in_path
+    if database and not (database.isascii() and database.isdigit()):
+        raise ConfigurationError(
+            "ZAVA_REDIS_URL names its database by a number, as in redis://HOST:6379/0"
         )
     if is_socket:
         return f"unix://{parts.path}"
-    return f"{parts.scheme}://{host}:{port or 6379}{parts.path}"
+    place = f"[{host}]" if host and ":" in host else host
+    return f"{parts.scheme}://{place}:{port or 6379}/{database or 0}"
+
+
+def _check_files(files: Mapping[str, str]) -> None:
+    """See that the files of a URL are there, and that a certificate has its key.
+
+    Raises:
+        ConfigurationError: One is missing.
+    """
+    for name, file in files.items():
+        if not Path(file).is_file():
+            raise ConfigurationError(
+                f"{name} of ZAVA_REDIS_URL is not a file: {file[:200]}"
+            )
+    if "ssl_keyfile" in files and "ssl_certfile" not in files:
+        raise ConfigurationError(
+            "ZAVA_REDIS_URL has an ssl_keyfile: name its ssl_certfile too"
+        )

@@ -402,7 +402,7 @@ class MetricsService:
             AuthorizationError: There is no such store, or the caller may not see it.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        identity = self._provider.resolve_identity(rls_user_id)
+        identity = self._provider.resolve_identity(rls_user_id, anew=question.fresh)
         with reading() as read:
             visible = self._visible.of(identity, fresh=question.fresh)
             asked = _meant(question, visible, identity)

@@ -238,7 +238,7 @@ class Recommendations:
             ValidationError: No product, or several, are meant.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        identity = self._provider.resolve_identity(rls_user_id)
+        identity = self._provider.resolve_identity(rls_user_id, anew=question.fresh)
         with reading() as read:
             answer, cached = self._cache.obtain(
                 self._key(question, identity),

@@ -121,7 +121,7 @@ class ProductSearch:
             EmbeddingError: By meaning alone, and the question cannot be embedded.
             MCPError: As for `PostgreSQLProvider.fetch_all`.
         """
-        identity = self._provider.resolve_identity(rls_user_id)
+        identity = self._provider.resolve_identity(rls_user_id, anew=question.fresh)
         with reading() as read:
             answer, cached = self._cache.obtain(
                 self._key(question, identity),

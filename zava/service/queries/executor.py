@@ -155,7 +155,7 @@ class QueryExecutor:
             MCPError: As for `PostgreSQLProvider.fetch`.
         """
         started = time.perf_counter()
-        identity = self._provider.resolve_identity(rls_user_id)
+        identity = self._provider.resolve_identity(rls_user_id, anew=question.fresh)
 
         fetch = partial(self._fetch, question, identity)
         try:

@@ -212,7 +212,7 @@ class SalesAnalyticsService:
 
     def answer(self, question: StoreQuestion, rls_user_id: str) -> dict[str, Any]:
         """Return figures and insights; see `get_store_performance`."""
-        identity = self.db_provider.resolve_identity(rls_user_id)
+        identity = self.db_provider.resolve_identity(rls_user_id, anew=question.fresh)
         with reading() as read:
             visible = self._stores.of(identity, fresh=question.fresh)
             asked = self._meant(question, visible, identity)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from datetime import datetime, timezone
 from typing import Any
 from uuid import UUID
@@ -15,103 +14,33 @@ import pytest
 
 from tests.fakes import FakeClock
 from tests.people import SEATTLE
-from tests.redis_server import IS_REQUIRED, PASSWORD, PROGRAM, RedisServer
-from zava.errors import ConfigurationError, DatabaseError
+from tests.redis_server import PASSWORD, RedisServer
+from tests.shared_caches import (
+    ANSWER,
+    FOR_HER,
+    IDENTITY,
+    PATIENCE,
+    WITH_REDIS,
+    Open,
+    ask,
+    connected,
+    count,
+    health,
+    never,
+    until,
+)
+from zava.errors import DatabaseError
 from zava.infra.answer_age import note_as_of, reading
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import SharedOptions, Sharing
-from zava.models import Identity
+from zava.infra.shared_cache import Sharing
 
-pytestmark = [
-    pytest.mark.once,
-    pytest.mark.thorough,
-    pytest.mark.skipif(
-        PROGRAM is None and not IS_REQUIRED, reason="redis-server is not installed"
-    ),
-]
-
-PATIENCE = 20.0
-IDENTITY = Identity(
-    user_id=UUID(SEATTLE),
-    role_name="store_managers",
-    display_name="Manager of Seattle",
-    store_ids=(UUID(int=7),),
-    seal="proof",
-    cache_secret="0123456789abcdef0123456789abcdef",
-    schema_version="1",
-)
-FOR_HER = Sharing(IDENTITY, dict[str, Any])
-ANSWER = {"rows": [["Seattle", 1.5, None]], "cached": False}
-
-Open = Callable[..., QueryCache]
+pytestmark = WITH_REDIS
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
 def any_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
     with RedisServer(is_tls=request.param == "tls") as server:
         yield server
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[RedisServer]:
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def broken() -> Iterator[RedisServer]:
-    """A server that the test may do harm to."""
-    with RedisServer() as server:
-        yield server
-
-
-@pytest.fixture
-def clock() -> FakeClock:
-    return FakeClock()
-
-
-@pytest.fixture
-def open_cache() -> Iterator[Open]:
-    """Open caches as if each were in a process of its own."""
-    with ExitStack() as stack:
-
-        def open_one(
-            server: RedisServer, *, ttl: float = 60.0, **options: Any
-        ) -> QueryCache:
-            shared = SharedOptions(**{"timeout": 5.0, **options})
-            cache = QueryCache(server.url, shared=shared, ttl=ttl)
-            stack.callback(cache.close)
-            until(lambda: connected(cache))
-            return cache
-
-        yield open_one
-
-
-def connected(cache: QueryCache) -> bool:
-    assert cache.shared is not None
-    return cache.shared.stats()["connected"] == 1
-
-
-def count(cache: QueryCache, name: str) -> float:
-    assert cache.shared is not None
-    return cache.shared.stats()[name]
-
-
-def until(holds: Callable[[], bool]) -> None:
-    deadline, pause = time.monotonic() + PATIENCE, threading.Event()
-    while not holds():
-        assert time.monotonic() < deadline
-        pause.wait(0.01)
-
-
-def ask(
-    cache: QueryCache, key: str, value: Any = ANSWER, **more: Any
-) -> tuple[Any, bool]:
-    return cache.obtain(key, lambda: value, **{"sharing": FOR_HER, **more})
-
-
-def never() -> Any:
-    raise AssertionError("the result was there")
 
 
 @pytest.mark.acceptance("A164")
@@ -349,13 +278,11 @@ def test_a_redis_that_was_killed_costs_no_answer_and_is_found_again(
     cache = open_cache(broken)
     broken.kill()
     assert ask(cache, "while it is down") == (ANSWER, False)
-    assert cache.shared is not None
-    health = cache.shared.health()
-    assert "answers without" in health
-    assert PASSWORD not in health
+    assert "answers without" in health(cache)
+    assert PASSWORD not in health(cache)
     broken.start()
     until(lambda: connected(cache))
-    assert cache.shared.health() == ""
+    assert health(cache) == ""
     ask(cache, "after it came back")
     assert open_cache(broken).obtain("after it came back", never, sharing=FOR_HER)[1]
 
@@ -385,11 +312,10 @@ def test_a_redis_that_is_full_still_gives_what_it_has(
         other = open_cache(broken)
         assert other.obtain("before", never, sharing=FOR_HER) == (ANSWER, True)
         assert ask(other, "while it is full") == (ANSWER, False)
-        assert other.shared is not None
-        assert "refuses" in other.shared.health()
+        assert "full" in health(other)
         client.config_set("maxmemory", 0)
     ask(other, "afterwards")
-    assert other.shared.health() == ""
+    assert health(other) == ""
 
 
 def test_a_redis_that_nobody_can_reach_delays_no_start() -> None:
@@ -397,34 +323,6 @@ def test_a_redis_that_nobody_can_reach_delays_no_start() -> None:
     cache = QueryCache(url)
     try:
         assert ask(cache, "alone") == (ANSWER, False)
-        assert cache.shared is not None
-        assert PASSWORD not in cache.shared.health()
+        assert PASSWORD not in health(cache)
     finally:
         cache.close()
-
-
-def test_a_certificate_that_nobody_vouches_for_is_refused() -> None:
-    with RedisServer(is_tls=True) as server:
-        url = server.url.partition("?")[0]
-        cache = QueryCache(url, shared=SharedOptions(timeout=5.0))
-        try:
-            assert cache.shared is not None
-            assert "certificate" in cache.shared.health().lower()
-        finally:
-            cache.close()
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://localhost",
-        "redis://",
-        "redis://localhost:port",
-        "redis://localhost?socket_timeout=60",
-        "rediss://localhost?ssl_cert_reqs=none",
-        "unix://",
-    ],
-)
-def test_an_address_that_does_not_do_is_refused(url: str) -> None:
-    with pytest.raises(ConfigurationError):
-        QueryCache(url)
