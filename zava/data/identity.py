@@ -93,7 +93,11 @@ class IdentityResolver:
         """
         user_id = parse_user_id(rls_user_id)
         identity = self.known(user_id)
-        if anew and identity is not None and not self.is_current(identity, max_retries):
+        if (
+            anew
+            and identity is not None
+            and not self.is_current(identity, max_retries, of_schema=False)
+        ):
             # Nothing that was kept for this person as they were is given out any more.
             with self._lock:
                 self._known.pop(user_id, None)
@@ -131,7 +135,9 @@ class IdentityResolver:
             )
         return renewed
 
-    def is_current(self, identity: Identity, max_retries: int) -> bool:
+    def is_current(
+        self, identity: Identity, max_retries: int, *, of_schema: bool = True
+    ) -> bool:
         """Ask the database whether a person still sees what an identity says.
 
         The seal does not count: it may have been renewed meanwhile.
@@ -139,19 +145,23 @@ class IdentityResolver:
         Args:
             identity: Resolved earlier.
             max_retries: As for `resolve`.
+            of_schema: Ask for the schema's version as well, which takes ten times as
+                long.
 
         Raises:
             MCPError: As for `resolve`.
         """
-        ask = partial(_read, user_id=identity.user_id)
+        ask = partial(_read, user_id=identity.user_id, of_schema=of_schema)
         try:
             row = self._lend(ask, max_retries)
         except psycopg.Error as exc:
             raise explain(exc) from exc
         if row is None:
             return False
-        proofs = {"seal": identity.seal, "cache_secret": identity.cache_secret}
-        return _identity({**row, **proofs}) == identity
+        kept = {"seal": identity.seal, "cache_secret": identity.cache_secret}
+        if not of_schema:
+            kept["schema_version"] = identity.schema_version
+        return _identity({**row, **kept}) == identity
 
     def _ask(self, user_id: UUID, max_retries: int) -> Identity:
         def ask(
@@ -211,7 +221,9 @@ def explain(exc: psycopg.Error) -> MCPError:
     return translate(exc)
 
 
-def _read(conn: psycopg.Connection[Any], user_id: UUID) -> dict[str, Any] | None:
+def _read(
+    conn: psycopg.Connection[Any], user_id: UUID, *, of_schema: bool = True
+) -> dict[str, Any] | None:
     with conn.cursor(row_factory=dict_row) as cursor:
         try:
             cursor.execute(statement("begin_identity"))
@@ -221,7 +233,11 @@ def _read(conn: psycopg.Connection[Any], user_id: UUID) -> dict[str, Any] | None
             for text in transaction_settings(conn):
                 cursor.execute(text)
             cursor.execute(statement("resolve_identity"), {"user_id": user_id})
-            return cursor.fetchone()
+            row = cursor.fetchone()
+            if row is None or not of_schema:
+                return row
+            version = cursor.execute(statement("schema_fingerprint")).fetchone()
+            return {**row, **(version or {})}
         finally:
             conn.rollback()
 
