@@ -7,6 +7,7 @@ import threading
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from uuid import UUID
 
 import pytest
 import redis
@@ -17,6 +18,7 @@ from tests.redis_server import RedisServer
 from tests.shared_caches import (
     ANSWER,
     FOR_HER,
+    IDENTITY,
     WITH_REDIS,
     Open,
     ask,
@@ -28,6 +30,7 @@ from tests.shared_caches import (
 )
 from zava.errors import DatabaseError
 from zava.infra import shared_cache
+from zava.infra.shared_cache import Sharing
 
 pytestmark = WITH_REDIS
 
@@ -240,6 +243,34 @@ def test_what_somebody_put_in_place_of_a_value_or_a_lock_is_not_used(
             client.rename(key, key + suffix)
         spoil(client, key + suffix)
     assert ask(open_cache(broken), "question", {"n": 2}) == ({"n": 2}, False)
+
+
+@pytest.mark.parametrize(
+    ("update", "options"),
+    [
+        pytest.param({"user_id": UUID(int=8)}, {}, id="between persons"),
+        pytest.param({"store_ids": ()}, {}, id="between what a person may see"),
+        pytest.param({}, {"scope": "another database"}, id="between databases"),
+        pytest.param({}, {"secret": "another secret " * 3}, id="between secrets"),
+    ],
+)
+def test_values_that_were_swapped_are_not_used(
+    broken: RedisServer,
+    open_cache: Open,
+    update: dict[str, Any],
+    options: dict[str, Any],
+) -> None:
+    other = Sharing(IDENTITY.model_copy(update=update), dict[str, Any])
+    ask(open_cache(broken), "question", {"n": 1})
+    with broken.client as client:
+        (one,) = client.keys("*")
+        ask(open_cache(broken, **options), "question", {"n": 2}, sharing=other)
+        (two,) = set(client.keys("*")) - {one}
+        first, second = client.get(one), client.get(two)
+        client.mset({one: second, two: first})
+    mine = ask(open_cache(broken), "question", {"n": 3})
+    theirs = ask(open_cache(broken, **options), "question", {"n": 4}, sharing=other)
+    assert (mine, theirs) == (({"n": 3}, False), ({"n": 4}, False))
 
 
 def test_every_bit_of_a_value_counts(broken: RedisServer, open_cache: Open) -> None:
