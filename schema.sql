@@ -663,7 +663,8 @@ BEGIN
     -- Before the position: what is replayed by then has been received.
     SELECT r.received_tli, r.last_msg_send_time, greatest(r.flushed_lsn, r.latest_end_lsn) AS told INTO receiver
     FROM pg_stat_get_wal_receiver() AS r
-    WHERE r.status = 'streaming';
+    -- Until the first message both times are those of the receiver's start, and nobody knows what the primary has written.
+    WHERE r.status = 'streaming' AND r.last_msg_send_time <> r.last_msg_receipt_time;
     as_of := pg_last_xact_replay_timestamp();
     wal_bytes := pg_last_wal_replay_lsn() - '0/0';
     timeline := receiver.received_tli;

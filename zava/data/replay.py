@@ -133,7 +133,12 @@ class Replay:
         Raises:
             StaleServer: The answer is older than `seen`, or than it may be.
         """
-        is_new_history = before.is_current and before.timeline > seen.timeline > 0
+        # A standby of the new primary is as young as an earlier answer in a moment.
+        is_new_history = (
+            before.is_current
+            and before.timeline > seen.timeline > 0
+            and before.as_of >= seen.as_of
+        )
         is_behind = before.is_standby and before.position < seen.position
         if is_behind and not is_new_history:
             raise StaleServer(age=before.age, has_others=self.has_several)
@@ -152,8 +157,10 @@ class Replay:
             is_lost = before.position < seen.position and self._seen == seen
             if after.position >= self._seen.position or is_lost:
                 timeline = after.timeline if before.is_current else 0
+                # Another call may have answered meanwhile, from less and as of later.
+                known = as_of if is_lost else max(as_of, self._seen.as_of)
                 self._seen = _Seen(
-                    after.position, max(timeline, self._seen.timeline), as_of
+                    after.position, max(timeline, self._seen.timeline), known
                 )
         return as_of
 

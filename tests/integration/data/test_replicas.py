@@ -17,13 +17,13 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.e2e.flaky_proxy import FlakyProxy
 from tests.loglines import captured_log
 from tests.people import SEATTLE
 from tests.replicas import (
     Replicas,
     Server,
     change,
-    paused,
     wait_for_receipt,
     wait_until,
 )
@@ -145,7 +145,7 @@ def test_a_paused_standby_s_answer_is_as_old_as_what_it_shows(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
-    with paused(standby):
+    with standby.paused():
         before = ask(provider)
         committed = change(replicas.primary)
         wait_for_receipt(replicas, standby)
@@ -182,14 +182,33 @@ def test_the_answer_of_a_standby_that_is_cut_off_is_as_old_as_what_it_shows(
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
     before = ask(provider)
-    standby.alter(primary_conninfo="host=/nonexistent")
-    with standby.connection() as conn:
-        wait_until(conn, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
-    committed = change(replicas.primary)
-    result = ask(provider)
-    assert shown(result) == shown(before)
-    assert result.as_of < committed
-    assert is_true_of(result, replicas.primary)
+    with standby.cut_off():
+        committed = change(replicas.primary)
+        result = ask(provider)
+        assert shown(result) == shown(before)
+        assert result.as_of < committed
+        assert is_true_of(result, replicas.primary)
+
+
+def test_a_standby_that_has_heard_nothing_yet_does_not_take_itself_for_current(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    upstream = replicas.primary.conninfo(dbname="postgres")
+    with (
+        FlakyProxy(upstream, silent_at=b"IDENTIFY_SYSTEM") as proxy,
+        standby.cut_off(),
+    ):
+        proxy.up()
+        committed = change(replicas.primary)
+        with standby.connection() as conn:
+            # More than the second that an answer of a standby is older than its word.
+            wait_until(
+                conn, "SELECT clock_timestamp() - interval '1 s' > %s", committed
+            )
+            standby.alter(primary_conninfo=proxy.conninfo)
+            wait_until(conn, "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+        assert ask(provider).as_of < committed
 
 
 def test_no_answer_is_younger_than_the_truth_while_the_primary_writes(
@@ -227,7 +246,7 @@ def test_no_answer_is_younger_than_the_truth_while_the_primary_writes(
 def test_an_answer_that_is_too_old_is_refused_and_says_how_old(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         provider = serve(standby.conninfo("zava_server"), max_staleness=0.001)
@@ -247,7 +266,7 @@ def test_where_one_server_is_too_old_another_answers(
         load_balance_hosts="random",
     )
     provider = serve(several, max_staleness=0.5, max_retries=50)
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         with standby.connection() as conn:
@@ -268,7 +287,7 @@ def test_one_person_s_calls_never_go_back_in_time(
     times = []
     for _ in range(5):
         change(replicas.primary)
-        with paused(standby):
+        with standby.paused():
             times += [shown(ask(provider)) for _ in range(4)]
     assert times == sorted(times)
 
@@ -279,7 +298,7 @@ def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
     _, other = replicas.standbys
     several = replicas.several(other, standby, user="zava_server")
     provider = serve(several, retry_deadline=0.1)
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         written = replicas.written()
         with other.connection() as conn:
@@ -336,7 +355,7 @@ def test_a_standby_says_how_far_it_is_behind(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         provider.ping()
@@ -405,7 +424,7 @@ def test_a_streamed_answer_of_a_standby_is_as_old_as_what_it_shows(
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
     seattle = provider.resolve_identity(SEATTLE)
-    with paused(standby):
+    with standby.paused():
         committed = change(replicas.primary)
         wait_for_receipt(replicas, standby)
         as_of, rows = provider.stream(

@@ -88,6 +88,23 @@ def test_a_standby_that_has_caught_up_with_the_new_primary_is_the_truth_as_well(
     assert replay.seen.position == 80
 
 
+def test_a_standby_of_the_new_primary_is_as_young_as_what_was_answered_before() -> None:
+    replay = Replay()
+    admit(replay, state(100, 3, is_standby=False))
+    with pytest.raises(StaleServer):
+        admit(replay, state(80, 2, timeline=2))
+    assert admit(replay, state(80, 3, timeline=2)) == at(3)
+
+
+def test_an_answer_that_is_overtaken_makes_no_later_answer_older() -> None:
+    replay = Replay()
+    seen = replay.seen
+    admit(replay, state(100, 9, is_standby=False))
+    overtaken = state(101, 2)
+    assert replay.admit(overtaken, overtaken, seen) == at(2)
+    assert admit(replay, state(101, 2)) == at(9)
+
+
 def test_an_answer_may_be_as_old_as_it_says_and_no_older() -> None:
     replay = Replay(max_staleness=30)
     assert admit(replay, state(100, 0, now=30)) == at(0)
