@@ -5,9 +5,10 @@
 Three people's servers read from two standbys and, where none is there, from the
 primary, which writes all the time: the first prefers the standbys in their order, the
 others take one at random. Meanwhile connections are killed, standbys are paused, cut
-off from their primary, killed and started again, both at once as well; the primary is
-killed and the standby that has received most is promoted; the old primary comes back
-as a standby, and later the same happens back again, by a clean stop.
+off from their primary, killed and started again, both at once as well; one comes back
+and stays behind for longer than zava repeats a call. The primary is killed and the
+standby that has received most is promoted; the old primary comes back as a standby, and
+later the same happens back again, by a clean stop.
 
 What is true: each transaction inserts an order of a known amount into every store, so
 the count of a store's orders says which state an answer shows. The primary answers a
@@ -263,6 +264,7 @@ class ReplicaFaults:
         self.done: Counter[str] = Counter()
         self._group = group
         self._first = group.primary
+        self._order = [*group.standbys, group.primary]
         self._end = threading.Event()
         self._dice = random.Random(4711)  # noqa: S311 - dice
         # Calm at the end: everybody must have recovered by then.
@@ -287,6 +289,7 @@ class ReplicaFaults:
             self._cut_off,
             self._kill_a_standby,
             self._fail_over,
+            self._come_back_behind,
             self._kill_both_standbys,
             self._delay,
             self._switch_back,
@@ -329,6 +332,16 @@ class ReplicaFaults:
         self._end.wait(HARM_SECONDS)
         standby.start()
         self.done["standby killed"] += 1
+
+    def _come_back_behind(self) -> None:
+        """Let the standby that comes first lag for longer than a call is repeated."""
+        standby = min(self._group.standbys, key=self._order.index)
+        standby.kill()
+        self._end.wait(HARM_SECONDS / 2)
+        standby.start()
+        with standby.cut_off():
+            self._while_killing(6 * HARM_SECONDS)
+        self.done["standby back behind"] += 1
 
     def _kill_both_standbys(self) -> None:
         for standby in self._group.standbys:

@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
 
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
@@ -219,14 +216,3 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:,.1f} s" if seconds < _MINUTE else f"{seconds:,.0f} s"
-
-
-def names_several_hosts(conninfo: str) -> bool:
-    """Whether libpq chooses among several hosts, of the string or of PGHOST."""
-    parts: Mapping[str, object] = conninfo_to_dict(conninfo)
-    usual = {
-        option.keyword.decode(): (option.val or b"").decode()
-        for option in Conninfo.get_defaults()
-    }
-    named = [parts.get(name, usual.get(name)) for name in ("host", "hostaddr")]
-    return any("," in str(value) for value in named)

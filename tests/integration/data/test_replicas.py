@@ -276,6 +276,26 @@ def test_where_one_server_is_too_old_another_answers(
             assert shown(ask(provider)) == replicas.primary.ask(LAST)
 
 
+def test_a_standby_that_is_too_old_is_left_for_the_next_server_of_the_list(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    servers = (standby, replicas.primary)
+    several = replicas.several(
+        *servers, user="zava_server", target_session_attrs="prefer-standby"
+    )
+    provider = serve(several, max_staleness=0.5, min_size=4, max_retries=3)
+    with standby.paused():
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        with standby.connection() as conn:
+            wait_until(
+                conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
+            )
+        assert shown(ask(provider)) == replicas.primary.ask(LAST)
+        provider.ping()
+        assert provider.answering_server.startswith("primary ")
+
+
 def test_one_person_s_calls_never_go_back_in_time(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:

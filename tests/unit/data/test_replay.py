@@ -14,7 +14,6 @@ from zava.data.replay import (
     ServerState,
     StaleServer,
     duration,
-    names_several_hosts,
 )
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=timezone.utc)
@@ -129,19 +128,3 @@ def test_another_attempt_is_made_where_it_may_help(
 )
 def test_a_duration_has_its_unit(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("conninfo", "several"),
-    [
-        ("host=a,b dbname=x", True),
-        ("postgresql://a:5432,b:5433/x", True),
-        ("hostaddr=10.0.0.1,10.0.0.2", True),
-        ("host=a port=5432", False),
-        ("dbname=x", False),
-    ],
-)
-def test_several_hosts_are_seen_in_a_connection_string(
-    conninfo: str, several: bool
-) -> None:
-    assert names_several_hosts(conninfo) is several
