@@ -21,6 +21,8 @@ from zava.data.statements import statement
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
 
+    from zava.data.connection import CancellableConnection
+
 
 _MINUTE = 60
 
@@ -189,6 +191,20 @@ def ask_for_state(conn: psycopg.Connection[Any]) -> ServerState:
     """
     (result,) = exchange(conn, [statement("server_state").encode()])
     return read_state(result)
+
+
+def see_that_it_is_not_behind(conn: CancellableConnection) -> None:
+    """Let a server that has refused something be believed, as if it had answered.
+
+    Servers that are behind this one answer no later call.
+
+    Raises:
+        StaleServer: The server is behind an earlier answer, or too old.
+        psycopg.Error: It does not say how far it is.
+    """
+    if conn.replay.is_watched:
+        state = ask_for_state(conn)
+        conn.replay.admit(state, state, conn.replay.seen)
 
 
 def describe_server(conn: psycopg.Connection[Any]) -> str:
