@@ -42,6 +42,7 @@ from typing import Any, NamedTuple
 import anyio
 import psycopg
 from mcp import Client
+from mcp_types import CallToolResult
 
 from bench.fault_run import (
     CONNECT_TIMEOUT,
@@ -211,6 +212,10 @@ class Reader:
         session: To their server.
         stores: The stores that they may see.
         ledger: What is true.
+
+    Attributes:
+        answers: What they showed.
+        longest_silence: Most seconds between two answers.
     """
 
     def __init__(
@@ -223,18 +228,20 @@ class Reader:
         self._performance: Any = None
         self._newest = Shown(0, datetime.fromtimestamp(0, timezone.utc))
         self.answers: list[Shown] = []
+        self.longest_silence = 0.0
+        self._answered_at = time.monotonic()
 
     async def ask(self, number: int, tally: Tally) -> None:
         """Put one question and hold the answer against the truth."""
         if number % 4 == 0:
             answer, figures = await self._person.ask_performance(min(self._stores))
-            if tally.is_answered(answer):
+            if self._is_answered(answer, tally):
                 self._performance = self._performance or figures
                 tally.faults["wrong rows"] += figures != self._performance
             return
         before = self._newest
         answer, rows = await self._person.ask_sales()
-        if not tally.is_answered(answer):
+        if not self._is_answered(answer, tally):
             return
         names = {row[0] for row in rows or ()}
         tally.faults["foreign rows"] += not names <= self._stores
@@ -250,6 +257,14 @@ class Reader:
             max(shown.state, self._newest.state), max(shown.as_of, self._newest.as_of)
         )
         self.answers.append(shown)
+
+    def _is_answered(self, answer: CallToolResult, tally: Tally) -> bool:
+        if not tally.is_answered(answer):
+            return False
+        now = time.monotonic()
+        self.longest_silence = max(self.longest_silence, now - self._answered_at)
+        self._answered_at = now
+        return True
 
 
 class ReplicaFaults:
@@ -425,6 +440,8 @@ async def play(group: Replicas, seconds: float) -> tuple[Tally, Counter[str]]:
     tally.faults["longest call beyond its deadline"] = int(tally.longest > DEADLINE)
     newer = max(map(ledger.understatement, answers))
     faults.done["transactions written"] = len(ledger.written) - 1
+    silence = max(reader.longest_silence for reader in readers)
+    print(f"longest time without an answer to a person: {silence:.1f} s")
     print(f"rows newer than as_of, at most: {newer:.1f} s")
     return tally, faults.done
 

@@ -272,6 +272,21 @@ def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
 
 
 @contextmanager
+def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """Start a standby of a server that runs, and wait until it streams."""
+    with _folder() as folder:
+        cluster = Path(folder) / f"postgresql-{PG_VERSION}"
+        copy_cluster(primary.conninfo(dbname="postgres", user="postgres"), cluster)
+        with EmbeddedServer(
+            Path(folder), version=PG_VERSION, options=_OPTIONS
+        ) as server:
+            conninfo = server.conninfo(dbname="postgres", user="postgres")
+            with psycopg.connect(conninfo, autocommit=True) as conn:
+                wait_until(conn, "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+            yield server
+
+
+@contextmanager
 def _folder() -> Iterator[str]:
     in_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
     folder = tempfile.mkdtemp(prefix="zava-test-", dir=in_memory)
