@@ -229,7 +229,7 @@ class Reader:
         self._newest = Shown(0, datetime.fromtimestamp(0, timezone.utc))
         self.answers: list[Shown] = []
         self.longest_silence = 0.0
-        self._answered_at = time.monotonic()
+        self._answered_at: float | None = None
 
     async def ask(self, number: int, tally: Tally) -> None:
         """Put one question and hold the answer against the truth."""
@@ -262,7 +262,8 @@ class Reader:
         if not tally.is_answered(answer):
             return False
         now = time.monotonic()
-        self.longest_silence = max(self.longest_silence, now - self._answered_at)
+        silence = now - (self._answered_at or now)
+        self.longest_silence = max(self.longest_silence, silence)
         self._answered_at = now
         return True
 

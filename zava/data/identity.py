@@ -226,11 +226,25 @@ def explain(exc: psycopg.Error) -> MCPError:
 
 
 def _read(conn: psycopg.Connection[Any], user_id: UUID) -> dict[str, Any] | None:
-    with conn.cursor(row_factory=dict_row) as cursor:
+    try:
+        return _read_in(conn, "begin_identity", user_id)
+    except psycopg.errors.FeatureNotSupported:
+        pass  # a standby
+    try:
+        return _read_in(conn, "begin_identity_on_standby", user_id)
+    except psycopg.errors.ReadOnlySqlTransaction as exc:
+        # It may just have been promoted.
         try:
-            cursor.execute(statement("begin_identity"))
+            return _read_in(conn, "begin_identity", user_id)
         except psycopg.errors.FeatureNotSupported:
-            cursor.execute(statement("begin_identity_on_standby"))
+            raise exc from None
+
+
+def _read_in(
+    conn: psycopg.Connection[Any], begin: str, user_id: UUID
+) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(statement(begin))
         try:
             for text in transaction_settings(conn):
                 cursor.execute(text)

@@ -35,6 +35,7 @@ from zava.admin.logins import BoundLogins
 from zava.admin.totals import refresh_totals
 from zava.data.pipeline import exchange
 from zava.data.provider import PostgreSQLProvider
+from zava.data.statements import statement
 from zava.errors import (
     AuthorizationError,
     ConfigurationError,
@@ -299,6 +300,7 @@ def test_where_one_server_is_too_old_another_answers(
             assert shown(ask(provider)) == replicas.primary.ask(LAST)
 
 
+@pytest.mark.once
 def test_a_standby_that_is_too_old_is_left_for_the_next_server_of_the_list(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
@@ -443,6 +445,7 @@ def test_a_query_that_a_standby_cancels_is_tried_again_and_then_told_as_such(
     replicas.catch_up()
 
 
+@pytest.mark.once
 def test_connections_return_to_the_preferred_server_when_their_time_is_up(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
@@ -473,6 +476,7 @@ def test_connections_return_to_the_preferred_server_when_their_time_is_up(
     assert provider.answering_server.startswith("standby ")
 
 
+@pytest.mark.once
 def test_no_call_fails_because_connections_are_replaced(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
@@ -553,6 +557,21 @@ def test_a_primary_that_comes_back_as_a_standby_serves_as_one(
         assert times == sorted(times)
 
 
+@pytest.mark.once
+def test_a_standby_that_is_promoted_while_it_says_who_somebody_is_says_it(
+    replicas: Replicas, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"begin_identity": ["SELECT DISTINCT 1 FOR UPDATE"]}  # not supported
+
+    def of_a_standby_at_first(name: str) -> str:
+        return texts[name].pop() if texts.get(name) else statement(name)
+
+    provider = serve(replicas.primary.conninfo("zava_server"))
+    monkeypatch.setattr("zava.data.identity.statement", of_a_standby_at_first)
+    assert provider.resolve_identity(SEATTLE).seal
+    assert texts == {"begin_identity": []}
+
+
 def test_calls_in_flight_when_the_primary_dies_are_repeated_or_fail_by_name(
     pair: Replicas, serve: Serve
 ) -> None:
@@ -602,6 +621,7 @@ def test_a_new_key_of_the_seals_changes_no_answer_before_or_after_its_replay(
         assert ask(provider, COUNT).rows == count
 
 
+@pytest.mark.once
 def test_a_server_that_has_not_replayed_a_refusal_does_not_overrule_it(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
@@ -658,6 +678,7 @@ RIGHTS = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("ends", ["with-the-next-call", "with-their-age"])
 @pytest.mark.parametrize("right", RIGHTS)
 def test_a_right_that_ends_is_used_until_it_is_replayed_and_never_beyond_the_age(
