@@ -347,7 +347,9 @@ class PostgreSQLProvider:
             error = translate(exc, text, offset, is_callers=not are_own)
             table = None if are_own else denied_table(exc)
             if table is not None and isinstance(error, QueryError):
-                error = self._with_readable_columns(error, table, text, identity)
+                # The role may have changed within the call.
+                person = self.identities.known(identity.user_id) or identity
+                error = self._with_readable_columns(error, table, text, person)
             raise error from exc
         except UnicodeDecodeError as exc:
             raise not_utf8(text) from exc
