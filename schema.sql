@@ -476,12 +476,21 @@ CREATE OR REPLACE FUNCTION retail.get_current_user_store() RETURNS uuid
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    user_id uuid := retail.sealed_user_id();
+    own_store uuid := (SELECT s.store_id FROM retail.stores AS s WHERE s.manager_id = user_id);
 BEGIN
-    RETURN (SELECT s.store_id FROM retail.stores AS s WHERE s.manager_id = retail.sealed_user_id());
+    -- Their store was taken after the seal was given: an empty answer would pass for a truth.
+    IF own_store IS NULL AND user_id IS NOT NULL THEN
+        RAISE invalid_authorization_specification USING
+            MESSAGE = 'this person manages no store',
+            HINT = 'Ask retail.resolve_identity who this person is now.';
+    END IF;
+    RETURN own_store;
 END
 $$;
 COMMENT ON FUNCTION retail.get_current_user_store() IS
-    'The store that the caller manages, or NULL';
+    'The store that the caller manages, NULL for nobody, an error for a person who manages none';
 
 CREATE OR REPLACE FUNCTION retail.get_user_store_list() RETURNS uuid[]
     LANGUAGE plpgsql STABLE PARALLEL SAFE SECURITY DEFINER
@@ -663,7 +672,8 @@ BEGIN
     -- Before the position: what is replayed by then has been received.
     SELECT r.received_tli, r.last_msg_send_time, greatest(r.flushed_lsn, r.latest_end_lsn) AS told INTO receiver
     FROM pg_stat_get_wal_receiver() AS r
-    WHERE r.status = 'streaming';
+    -- Until the first message both times are those of the receiver's start, and nobody knows what the primary has written.
+    WHERE r.status = 'streaming' AND r.last_msg_send_time <> r.last_msg_receipt_time;
     as_of := pg_last_xact_replay_timestamp();
     wal_bytes := pg_last_wal_replay_lsn() - '0/0';
     timeline := receiver.received_tli;

@@ -22,10 +22,10 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TextIO
 
 import anyio
 import anyio.to_thread
@@ -43,6 +43,9 @@ CALLERS = 16
 # Seconds. The retries of one call take 10 at most; the last of them may wait for a
 # connection and then for a statement.
 STUCK = 30.0
+STATEMENT_TIMEOUT = 3
+CONNECT_TIMEOUT = 2
+_REASON = 200  # characters
 PERIOD = "2025"
 SALES = (
     "SELECT {nonce}, s.name, count(*), sum(o.total_amount) FROM retail.orders AS o"
@@ -112,19 +115,44 @@ class Tally:
     def __init__(self) -> None:
         self.answered = 0
         self.failed: Counter[str] = Counter()
+        self.reasons: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
         self.longest = 0.0
 
-    def count(self, answer: CallToolResult, expected: Any, found: Any) -> None:
-        """Count an answer that came."""
+    def is_answered(self, answer: CallToolResult) -> bool:
+        """Count a call that came back; say whether it has what was asked for."""
         if not answer.is_error:
             self.answered += 1
-            self.faults["wrong or foreign rows"] += found != expected
-            return
+            return True
         error = (answer.meta or {}).get("zava/error", {})
         if not error.get("code"):
             self.faults["failure without a code"] += 1
         self.failed[error.get("code", "none")] += 1
+        self.reasons[getattr(answer.content[0], "text", "")[:_REASON]] += 1
+        return False
+
+
+class Asked(Protocol):
+    """Somebody whom a caller asks."""
+
+    async def ask(self, number: int, tally: Tally) -> None:
+        """Put a question and count what came of it."""
+
+
+class Harm(Protocol):
+    """Something that goes wrong meanwhile.
+
+    Attributes:
+        done: What was done, by name.
+    """
+
+    done: Counter[str]
+
+    def run(self) -> None:
+        """Do it, in a thread of its own."""
+
+    def end(self) -> None:
+        """No more of it."""
 
 
 class Faults:
@@ -218,25 +246,24 @@ class Person:
 
     async def learn(self, expected: list[list[Any]]) -> None:
         """Ask everything once while nothing is wrong."""
-        answer, rows = await self._ask_sales()
+        answer, rows = await self.ask_sales()
         assert rows == expected, f"wrong before any fault: {answer}"
         self._sales, self._store = rows, rows[0][0]
-        answer, self._performance = await self._ask_performance()
+        answer, self._performance = await self.ask_performance(self._store)
         assert not answer.is_error, answer
 
     async def ask(self, number: int, tally: Tally) -> None:
         """Put one question and hold the answer against the truth."""
         if number % 4:
-            tally.count(*self._with(self._sales, await self._ask_sales()))
+            expected, (answer, found) = self._sales, await self.ask_sales()
         else:
-            found = await self._ask_performance()
-            tally.count(*self._with(self._performance, found))
+            answer, found = await self.ask_performance(self._store)
+            expected = self._performance
+        if tally.is_answered(answer):
+            tally.faults["wrong or foreign rows"] += found != expected
 
-    @staticmethod
-    def _with(expected: Any, found: tuple[CallToolResult, Any]) -> Any:
-        return found[0], expected, found[1]
-
-    async def _ask_sales(self) -> tuple[CallToolResult, Any]:
+    async def ask_sales(self) -> tuple[CallToolResult, Any]:
+        """Return an answer and its rows, None if they are not of this question."""
         self._nonce += 1
         nonce = self._nonce
         query = SALES.format(nonce=nonce)
@@ -247,15 +274,15 @@ class Person:
         own = rows is not None and all(row[0] == nonce for row in rows)
         return answer, [row[1:] for row in rows or ()] if own else None
 
-    async def _ask_performance(self) -> tuple[CallToolResult, Any]:
-        arguments = {"store_id": self._store, "time_period": PERIOD, "fresh": True}
+    async def ask_performance(self, store: str) -> tuple[CallToolResult, Any]:
+        """Return an answer and its figures."""
+        arguments = {"store_id": store, "time_period": PERIOD, "fresh": True}
         answer = await self._session.call_tool("get_store_performance", arguments)
         metrics = dict((answer.structured_content or {}).get("metrics", {}))
-        metrics.pop("as_of", None)
         return answer, metrics
 
 
-async def caller(person: Person, tally: Tally, until: float) -> None:
+async def caller(person: Asked, tally: Tally, until: float) -> None:
     number = 0
     while time.monotonic() < until:
         started = time.monotonic()
@@ -266,6 +293,42 @@ async def caller(person: Person, tally: Tally, until: float) -> None:
         number += 1
 
 
+async def serve(
+    stack: AsyncExitStack, user_id: str, conninfo: str, log: TextIO
+) -> Client:
+    """Start a server for a person, which ends with the stack."""
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "zava", "serve", "--user", user_id],
+        env={
+            "ZAVA_DATABASE_URL": conninfo,
+            "ZAVA_STATEMENT_TIMEOUT": str(STATEMENT_TIMEOUT),
+            "ZAVA_CONNECT_TIMEOUT": str(CONNECT_TIMEOUT),
+            "ZAVA_LOG_LEVEL": "ERROR",
+            "ZAVA_LOG_FILE": "none",
+        },
+    )
+    return await stack.enter_async_context(Client(stdio_client(parameters, errlog=log)))
+
+
+async def ask_under(
+    harm: Harm, persons: Sequence[Asked], tally: Tally, seconds: float
+) -> None:
+    """Let the callers ask while harm is done, and see that all have recovered."""
+    until = time.monotonic() + seconds
+    async with anyio.create_task_group() as beside:
+        beside.start_soon(anyio.to_thread.run_sync, harm.run)
+        async with anyio.create_task_group() as calls:
+            for number in range(CALLERS):
+                calls.start_soon(caller, persons[number % len(persons)], tally, until)
+        harm.end()
+    last = Tally()
+    for person in persons:
+        await person.ask(1, last)
+    tally.faults["not recovered at the end"] = len(persons) - last.answered
+    tally.faults.update(last.faults)
+
+
 async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
     tally = Tally()
     superuser = server.conninfo(dbname=DATABASE, user="postgres")
@@ -273,23 +336,12 @@ async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
         people = conn.execute(PEOPLE).fetchall()
         truth = conn.execute(SALES.format(nonce=0).encode()).fetchall()
     proxy = SilentProxy(server.conninfo(dbname=DATABASE, user="zava_server"))
-    variables = {
-        "ZAVA_DATABASE_URL": proxy.conninfo,
-        "ZAVA_STATEMENT_TIMEOUT": "3",
-        "ZAVA_CONNECT_TIMEOUT": "2",
-        "ZAVA_LOG_LEVEL": "ERROR",
-        "ZAVA_LOG_FILE": "none",
-    }
     with open(os.devnull, "w", encoding="utf-8") as log:
         async with AsyncExitStack() as stack:
             persons = []
             for name, user_id in people:
-                command = ["-m", "zava", "serve", "--user", user_id]
-                parameters = StdioServerParameters(
-                    command=sys.executable, args=command, env=variables
-                )
-                client = Client(stdio_client(parameters, errlog=log))
-                persons.append(Person(await stack.enter_async_context(client)))
+                client = await serve(stack, user_id, proxy.conninfo, log)
+                persons.append(Person(client))
                 await persons[-1].learn(
                     [
                         [store, orders, float(revenue)]
@@ -298,28 +350,17 @@ async def play(server: EmbeddedServer, seconds: float) -> tuple[Tally, Faults]:
                     ]
                 )
             faults = Faults(server, proxy, seconds)
-            until = time.monotonic() + seconds
-            async with anyio.create_task_group() as harm:
-                harm.start_soon(anyio.to_thread.run_sync, faults.run)
-                async with anyio.create_task_group() as calls:
-                    for number in range(CALLERS):
-                        person = persons[number % len(persons)]
-                        calls.start_soon(caller, person, tally, until)
-                faults.end()
-            last = Tally()
-            for person in persons:
-                await person.ask(1, last)
-            tally.faults["not recovered at the end"] = len(persons) - last.answered
-            tally.faults.update(last.faults)
+            await ask_under(faults, persons, tally, seconds)
     proxy.close()
     return tally, faults
 
 
-def report(tally: Tally, faults: Faults) -> str:
-    lines = [f"{name}: {count}" for name, count in faults.done.items()]
+def report(tally: Tally, done: Counter[str]) -> str:
+    lines = [f"{name}: {count}" for name, count in done.items()]
     calls = tally.answered + tally.failed.total()
     lines += [f"calls: {calls}", f"answered: {tally.answered}"]
     lines += [f"failed with {code}: {n}" for code, n in tally.failed.most_common()]
+    lines += [f"  {n} times: {reason}" for reason, n in tally.reasons.most_common()]
     lines.append(f"longest call: {tally.longest:.1f} s")
     lines += [f"{name}: {count}" for name, count in sorted(tally.faults.items())]
     return "\n".join(lines)
@@ -344,7 +385,7 @@ def main() -> int:
             tally, faults = anyio.run(play, server, arguments.seconds)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    print(report(tally, faults))
+    print(report(tally, faults.done))
     return 1 if tally.faults.total() else 0
 
 

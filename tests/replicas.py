@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +21,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from tests.conftest import AS_OF, PG_VERSION
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.embedded.installation import service_account
+from zava.admin.embedded.watcher import server_of
 from zava.admin.loading import DatabaseLoader
 
 DATABASE = "chain"
@@ -34,18 +37,21 @@ _OPTIONS = {
 
 
 class Server:
-    """A running server of a group.
+    """A server of a group, which can go away and come back.
 
     Args:
         server: Started.
+        cluster: Its data folder.
     """
 
-    def __init__(self, server: EmbeddedServer) -> None:
+    def __init__(self, server: EmbeddedServer, cluster: Path) -> None:
         self._server = server
+        self._conninfo = server.conninfo(dbname=DATABASE, user="postgres")
+        self.cluster = cluster
 
     def conninfo(self, user: str = "postgres", dbname: str = DATABASE) -> str:
-        """How libpq reaches it."""
-        return self._server.conninfo(dbname=dbname, user=user)
+        """How libpq reaches it, also while it is down."""
+        return make_conninfo(self._conninfo, dbname=dbname, user=user)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
@@ -73,8 +79,52 @@ class Server:
             conn.execute("SELECT pg_reload_conf()")
 
     def stop(self) -> None:
-        """Stop it."""
+        """Stop it; its walsenders first send what the standbys lack."""
         self._server.stop()
+
+    def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """End it without warning.
+
+        Args:
+            how: SIGQUIT stops it as `pg_ctl stop -m immediate` does.
+        """
+        process = server_of(str(self.cluster))
+        assert process is not None
+        os.kill(process, how)
+        while server_of(str(self.cluster)) is not None:
+            time.sleep(0.01)
+        self._server.stop()
+
+    def start(self) -> None:
+        """Start it again, as what it was or as the standby that it has become."""
+        self._server.start()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let a standby receive and not replay."""
+        with self.connection() as conn:
+            conn.execute("SELECT pg_wal_replay_pause()")
+            wait_until(conn, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
+        try:
+            yield
+        finally:
+            self.run("SELECT pg_wal_replay_resume()")
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Let a standby receive nothing."""
+        upstream = str(self.ask("SHOW primary_conninfo"))
+        self.alter(primary_conninfo="host=/nonexistent")
+        self.wait_until("SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+        try:
+            yield
+        finally:
+            self.alter(primary_conninfo=upstream)
+
+    def wait_until(self, text: str, *values: object) -> None:
+        """Wait until a condition holds there; see `wait_until`."""
+        with self.connection() as conn:
+            wait_until(conn, text, *values)
 
 
 class Replicas:
@@ -82,14 +132,16 @@ class Replicas:
 
     Args:
         count: Standbys.
+        version: The major version of PostgreSQL.
 
     Attributes:
         primary: The primary.
         standbys: In the order in which they were made.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, version: int = PG_VERSION) -> None:
         self._count = count
+        self._version = version
         self._ended = ExitStack()
         self.primary: Server
         self.standbys: list[Server] = []
@@ -97,7 +149,7 @@ class Replicas:
     def __enter__(self) -> Replicas:
         with ExitStack() as stack:
             home = Path(stack.enter_context(_folder()))
-            self.primary = self._start(stack, home / "primary", {})
+            self.primary = self._start(stack, home / "primary")
             loader = DatabaseLoader(self.primary.conninfo(dbname="postgres"))
             loader.create_database(DATABASE)
             loader = DatabaseLoader(self.primary.conninfo())
@@ -105,8 +157,9 @@ class Replicas:
             loader.load_seed(_SCALE, AS_OF, lambda *_: None)
             for number in range(self._count):
                 folder = home / f"standby{number}"
-                self._copy(folder)
-                self.standbys.append(self._start(stack, folder, {}))
+                folder.mkdir(mode=0o755)
+                self._copy(self._cluster_in(folder))
+                self.standbys.append(self._start(stack, folder))
             self._ended = stack.pop_all()
         return self
 
@@ -118,35 +171,31 @@ class Replicas:
     ) -> None:
         self._ended.close()
 
-    def _start(
-        self, stack: ExitStack, folder: Path, options: Mapping[str, str]
-    ) -> Server:
-        folder.mkdir(mode=0o755, exist_ok=True)
-        made = EmbeddedServer(
-            folder, version=PG_VERSION, options={**_OPTIONS, **options}
-        )
-        return Server(stack.enter_context(made))
+    def promote(self, standby: Server) -> None:
+        """Make a standby the primary; the others follow it, the old primary is out."""
+        standby.run("SELECT pg_promote()")
+        self.standbys.remove(standby)
+        self.primary = standby
+        for other in self.standbys:
+            other.alter(primary_conninfo=standby.conninfo(dbname="postgres"))
 
-    def _copy(self, folder: Path) -> None:
-        folder.mkdir(mode=0o755)
-        cluster = folder / f"postgresql-{PG_VERSION}"
-        subprocess.run(
-            (
-                find_binary("pg_basebackup", PG_VERSION),
-                *("-d", self.primary.conninfo(dbname="postgres"), "-D", cluster),
-                *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
-            ),
-            check=True,
-            timeout=120,
-            capture_output=True,
-        )
-        # The socket lies in the cluster, and its lock was copied with it.
-        for lock in cluster.glob(".s.PGSQL.*"):
-            lock.unlink()
-        account = service_account()
-        if account is not None:
-            for path in (cluster, *cluster.rglob("*")):
-                os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+    def rejoin(self, server: Server) -> None:
+        """Start a server that is out as a standby, from a new copy of the primary."""
+        shutil.rmtree(server.cluster)
+        self._copy(server.cluster)
+        server.start()
+        self.standbys.append(server)
+
+    def _cluster_in(self, folder: Path) -> Path:
+        return folder / f"postgresql-{self._version}"
+
+    def _start(self, stack: ExitStack, folder: Path) -> Server:
+        folder.mkdir(mode=0o755, exist_ok=True)
+        made = EmbeddedServer(folder, version=self._version, options=_OPTIONS)
+        return Server(stack.enter_context(made), self._cluster_in(folder))
+
+    def _copy(self, cluster: Path) -> None:
+        copy_cluster(self.primary.conninfo(dbname="postgres"), cluster, self._version)
 
     def several(self, *servers: Server, user: str, **parts: str) -> str:
         """Return one connection string that names several servers."""
@@ -174,6 +223,27 @@ class Replicas:
         return self.primary.ask("SELECT pg_logical_emit_message(true, 'test', '')")
 
 
+def copy_cluster(conninfo: str, cluster: Path, version: int = PG_VERSION) -> None:
+    """Make a standby's data folder from a running server."""
+    subprocess.run(
+        (
+            find_binary("pg_basebackup", version),
+            *("-d", conninfo, "-D", cluster),
+            *("--write-recovery-conf", "--checkpoint=fast", "--no-sync"),
+        ),
+        check=True,
+        timeout=120,
+        capture_output=True,
+    )
+    # The socket lies in the cluster, and its lock was copied with it.
+    for lock in cluster.glob(".s.PGSQL.*"):
+        lock.unlink()
+    account = service_account()
+    if account is not None:
+        for path in (cluster, *cluster.rglob("*")):
+            os.chown(path, account.pw_uid, account.pw_gid, follow_symlinks=False)
+
+
 def wait_until(conn: psycopg.Connection, text: str, *values: object) -> None:
     """Wait in the database until a condition holds, at most 20 seconds."""
     for _ in range(1000):
@@ -194,23 +264,26 @@ def change(primary: Server) -> datetime:
     return committed
 
 
-@contextmanager
-def paused(standby: Server) -> Iterator[None]:
-    """Let a standby replay nothing within the block."""
-    with standby.connection() as conn:
-        conn.execute("SELECT pg_wal_replay_pause()")
-        wait_until(conn, "SELECT pg_get_wal_replay_pause_state() = 'paused'")
-        try:
-            yield
-        finally:
-            conn.execute("SELECT pg_wal_replay_resume()")
-
-
 def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
     """Wait until a standby that replays nothing has received all the same."""
     written = replicas.written()
     with standby.connection() as conn:
         wait_until(conn, "SELECT pg_last_wal_receive_lsn() >= %s", written)
+
+
+@contextmanager
+def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
+    """Start a standby of a server that runs, and wait until it streams."""
+    with _folder() as folder:
+        cluster = Path(folder) / f"postgresql-{PG_VERSION}"
+        copy_cluster(primary.conninfo(dbname="postgres", user="postgres"), cluster)
+        with EmbeddedServer(
+            Path(folder), version=PG_VERSION, options=_OPTIONS
+        ) as server:
+            conninfo = server.conninfo(dbname="postgres", user="postgres")
+            with psycopg.connect(conninfo, autocommit=True) as conn:
+                wait_until(conn, "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+            yield server
 
 
 @contextmanager

@@ -19,12 +19,15 @@ class FlakyProxy:
 
     Args:
         target: A libpq connection string with a socket folder as its host.
+        silent_at: The proxy falls silent when a client sends these bytes.
     """
 
-    def __init__(self, target: str) -> None:
+    def __init__(self, target: str, silent_at: bytes | None = None) -> None:
         given = conninfo_to_dict(target)
         self._target = f"{given['host']}/.s.PGSQL.{given['port']}"
+        self._silent_at = silent_at
         self._folder = Path(tempfile.mkdtemp(prefix="zava-proxy-"))
+        self._folder.chmod(0o755)
         self._path = self._folder / ".s.PGSQL.5432"
         self._listener: socket.socket | None = None
         self._open: list[socket.socket] = []
@@ -49,6 +52,7 @@ class FlakyProxy:
         """Accept connections from now on."""
         listener = socket.socket(socket.AF_UNIX)
         listener.bind(str(self._path))
+        self._path.chmod(0o777)  # a standby runs as another user
         listener.listen()
         self._listener = listener
         self._run(self._accept, listener)
@@ -111,6 +115,8 @@ class FlakyProxy:
     def _pump(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
+                if self._silent_at is not None and self._silent_at in data:
+                    self.fall_silent()
                 if not self._silent.is_set():
                     sink.sendall(data)
         for end in (source, sink):

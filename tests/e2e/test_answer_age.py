@@ -13,7 +13,7 @@ import pytest
 
 from tests.e2e.stdio_process import Answer, StdioProcess
 from tests.people import SEATTLE
-from tests.replicas import Replicas, change, paused, wait_for_receipt
+from tests.replicas import Replicas, change, wait_for_receipt
 from zava.infra.answer_age import told
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
@@ -89,7 +89,7 @@ def heard(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Heard]:
         replicas.primary.run(VECTORS)
         replicas.catch_up()
         pause = stack.enter_context(ExitStack())
-        pause.enter_context(paused(standby))
+        pause.enter_context(standby.paused())
         missing = change(replicas.primary)
         wait_for_receipt(replicas, standby)
         replayed = standby.ask("SELECT pg_last_xact_replay_timestamp()")

@@ -21,6 +21,7 @@ from psycopg.rows import dict_row
 from zava.data.connection import transaction_settings
 from zava.data.posture.checks import check_posture
 from zava.data.query_errors import is_missing_object, translate
+from zava.data.retry import is_transient
 from zava.data.statements import statement
 from zava.errors import (
     AuthorizationError,
@@ -102,30 +103,40 @@ class IdentityResolver:
             with self._lock:
                 self._known.pop(user_id, None)
             identity = None
-        if identity is None:
-            identity = self._ask(user_id, max_retries)
-            with self._lock:
-                self._known[user_id] = (self._clock(), identity)
-        return identity
+        if identity is not None:
+            return identity
+        ask = partial(self._ask, user_id=user_id)
+        try:
+            found = self._lend(ask, max_retries)
+        except psycopg.Error as exc:
+            raise explain(exc) from exc
+        return self._learn(user_id, *found)
 
-    def renew(self, identity: Identity, max_retries: int) -> Identity:
-        """Resolve an identity again that the database has refused.
+    def renew(self, identity: Identity, conn: psycopg.Connection[Any]) -> Identity:
+        """Resolve an identity again that a server has refused.
 
         Args:
-            identity: The refused identity: of its seal, or of its right to personal
-                data.
-            max_retries: As for `resolve`.
+            identity: The refused identity: of its seal, its store or its right to
+                personal data.
+            conn: To that server. Another one may not have replayed the change yet, or
+                may have replayed more.
 
         Raises:
+            psycopg.Error: The connection got lost.
             UnavailableError: The person sees other stores since the call began, or
                 reads personal data. The answer would be kept for the person before.
             MCPError: As for `resolve`.
         """
+        user_id = identity.user_id
         with self._lock:
-            _, known = self._known.get(identity.user_id, (0.0, None))
-            if known is not None and known.seal == identity.seal:
-                del self._known[identity.user_id]
-        renewed = self.resolve(str(identity.user_id), max_retries)
+            self._known.pop(user_id, None)
+        try:
+            found = self._ask(conn, user_id)
+        except psycopg.Error as exc:
+            if is_transient(exc):
+                raise
+            raise explain(exc) from exc
+        renewed = self._learn(user_id, *found)
         if (renewed.group, renewed.store_ids) != (
             identity.group,
             identity.store_ids,
@@ -163,21 +174,22 @@ class IdentityResolver:
             kept["schema_version"] = identity.schema_version
         return _identity({**row, **kept}) == identity
 
-    def _ask(self, user_id: UUID, max_retries: int) -> Identity:
-        def ask(
-            conn: psycopg.Connection[Any],
-        ) -> tuple[Identity | None, Sequence[PostureCheck]]:
-            row = _read(conn, user_id)
-            identity = None if row is None else _identity(row)
-            if self._judge is None or identity is None:
-                return identity, ()
-            return identity, check_posture(conn, identity)
+    def _ask(
+        self, conn: psycopg.Connection[Any], user_id: UUID
+    ) -> tuple[Identity | None, Sequence[PostureCheck]]:
+        row = _read(conn, user_id)
+        identity = None if row is None else _identity(row)
+        if self._judge is None or identity is None:
+            return identity, ()
+        return identity, check_posture(conn, identity)
 
-        identity: Identity | None
-        try:
-            identity, checks = self._lend(ask, max_retries)
-        except psycopg.Error as exc:
-            raise explain(exc) from exc
+    def _learn(
+        self,
+        user_id: UUID,
+        identity: Identity | None,
+        checks: Sequence[PostureCheck],
+    ) -> Identity:
+        """Remember who somebody is, if the database may be served from."""
         if identity is None:
             raise AuthorizationError(
                 "no such user, or not one that this database login may act as:"
@@ -186,6 +198,8 @@ class IdentityResolver:
             )
         if self._judge is not None:
             self._judge(checks)
+        with self._lock:
+            self._known[user_id] = (self._clock(), identity)
         return identity
 
 
@@ -224,11 +238,26 @@ def explain(exc: psycopg.Error) -> MCPError:
 def _read(
     conn: psycopg.Connection[Any], user_id: UUID, *, of_schema: bool = True
 ) -> dict[str, Any] | None:
-    with conn.cursor(row_factory=dict_row) as cursor:
+    read_in = partial(_read_in, conn, user_id, of_schema=of_schema)
+    try:
+        return read_in("begin_identity")
+    except psycopg.errors.FeatureNotSupported:
+        pass  # a standby
+    try:
+        return read_in("begin_identity_on_standby")
+    except psycopg.errors.ReadOnlySqlTransaction as exc:
+        # It may just have been promoted.
         try:
-            cursor.execute(statement("begin_identity"))
+            return read_in("begin_identity")
         except psycopg.errors.FeatureNotSupported:
-            cursor.execute(statement("begin_identity_on_standby"))
+            raise exc from None
+
+
+def _read_in(
+    conn: psycopg.Connection[Any], user_id: UUID, begin: str, *, of_schema: bool
+) -> dict[str, Any] | None:
+    with conn.cursor(row_factory=dict_row) as cursor:
+        cursor.execute(statement(begin))
         try:
             for text in transaction_settings(conn):
                 cursor.execute(text)

@@ -22,12 +22,12 @@ from typing_extensions import Self
 from zava.data.ceilings import cut
 from zava.data.connection import POLL_SECONDS, CancellableConnection
 from zava.data.connection_errors import ConnectionFailed, explain_refusal
+from zava.data.hosts import Hosts
 from zava.data.query_errors import is_out_of_memory
 from zava.data.replay import (
     Replay,
     StaleServer,
     describe_server,
-    names_several_hosts,
 )
 from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
@@ -67,6 +67,10 @@ class _SingleAttempt(AttemptWithBackoff):
 class Pool(ConnectionPool[CancellableConnection]):
     """A connection pool that distinguishes a busy database from an absent one.
 
+    Args:
+        hosts: Where connections lead.
+        options: Of psycopg's pool.
+
     The pool also counts abandoned backends: statements that PostgreSQL could not
     cancel and whose connection zava has closed.
 
@@ -74,13 +78,14 @@ class Pool(ConnectionPool[CancellableConnection]):
         has_connected: Whether any connection has ever been made.
     """
 
-    def __init__(self, conninfo: str, **options: Any) -> None:
+    def __init__(self, hosts: Hosts, **options: Any) -> None:
         self.has_connected = False
+        self._hosts = hosts
         self._failure: tuple[float, ConnectionFailed] | None = None
         self._witnesses: list[int] = []
         self._witnesses_lock = threading.Lock()
         super().__init__(
-            conninfo,
+            hosts.conninfo,
             connection_class=_noting(self._note_success, self._note_refusal),
             reconnect_timeout=0.0,
             **options,
@@ -104,6 +109,8 @@ class Pool(ConnectionPool[CancellableConnection]):
         try:
             yield conn
         except BaseException as exc:
+            if isinstance(exc, StaleServer) and exc.has_others:
+                self._turn_elsewhere(conn, is_too_old=exc.most is not None)
             _restore(conn, exc)
             raise
         finally:
@@ -122,7 +129,9 @@ class Pool(ConnectionPool[CancellableConnection]):
             conn = self.getconn(timeout=POLL_SECONDS)
         except PoolTimeout:
             with CancellableConnection.connect(
-                str(self.conninfo), autocommit=True, connect_timeout=_PROBE_SECONDS
+                self._hosts.conninfo(),
+                autocommit=True,
+                connect_timeout=_PROBE_SECONDS,
             ) as spare:
                 return _ping(spare)
         try:
@@ -148,6 +157,15 @@ class Pool(ConnectionPool[CancellableConnection]):
         with self._witnesses_lock:
             while self._witnesses:
                 os.close(self._witnesses.pop())
+
+    def _turn_elsewhere(self, conn: CancellableConnection, *, is_too_old: bool) -> None:
+        """Let the next connections lead to other servers than this one."""
+        if not conn.closed:
+            host, port = conn.info.host, conn.info.port
+            self._hosts.note_behind(host, port, is_too_old=is_too_old)
+        conn.close()
+        if is_too_old:
+            self.drain()  # the other connections may lead there as well
 
     def _take_back(self, conn: CancellableConnection) -> None:
         if conn.witness is not None:
@@ -238,9 +256,6 @@ def _end_backend(conn: CancellableConnection) -> None:
 
 def _restore(conn: psycopg.Connection[Any], failure: BaseException) -> None:
     """Roll back after a failure; the pool replaces a connection that stays broken."""
-    if isinstance(failure, StaleServer) and failure.has_others:
-        conn.close()  # the next connection may lead to another server
-        return
     if is_out_of_memory(failure) or isinstance(failure, pg.OutOfMemory):
         # libpq keeps its buffers, and a backend what it remembers. A pooler closes the
         # server connection too, because the transaction is still open.
@@ -309,19 +324,17 @@ class ConnectionPoolManager:
         meets the failure.
         """
         config = self.config
-        conninfo = self.conninfo()
-        self.replay = Replay(
-            config["max_staleness"], has_several=names_several_hosts(conninfo)
-        )
+        hosts = Hosts(self.conninfo())
+        self.replay = Replay(config["max_staleness"], has_several=hosts.has_several)
         self.pool = Pool(
-            conninfo,
+            hosts,
             # Transactions are opened and ended by statements of the pipeline.
             kwargs={"autocommit": True},
             configure=self._configure,
             min_size=config["min_size"],
             max_size=config["max_size"],
             max_idle=config["max_idle"],
-            max_lifetime=_SEVERAL_SECONDS if self.replay.has_several else _SECONDS,
+            max_lifetime=_SEVERAL_SECONDS if hosts.has_several else _SECONDS,
             timeout=config["timeout"],
             name="zava",
             open=True,

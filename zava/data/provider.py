@@ -25,7 +25,7 @@ from zava.data.query_errors import (
     translate,
 )
 from zava.data.read_ahead import Allowance, LoadedRows, Remainder
-from zava.data.replay import describe_server
+from zava.data.replay import describe_server, see_that_it_is_not_behind
 from zava.data.retry import with_retry
 from zava.data.sales_data import ComparedSpan, SalesData, get_sales_data
 from zava.data.statements import statement
@@ -336,14 +336,8 @@ class PostgreSQLProvider:
         are_own = operation != CALLERS_QUERY
         try:
             with self._monitor(text, operation):
-                try:
-                    as_known = partial(run, identity=identity)
-                    return with_retry(self._manager, as_known, self._max_retries)
-                except psycopg.errors.InvalidAuthorizationSpecification:
-                    # The key of the seals has changed, or the person's rights have.
-                    identity = self.identities.renew(identity, self._max_retries)
-                    as_renewed = partial(run, identity=identity)
-                    return with_retry(self._manager, as_renewed, self._max_retries)
+                as_person = partial(self._run_as, run, identity)
+                return with_retry(self._manager, as_person, self._max_retries)
         except psycopg.Error as exc:
             if are_own and is_missing_object(exc):
                 raise ConfigurationError(
@@ -353,12 +347,25 @@ class PostgreSQLProvider:
             error = translate(exc, text, offset, is_callers=not are_own)
             table = None if are_own else denied_table(exc)
             if table is not None and isinstance(error, QueryError):
-                error = self._with_readable_columns(error, table, text, identity)
+                # The role may have changed within the call.
+                person = self.identities.known(identity.user_id) or identity
+                error = self._with_readable_columns(error, table, text, person)
             raise error from exc
         except UnicodeDecodeError as exc:
             raise not_utf8(text) from exc
         except MemoryError as exc:
             raise ResultTooLargeError from exc
+
+    def _run_as(
+        self, run: Callable[..., T], identity: Identity, conn: CancellableConnection
+    ) -> T:
+        try:
+            return run(conn, identity=identity)
+        except psycopg.errors.InvalidAuthorizationSpecification:
+            # The key of the seals has changed, or the person's rights have.
+            conn.rollback()
+            see_that_it_is_not_behind(conn)
+            return run(conn, identity=self.identities.renew(identity, conn))
 
     def _with_readable_columns(
         self, error: QueryError, table: str, query: str, identity: Identity

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
-from psycopg.pq import Conninfo
 
 from zava.data.pipeline import exchange
 from zava.data.statements import statement
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGresult
+
+    from zava.data.connection import CancellableConnection
 
 
 _MINUTE = 60
@@ -133,7 +132,12 @@ class Replay:
         Raises:
             StaleServer: The answer is older than `seen`, or than it may be.
         """
-        is_new_history = before.is_current and before.timeline > seen.timeline > 0
+        # A standby of the new primary is as young as an earlier answer in a moment.
+        is_new_history = (
+            before.is_current
+            and before.timeline > seen.timeline > 0
+            and before.as_of >= seen.as_of
+        )
         is_behind = before.is_standby and before.position < seen.position
         if is_behind and not is_new_history:
             raise StaleServer(age=before.age, has_others=self.has_several)
@@ -152,8 +156,10 @@ class Replay:
             is_lost = before.position < seen.position and self._seen == seen
             if after.position >= self._seen.position or is_lost:
                 timeline = after.timeline if before.is_current else 0
+                # Another call may have answered meanwhile, from less and as of later.
+                known = as_of if is_lost else max(as_of, self._seen.as_of)
                 self._seen = _Seen(
-                    after.position, max(timeline, self._seen.timeline), as_of
+                    after.position, max(timeline, self._seen.timeline), known
                 )
         return as_of
 
@@ -187,6 +193,20 @@ def ask_for_state(conn: psycopg.Connection[Any]) -> ServerState:
     return read_state(result)
 
 
+def see_that_it_is_not_behind(conn: CancellableConnection) -> None:
+    """Let a server that has refused something be believed, as if it had answered.
+
+    Servers that are behind this one answer no later call.
+
+    Raises:
+        StaleServer: The server is behind an earlier answer, or too old.
+        psycopg.Error: It does not say how far it is.
+    """
+    if conn.replay.is_watched:
+        state = ask_for_state(conn)
+        conn.replay.admit(state, state, conn.replay.seen)
+
+
 def describe_server(conn: psycopg.Connection[Any]) -> str:
     """Say which server answers, primary or standby, and how old its answers are.
 
@@ -212,14 +232,3 @@ def duration(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
     return f"{seconds:,.1f} s" if seconds < _MINUTE else f"{seconds:,.0f} s"
-
-
-def names_several_hosts(conninfo: str) -> bool:
-    """Whether libpq chooses among several hosts, of the string or of PGHOST."""
-    parts: Mapping[str, object] = conninfo_to_dict(conninfo)
-    usual = {
-        option.keyword.decode(): (option.val or b"").decode()
-        for option in Conninfo.get_defaults()
-    }
-    named = [parts.get(name, usual.get(name)) for name in ("host", "hostaddr")]
-    return any("," in str(value) for value in named)

@@ -58,7 +58,7 @@ def with_retry(
         UnavailableError: The pool is not open.
     """
     deadline = time.monotonic() + manager.config["retry_deadline"]
-    attempts = 0
+    attempts = behind = 0
     # A loop of our own: a library's bookkeeping takes a quarter of the time that
     # the whole transaction takes, also where nothing fails.
     while True:
@@ -78,18 +78,21 @@ def with_retry(
             pool.drain()
             continue
         except StaleServer as exc:
-            attempts += 1
-            wait = min(_FIRST_STALE_WAIT * 2 ** min(attempts, 10), _LONGEST_STALE_WAIT)
+            # Not an attempt: a connection that gets lost later is as good as any.
+            behind += 1
+            wait = min(_FIRST_STALE_WAIT * 2 ** min(behind, 10), _LONGEST_STALE_WAIT)
             is_late = time.monotonic() + wait >= deadline
-            if attempts >= exc.attempts(max_retries) or is_late:
+            if behind >= exc.attempts(max_retries) or is_late:
                 raise
             pause(wait)
             continue
         except psycopg.Error as exc:
             attempts += 1
-            is_last = attempts >= max_retries or time.monotonic() >= deadline
+            wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
+            wait += random.uniform(0, _FIRST_WAIT)  # noqa: S311 - no secret
+            is_late = time.monotonic() + wait >= deadline
             never = isinstance(exc, ConnectionFailed) and not pool.has_connected
-            if is_last or never or not is_transient(exc):
+            if attempts >= max_retries or is_late or never or not is_transient(exc):
                 raise
             is_conflict = isinstance(exc, pg.SerializationFailure)
         what = (
@@ -100,8 +103,7 @@ def with_retry(
         logger.warning("{}, retrying ({}/{})", what, attempts, max_retries)
         if not is_conflict:
             pool.drain()  # after a restart all of them are dead
-        wait = min(_FIRST_WAIT * _WAIT_FACTOR ** (attempts - 1), _LONGEST_WAIT)
-        pause(wait + random.uniform(0, _FIRST_WAIT))  # noqa: S311 - no secret
+        pause(wait)
 
 
 def is_transient(exc: BaseException) -> bool:

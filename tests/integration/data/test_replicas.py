@@ -7,23 +7,26 @@ time at which its transaction had been committed on the primary.
 from __future__ import annotations
 
 import re
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
 
+from tests.e2e.flaky_proxy import FlakyProxy
+from tests.fakes import FakeClock
 from tests.loglines import captured_log
-from tests.people import SEATTLE
+from tests.people import SEATTLE, STORE_MANAGERS
 from tests.replicas import (
     Replicas,
     Server,
     change,
-    paused,
     wait_for_receipt,
     wait_until,
 )
@@ -32,8 +35,19 @@ from zava.admin.logins import BoundLogins
 from zava.admin.totals import refresh_totals
 from zava.data.pipeline import exchange
 from zava.data.provider import PostgreSQLProvider
-from zava.errors import ConfigurationError, StaleAnswerError, StandbyConflictError
+from zava.data.statements import statement
+from zava.errors import (
+    AuthorizationError,
+    ConfigurationError,
+    QueryError,
+    StaleAnswerError,
+    StandbyConflictError,
+    UnavailableError,
+)
+from zava.infra.cache import QueryCache
 from zava.models import ResultSet
+from zava.service.queries.catalog import SchemaCatalog
+from zava.service.queries.executor import QueryExecutor
 
 pytestmark = pytest.mark.thorough
 
@@ -41,11 +55,21 @@ Serve = Callable[..., PostgreSQLProvider]
 
 COUNT = "SELECT count(*) FROM retail.orders"
 LAST = "SELECT max(updated_at) FROM retail.stores"
+# Takes about a second.
+LONG_COUNT = "SELECT count(*) FROM retail.stores AS s, generate_series(1, 6000000) AS n"
+NEW_KEY = "UPDATE retail.identity_key SET key = sha256(key) || key"
 
 
 @pytest.fixture(scope="module")
 def replicas() -> Iterator[Replicas]:
     with Replicas(2) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def pair() -> Iterator[Replicas]:
+    """A primary and a standby, for tests after which both are there again."""
+    with Replicas(1) as made:
         yield made
 
 
@@ -145,7 +169,7 @@ def test_a_paused_standby_s_answer_is_as_old_as_what_it_shows(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
-    with paused(standby):
+    with standby.paused():
         before = ask(provider)
         committed = change(replicas.primary)
         wait_for_receipt(replicas, standby)
@@ -182,14 +206,33 @@ def test_the_answer_of_a_standby_that_is_cut_off_is_as_old_as_what_it_shows(
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
     before = ask(provider)
-    standby.alter(primary_conninfo="host=/nonexistent")
-    with standby.connection() as conn:
-        wait_until(conn, "SELECT NOT EXISTS (SELECT FROM pg_stat_wal_receiver)")
-    committed = change(replicas.primary)
-    result = ask(provider)
-    assert shown(result) == shown(before)
-    assert result.as_of < committed
-    assert is_true_of(result, replicas.primary)
+    with standby.cut_off():
+        committed = change(replicas.primary)
+        result = ask(provider)
+        assert shown(result) == shown(before)
+        assert result.as_of < committed
+        assert is_true_of(result, replicas.primary)
+
+
+def test_a_standby_that_has_heard_nothing_yet_does_not_take_itself_for_current(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    provider = serve(standby.conninfo("zava_server"))
+    upstream = replicas.primary.conninfo(dbname="postgres")
+    with (
+        FlakyProxy(upstream, silent_at=b"IDENTIFY_SYSTEM") as proxy,
+        standby.cut_off(),
+    ):
+        proxy.up()
+        committed = change(replicas.primary)
+        with standby.connection() as conn:
+            # More than the second that an answer of a standby is older than its word.
+            wait_until(
+                conn, "SELECT clock_timestamp() - interval '1 s' > %s", committed
+            )
+            standby.alter(primary_conninfo=proxy.conninfo)
+            wait_until(conn, "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)")
+        assert ask(provider).as_of < committed
 
 
 def test_no_answer_is_younger_than_the_truth_while_the_primary_writes(
@@ -227,7 +270,7 @@ def test_no_answer_is_younger_than_the_truth_while_the_primary_writes(
 def test_an_answer_that_is_too_old_is_refused_and_says_how_old(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         provider = serve(standby.conninfo("zava_server"), max_staleness=0.001)
@@ -247,7 +290,7 @@ def test_where_one_server_is_too_old_another_answers(
         load_balance_hosts="random",
     )
     provider = serve(several, max_staleness=0.5, max_retries=50)
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         with standby.connection() as conn:
@@ -255,6 +298,27 @@ def test_where_one_server_is_too_old_another_answers(
         for _ in range(10):
             assert is_true_of(ask(provider), replicas.primary)
             assert shown(ask(provider)) == replicas.primary.ask(LAST)
+
+
+@pytest.mark.once
+def test_a_standby_that_is_too_old_is_left_for_the_next_server_of_the_list(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    servers = (standby, replicas.primary)
+    several = replicas.several(
+        *servers, user="zava_server", target_session_attrs="prefer-standby"
+    )
+    provider = serve(several, max_staleness=0.5, min_size=4, max_retries=3)
+    with standby.paused():
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        with standby.connection() as conn:
+            wait_until(
+                conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
+            )
+        assert shown(ask(provider)) == replicas.primary.ask(LAST)
+        provider.ping()
+        assert provider.answering_server.startswith("primary ")
 
 
 def test_one_person_s_calls_never_go_back_in_time(
@@ -268,7 +332,7 @@ def test_one_person_s_calls_never_go_back_in_time(
     times = []
     for _ in range(5):
         change(replicas.primary)
-        with paused(standby):
+        with standby.paused():
             times += [shown(ask(provider)) for _ in range(4)]
     assert times == sorted(times)
 
@@ -279,7 +343,7 @@ def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
     _, other = replicas.standbys
     several = replicas.several(other, standby, user="zava_server")
     provider = serve(several, retry_deadline=0.1)
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         written = replicas.written()
         with other.connection() as conn:
@@ -336,7 +400,7 @@ def test_a_standby_says_how_far_it_is_behind(
     replicas: Replicas, standby: Server, serve: Serve
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
-    with paused(standby):
+    with standby.paused():
         change(replicas.primary)
         wait_for_receipt(replicas, standby)
         provider.ping()
@@ -381,23 +445,285 @@ def test_a_query_that_a_standby_cancels_is_tried_again_and_then_told_as_such(
     replicas.catch_up()
 
 
-def test_after_a_failover_the_promoted_standby_answers(serve: Serve) -> None:
-    with Replicas(1) as group:
-        (standby,) = group.standbys
-        several = group.several(group.primary, standby, user="zava_server")
-        provider = serve(several)
-        committed = change(group.primary)
-        group.catch_up()
-        before = ask(provider)
-        group.primary.stop()
-        standby.run("SELECT pg_promote()")
-        after = ask(provider)
-        assert shown(after) == shown(before)
-        assert committed < before.as_of < after.as_of
+@pytest.mark.once
+def test_connections_return_to_the_preferred_server_when_their_time_is_up(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    several = replicas.several(
+        replicas.primary,
+        standby,
+        user="zava_server",
+        target_session_attrs="prefer-standby",
+    )
+    standby.stop()
+    try:
+        provider = serve(several, min_size=2, max_retries=1)
+        ask(provider)
+        pool = provider.connection_pool
+        assert pool is not None
+        pool.max_lifetime = 0
+        pool.drain()
         provider.ping()
         assert provider.answering_server.startswith("primary ")
-        change(standby)
-        assert shown(ask(provider)) == standby.ask(LAST)
+    finally:
+        standby.start()
+    replicas.catch_up()
+    for _ in range(2 * pool.max_size):  # each connection serves one more call
+        ask(provider)
+        provider.ping()
+        if provider.answering_server.startswith("standby "):
+            break
+    assert provider.answering_server.startswith("standby ")
+
+
+@pytest.mark.once
+def test_no_call_fails_because_connections_are_replaced(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    several = replicas.several(standby, replicas.primary, user="zava_server")
+    provider = serve(several, max_retries=1, max_size=4)
+    last = shown(ask(provider))
+    pool = provider.connection_pool
+    assert pool is not None
+    pool.max_lifetime = 0
+    pool.drain()
+    with ThreadPoolExecutor(8) as callers:
+        answers = list(callers.map(lambda _: ask(provider), range(100)))
+    assert {shown(answer) for answer in answers} == {last}
+    assert pool.get_stats()["connections_num"] > 50
+
+
+def fail_over(group: Replicas) -> Server:
+    """Kill the primary of a pair and promote the standby; return who is out."""
+    old, (standby,) = group.primary, group.standbys
+    group.catch_up()
+    # Backends whose postmaster alone is killed come to the end of their queries.
+    old.kill(signal.SIGQUIT)
+    group.promote(standby)
+    return old
+
+
+def test_after_a_failover_the_promoted_standby_answers(
+    pair: Replicas, serve: Serve
+) -> None:
+    (standby,) = pair.standbys
+    provider = serve(pair.several(pair.primary, standby, user="zava_server"))
+    committed = change(pair.primary)
+    pair.catch_up()
+    before = ask(provider)
+    old = pair.primary
+    old.stop()
+    pair.promote(standby)
+    after = ask(provider)
+    assert shown(after) == shown(before)
+    assert committed < before.as_of < after.as_of
+    provider.ping()
+    assert provider.answering_server.startswith("primary ")
+    change(standby)
+    assert shown(ask(provider)) == standby.ask(LAST)
+    pair.rejoin(old)
+
+
+def test_a_primary_that_comes_back_as_a_standby_serves_as_one(
+    pair: Replicas, serve: Serve
+) -> None:
+    (standby,) = pair.standbys
+    several = pair.several(
+        pair.primary,
+        standby,
+        user="zava_server",
+        target_session_attrs="prefer-standby",
+    )
+    provider = serve(several)
+    change(pair.primary)
+    answers = [ask(provider)]
+    old = fail_over(pair)
+    committed = change(pair.primary)
+    answers.append(ask(provider))
+    assert is_true_of(answers[-1], pair.primary)
+    pair.rejoin(old)
+    answers.append(ask(provider))
+    pool = provider.connection_pool
+    assert pool is not None
+    pool.drain()  # as after five minutes
+    answers.append(ask(provider))
+    provider.ping()
+    assert provider.answering_server.startswith("standby ")
+    change(pair.primary)
+    pair.catch_up()
+    answers.append(ask(provider))
+    assert shown(answers[-1]) == pair.primary.ask(LAST) > committed  # type: ignore[operator]
+    for times in ([shown(a) for a in answers], [a.as_of for a in answers]):
+        assert times == sorted(times)
+
+
+@pytest.mark.once
+def test_a_standby_that_is_promoted_while_it_says_who_somebody_is_says_it(
+    replicas: Replicas, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = {"begin_identity": ["SELECT DISTINCT 1 FOR UPDATE"]}  # not supported
+
+    def of_a_standby_at_first(name: str) -> str:
+        return texts[name].pop() if texts.get(name) else statement(name)
+
+    provider = serve(replicas.primary.conninfo("zava_server"))
+    monkeypatch.setattr("zava.data.identity.statement", of_a_standby_at_first)
+    assert provider.resolve_identity(SEATTLE).seal
+    assert texts == {"begin_identity": []}
+
+
+def test_calls_in_flight_when_the_primary_dies_are_repeated_or_fail_by_name(
+    pair: Replicas, serve: Serve
+) -> None:
+    (standby,) = pair.standbys
+    provider = serve(pair.several(pair.primary, standby, user="zava_server"))
+    patient, once = provider, serve(pair.primary.conninfo("zava_server"), max_retries=1)
+    for one in (patient, once):
+        ask(one)
+    pair.catch_up()
+    with ThreadPoolExecutor(8) as callers:
+        repeated = [callers.submit(ask, patient, LONG_COUNT) for _ in range(4)]
+        failed = [callers.submit(ask, once, LONG_COUNT) for _ in range(4)]
+        with pair.primary.connection() as conn:
+            wait_until(
+                conn,
+                "SELECT count(*) = 8 FROM pg_stat_activity"
+                " WHERE usename = 'zava_server' AND state = 'active'",
+            )
+        old = fail_over(pair)
+        assert {call.result().rows for call in repeated} == {((6_000_000,),)}
+        for call in failed:
+            with pytest.raises(UnavailableError) as refused:
+                call.result()
+            assert refused.value.error_code == "UNAVAILABLE"
+    pair.rejoin(old)
+
+
+def test_a_new_key_of_the_seals_changes_no_answer_before_or_after_its_replay(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    _, other = replicas.standbys
+    several = replicas.several(
+        standby, other, user="zava_server", load_balance_hosts="random"
+    )
+    here, both = serve(standby.conninfo("zava_server")), serve(several, min_size=4)
+    count = ask(here, COUNT).rows
+    assert count[0][0] > 0
+    assert ask(both, COUNT).rows == count
+    with standby.paused():
+        replicas.primary.run(NEW_KEY)
+        other.wait_until("SELECT pg_last_wal_replay_lsn() >= %s", replicas.written())
+        started = serve(standby.conninfo("zava_server"))
+        for provider in (here, started, *[both] * 8):
+            assert ask(provider, COUNT).rows == count
+    replicas.catch_up()
+    for provider in (here, started, *[both] * 8):
+        assert ask(provider, COUNT).rows == count
+
+
+@pytest.mark.once
+def test_a_server_that_has_not_replayed_a_refusal_does_not_overrule_it(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    _, other = replicas.standbys
+    several = replicas.several(other, standby, user="zava_server")
+    provider = serve(several, retry_deadline=0.1)
+    bellevue = STORE_MANAGERS["Zava Retail Bellevue"]
+    provider.fetch(COUNT, provider.resolve_identity(bellevue), 1)
+    with standby.paused(), without_store(replicas.primary, bellevue):
+        other.wait_until("SELECT pg_last_wal_replay_lsn() >= %s", replicas.written())
+        with pytest.raises(AuthorizationError):
+            provider.fetch(COUNT, provider.resolve_identity(bellevue), 1)
+        pool = provider.connection_pool
+        assert pool is not None
+        pool.conninfo = standby.conninfo("zava_server")
+        pool.drain()
+        # A connection to the other one may still have been on its way.
+        with pytest.raises((StaleAnswerError, AuthorizationError)):
+            provider.fetch(COUNT, provider.resolve_identity(bellevue), 1)
+
+
+@contextmanager
+def without_store(primary: Server, user_id: str) -> Iterator[None]:
+    text = "UPDATE retail.stores SET manager_id = %s WHERE manager_id = %s"
+    nobody = str(uuid4())
+    primary.run(text, nobody, user_id)
+    try:
+        yield
+    finally:
+        primary.run(text, user_id, nobody)
+
+
+@contextmanager
+def without_binding(primary: Server, user_id: str) -> Iterator[None]:
+    primary.run("DELETE FROM retail.login_identities WHERE user_id = %s", user_id)
+    yield
+
+
+@contextmanager
+def without_personal_data(primary: Server, user_id: str) -> Iterator[None]:
+    text = "UPDATE retail.personal_data_rights SET may_read = false WHERE user_id = %s"
+    primary.run(text, user_id)
+    yield
+
+
+RIGHTS = {
+    "their store": (without_store, "zava_server", COUNT),
+    "the binding of their login": (without_binding, "tacoma", COUNT),
+    "the right to personal data": (
+        without_personal_data,
+        "zava_server",
+        "SELECT count(email) FROM retail.customers",
+    ),
+}
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("ends", ["with-the-next-call", "with-their-age"])
+@pytest.mark.parametrize("right", RIGHTS)
+def test_a_right_that_ends_is_used_until_it_is_replayed_and_never_beyond_the_age(
+    replicas: Replicas, standby: Server, serve: Serve, right: str, ends: str
+) -> None:
+    revoked, login, query = RIGHTS[right]
+    tacoma = STORE_MANAGERS["Zava Retail Tacoma"]
+    primary = replicas.primary
+    BoundLogins(DatabaseLoader(primary.conninfo())).add("tacoma", [tacoma], None)
+    primary.run(
+        "INSERT INTO retail.personal_data_rights (user_id, may_read)"
+        " VALUES (%s, true) ON CONFLICT (user_id) DO UPDATE SET may_read = true",
+        tacoma,
+    )
+    replicas.catch_up()
+    provider = serve(standby.conninfo(login), max_staleness=3600.0)
+    clock = FakeClock()
+    cache = QueryCache(ttl=7200.0, max_age=3600.0, clock=clock)
+    executor = QueryExecutor(
+        provider,
+        cache,
+        SchemaCatalog(provider, cache),
+        max_rows=10,
+        max_result_bytes=1000,
+        max_query_length=1000,
+    )
+    strict = serve(standby.conninfo(login), max_staleness=0.001)
+    kept = executor.execute(query, tacoma).result.rows
+    assert kept[0][0] > 0
+    with ExitStack() as stack:
+        with standby.paused():
+            stack.enter_context(revoked(primary, tacoma))
+            wait_for_receipt(replicas, standby)
+            assert executor.execute(query, tacoma, fresh=True).result.rows == kept
+            with pytest.raises(StaleAnswerError):
+                strict.fetch(query, strict.resolve_identity(tacoma), 1)
+        replicas.catch_up()
+        if ends == "with-their-age":
+            clock.advance(3600)
+        else:
+            with pytest.raises((AuthorizationError, QueryError)):
+                executor.execute(query, tacoma, fresh=True)
+        with pytest.raises((AuthorizationError, QueryError)) as refused:
+            executor.execute(query, tacoma)
+    assert refused.value.error_code in ("AUTHORIZATION_ERROR", "INSUFFICIENT_PRIVILEGE")
 
 
 def test_a_streamed_answer_of_a_standby_is_as_old_as_what_it_shows(
@@ -405,7 +731,7 @@ def test_a_streamed_answer_of_a_standby_is_as_old_as_what_it_shows(
 ) -> None:
     provider = serve(standby.conninfo("zava_server"))
     seattle = provider.resolve_identity(SEATTLE)
-    with paused(standby):
+    with standby.paused():
         committed = change(replicas.primary)
         wait_for_receipt(replicas, standby)
         as_of, rows = provider.stream(

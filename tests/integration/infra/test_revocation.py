@@ -391,7 +391,7 @@ def test_an_answer_of_before_ends_with_its_time_in_a_running_process(
     process = chain.process(SEATTLE, ttl=0.001)
     assert process.sees() == ["Zava Retail Seattle"]
     chain.change(manages(SUCCESSOR, "Seattle"))
-    until(lambda: process.sees() == [])
+    until(lambda: process.sees() == REFUSED)
 
 
 def test_on_a_standby_that_lags_an_answer_of_before_ends_with_its_staleness(

@@ -17,7 +17,7 @@ from typing import Any, cast
 import pytest
 
 from tests.people import SEATTLE
-from tests.replicas import Replicas, change, paused, wait_for_receipt
+from tests.replicas import Replicas, change, wait_for_receipt
 from zava.data.provider import PostgreSQLProvider
 from zava.infra.answer_age import told
 from zava.infra.cache import QueryCache
@@ -119,7 +119,7 @@ def servers() -> Iterator[Servers]:
         (standby,) = replicas.standbys
         change(replicas.primary)
         replicas.catch_up()
-        stack.enter_context(paused(standby))
+        stack.enter_context(standby.paused())
         missing = change(replicas.primary)
         wait_for_receipt(replicas, standby)
         replayed = standby.ask("SELECT pg_last_xact_replay_timestamp()")

@@ -14,7 +14,6 @@ from zava.data.replay import (
     ServerState,
     StaleServer,
     duration,
-    names_several_hosts,
 )
 
 NOON = datetime(2026, 6, 30, 12, tzinfo=timezone.utc)
@@ -88,6 +87,23 @@ def test_a_standby_that_has_caught_up_with_the_new_primary_is_the_truth_as_well(
     assert replay.seen.position == 80
 
 
+def test_a_standby_of_the_new_primary_is_as_young_as_what_was_answered_before() -> None:
+    replay = Replay()
+    admit(replay, state(100, 3, is_standby=False))
+    with pytest.raises(StaleServer):
+        admit(replay, state(80, 2, timeline=2))
+    assert admit(replay, state(80, 3, timeline=2)) == at(3)
+
+
+def test_an_answer_that_is_overtaken_makes_no_later_answer_older() -> None:
+    replay = Replay()
+    seen = replay.seen
+    admit(replay, state(100, 9, is_standby=False))
+    overtaken = state(101, 2)
+    assert replay.admit(overtaken, overtaken, seen) == at(2)
+    assert admit(replay, state(101, 2)) == at(9)
+
+
 def test_an_answer_may_be_as_old_as_it_says_and_no_older() -> None:
     replay = Replay(max_staleness=30)
     assert admit(replay, state(100, 0, now=30)) == at(0)
@@ -112,19 +128,3 @@ def test_another_attempt_is_made_where_it_may_help(
 )
 def test_a_duration_has_its_unit(seconds: float, text: str) -> None:
     assert duration(seconds) == text
-
-
-@pytest.mark.parametrize(
-    ("conninfo", "several"),
-    [
-        ("host=a,b dbname=x", True),
-        ("postgresql://a:5432,b:5433/x", True),
-        ("hostaddr=10.0.0.1,10.0.0.2", True),
-        ("host=a port=5432", False),
-        ("dbname=x", False),
-    ],
-)
-def test_several_hosts_are_seen_in_a_connection_string(
-    conninfo: str, several: bool
-) -> None:
-    assert names_several_hosts(conninfo) is several
