@@ -22,6 +22,7 @@ from zava.data.connection import transaction_settings
 from zava.data.posture.checks import check_posture
 from zava.data.query_errors import is_missing_object, translate
 from zava.data.retry import is_transient
+from zava.data.schema_version import check_schema_version
 from zava.data.statements import statement
 from zava.errors import (
     AuthorizationError,
@@ -177,7 +178,12 @@ class IdentityResolver:
     def _ask(
         self, conn: psycopg.Connection[Any], user_id: UUID
     ) -> tuple[Identity | None, Sequence[PostureCheck]]:
-        row = _read(conn, user_id)
+        try:
+            row = _read(conn, user_id)
+        except psycopg.Error as exc:
+            if is_missing_object(exc):
+                check_schema_version(conn)
+            raise
         identity = None if row is None else _identity(row)
         if self._judge is None or identity is None:
             return identity, ()
