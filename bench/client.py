@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import TracebackType
 from typing import Any
 
-from bench.processes import family, resident
+from bench.processes import family, processor_seconds, resident
 
 PATIENCE = 60.0
 PROTOCOL = "2025-06-18"  # the newest that every peer speaks
@@ -133,6 +133,10 @@ class BenchClient:
     def resident(self) -> int:
         """Return the process's resident memory and its children's, in bytes."""
         return sum(resident(pid) for pid in family(self.pid))
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of the process and its children."""
+        return processor_seconds(self.pid)
 
     def _request(self, tool: str, arguments: dict[str, Any]) -> bytes:
         return self._encode("tools/call", {"name": tool, "arguments": arguments})

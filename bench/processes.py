@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 _KILOBYTE = 1024
-_PROPORTIONAL = re.compile(r"^Pss:\s+(\d+) kB", re.MULTILINE)
+_PROPORTIONAL = re.compile(r"^Pss_(?:Anon|File):\s+(\d+) kB", re.MULTILINE)
 
 
 def family(pid: int) -> list[int]:
@@ -25,10 +25,12 @@ def resident(pid: int) -> int:
 
 
 def proportional(pid: int) -> int:
-    """Return the memory of one process in bytes, and its part of what is shared."""
-    found = _PROPORTIONAL.search(Path(f"/proc/{pid}/smaps_rollup").read_text())
-    assert found
-    return int(found[1]) * _KILOBYTE
+    """Return the memory of one process in bytes: its own, and its part of the files.
+
+    PostgreSQL's shared memory is left out.
+    """
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return sum(int(size) for size in _PROPORTIONAL.findall(rollup)) * _KILOBYTE
 
 
 def parent(pid: int) -> int:

@@ -128,18 +128,21 @@ def ask(
             calls += BATCH
         return calls
 
-    def spent(pids: Sequence[int]) -> float:
-        return sum(processor_seconds(pid) for pid in pids)
+    def spent() -> tuple[float, float]:
+        return (
+            sum(processor_seconds(pid) for pid in postmasters),
+            sum(client.processor_seconds() for client in clients),
+        )
 
-    zavas = [client.pid for client in clients]
     with ThreadPoolExecutor(len(clients)) as pool:
         list(pool.map(asked, clients, [WARM_UP] * len(clients)))
         started = time.perf_counter()
-        before, own_before = spent(postmasters), spent(zavas)
+        before = spent()
         calls = sum(pool.map(asked, clients, [seconds] * len(clients)))
         took = time.perf_counter() - started
-        own = spent(zavas) - own_before
-        return calls / took, (spent(postmasters) - before) / calls, own / calls
+        after = spent()
+    server, own = (late - early for early, late in zip(before, after, strict=True))
+    return calls / took, server / calls, own / calls
 
 
 def postmaster(server: replicas.Server) -> int:
