@@ -10,9 +10,10 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from bench.processes import family, processor_seconds, resident
 
 PATIENCE = 60.0
 PROTOCOL = "2025-06-18"  # the newest that every peer speaks
@@ -124,9 +125,18 @@ class BenchClient:
                 sent += 1
         return calls / (time.perf_counter() - started)
 
+    @property
+    def pid(self) -> int:
+        """The process's id."""
+        return self._process.pid
+
     def resident(self) -> int:
         """Return the process's resident memory and its children's, in bytes."""
-        return sum(_resident(pid) for pid in _family(self._process.pid))
+        return sum(resident(pid) for pid in family(self.pid))
+
+    def processor_seconds(self) -> float:
+        """Return the processor time of the process and its children."""
+        return processor_seconds(self.pid)
 
     def _request(self, tool: str, arguments: dict[str, Any]) -> bytes:
         return self._encode("tools/call", {"name": tool, "arguments": arguments})
@@ -164,16 +174,3 @@ class BenchClient:
             del self._buffer[: end + 1]
             if _ID.search(line):
                 yield line
-
-
-def _family(pid: int) -> list[int]:
-    """Return a process and its descendants: some servers come behind a launcher."""
-    children: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        children += [int(child) for child in task.read_text().split()]
-    return [pid, *(p for child in children for p in _family(child))]
-
-
-def _resident(pid: int) -> int:
-    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")

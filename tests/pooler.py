@@ -101,6 +101,11 @@ class PgBouncer:
         self._process.wait(PATIENCE)
         shutil.rmtree(self._folder)
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     def log(self) -> str:
         """What it says of itself."""
         try:

@@ -133,15 +133,19 @@ class Replicas:
     Args:
         count: Standbys.
         version: The major version of PostgreSQL.
+        scale: Of the seed.
 
     Attributes:
         primary: The primary.
         standbys: In the order in which they were made.
     """
 
-    def __init__(self, count: int, version: int = PG_VERSION) -> None:
+    def __init__(
+        self, count: int, version: int = PG_VERSION, *, scale: float = _SCALE
+    ) -> None:
         self._count = count
         self._version = version
+        self._scale = scale
         self._ended = ExitStack()
         self.primary: Server
         self.standbys: list[Server] = []
@@ -154,7 +158,7 @@ class Replicas:
             loader.create_database(DATABASE)
             loader = DatabaseLoader(self.primary.conninfo())
             loader.load_schema()
-            loader.load_seed(_SCALE, AS_OF, lambda *_: None)
+            loader.load_seed(self._scale, AS_OF, lambda *_: None)
             for number in range(self._count):
                 folder = home / f"standby{number}"
                 folder.mkdir(mode=0o755)
