@@ -102,12 +102,13 @@ def explaining(login: str) -> Iterator[QueryExecutor]:
 def plans(
     login: str, queries: Iterable[str], user_id: str = SEATTLE
 ) -> dict[str, dict[str, Any] | str]:
-    """What each query is answered with, or the error."""
+    """What each query is answered with, without when, or the error."""
     answers: dict[str, dict[str, Any] | str] = {}
     with explaining(login) as executor:
         for sql in queries:
             try:
-                answers[sql] = executor.explain(executor.check(sql), user_id)
+                plan = executor.explain(executor.check(sql), user_id)
+                answers[sql] = {k: part for k, part in plan.items() if k != "as_of"}
             except MCPError as exc:
                 answers[sql] = f"{exc.error_code} {exc.message}"
     return answers

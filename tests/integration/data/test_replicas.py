@@ -441,7 +441,8 @@ def test_a_query_that_a_standby_cancels_is_tried_again_and_then_told_as_such(
                 conn.execute("SELECT pg_sleep(0.05)")
         with pytest.raises(StandbyConflictError, match="hot_standby_feedback"):
             answer.result()
-    assert "A standby cancelled the query, retrying (1/2)" in lines.messages
+    # A busy standby ends the connection with the query.
+    assert "retrying (1/2)" in lines.messages[0]
     replicas.catch_up()
 
 
