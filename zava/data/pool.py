@@ -33,7 +33,7 @@ from zava.data.retry import with_retry
 from zava.data.sessions import SessionSettings
 from zava.data.statements import statement
 from zava.data.transaction import Query, run_queries
-from zava.errors import BusyError, ConfigurationError
+from zava.errors import BusyError, ConfigurationError, UnavailableError
 from zava.infra.cancellation import check_cancelled
 from zava.models import Identity
 from zava.settings import Settings
@@ -339,6 +339,16 @@ class ConnectionPoolManager:
             name="zava",
             open=True,
         )
+        return self.pool
+
+    def opened(self) -> Pool:
+        """Return the pool.
+
+        Raises:
+            UnavailableError: It is not open.
+        """
+        if self.pool is None:
+            raise UnavailableError("the connection pool is not open")
         return self.pool
 
     def _configure(self, conn: CancellableConnection) -> None:

@@ -336,8 +336,12 @@ class PostgreSQLProvider:
         are_own = operation != CALLERS_QUERY
         try:
             with self._monitor(text, operation):
-                as_person = partial(self._run_as, run, identity)
-                return with_retry(self._manager, as_person, self._max_retries)
+                return with_retry(
+                    self._manager,
+                    partial(run, identity=identity),
+                    self._max_retries,
+                    after_refusal=partial(self._run_renewed, run, identity),
+                )
         except psycopg.Error as exc:
             if are_own and is_missing_object(exc):
                 raise ConfigurationError(
@@ -356,16 +360,13 @@ class PostgreSQLProvider:
         except MemoryError as exc:
             raise ResultTooLargeError from exc
 
-    def _run_as(
+    def _run_renewed(
         self, run: Callable[..., T], identity: Identity, conn: CancellableConnection
     ) -> T:
-        try:
-            return run(conn, identity=identity)
-        except psycopg.errors.InvalidAuthorizationSpecification:
-            # The key of the seals has changed, or the person's rights have.
-            conn.rollback()
-            see_that_it_is_not_behind(conn)
-            return run(conn, identity=self.identities.renew(identity, conn))
+        """Call `run` again: the key of the seals has changed, or somebody's rights."""
+        conn.rollback()
+        see_that_it_is_not_behind(conn)
+        return run(conn, identity=self.identities.renew(identity, conn))
 
     def _with_readable_columns(
         self, error: QueryError, table: str, query: str, identity: Identity

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import psycopg
 from loguru import logger
@@ -16,7 +16,6 @@ from zava.data.connection import CancellableConnection, sleep
 from zava.data.connection_errors import ConnectionFailed
 from zava.data.query_errors import is_out_of_memory, is_unbound_parameter
 from zava.data.replay import StaleServer
-from zava.errors import UnavailableError
 
 if TYPE_CHECKING:
     from zava.data.pool import ConnectionPoolManager
@@ -33,11 +32,16 @@ _FIRST_STALE_WAIT = 0.005
 _LONGEST_STALE_WAIT = 0.25
 
 
+def _raise_again(_conn: CancellableConnection) -> NoReturn:
+    raise  # what is being handled
+
+
 def with_retry(
     manager: ConnectionPoolManager,
     operation: Callable[[CancellableConnection], T],
     max_retries: int,
     *,
+    after_refusal: Callable[[CancellableConnection], T] = _raise_again,
     pause: Callable[[float], None] = sleep,
 ) -> T:
     """Run `operation` with a connection of the pool, and retry transient failures.
@@ -51,6 +55,8 @@ def with_retry(
         manager: Whose pool lends it, and whose `retry_deadline` holds.
         operation: Called with the connection.
         max_retries: Attempts in all.
+        after_refusal: Called instead, with the same connection, when the server has
+            refused the identity; by default the refusal is passed on.
         pause: Waits so many seconds between two attempts.
 
     Raises:
@@ -62,14 +68,15 @@ def with_retry(
     # A loop of our own: a library's bookkeeping takes a quarter of the time that
     # the whole transaction takes, also where nothing fails.
     while True:
-        pool = manager.pool
-        if pool is None:
-            raise UnavailableError("the connection pool is not open")
+        pool = manager.opened()
         is_used = False
         try:
             with pool.checkout() as conn:
                 is_used = conn.is_used
-                return operation(conn)
+                try:
+                    return operation(conn)
+                except pg.InvalidAuthorizationSpecification:
+                    return after_refusal(conn)
         except pg.OutOfMemory:
             attempts += 1
             if not is_used or attempts >= max_retries:
