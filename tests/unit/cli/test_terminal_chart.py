@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -132,6 +132,9 @@ def test_what_does_not_fit_the_columns_is_refused() -> None:
     st.sampled_from(["date", "ordered", "name"]),
     st.integers(60, 120),
 )
+# A label that begins with a character without width, cut in the middle.
+@example([("\U000f8714 garden tools", "\u200d hand tools", 1)], "name", 60)
+@example([("\ufe0f garden tools " * 9, "\u200d hand tools " * 9, 1)], "ordered", 60)
 def test_every_answer_can_be_drawn(
     rows: list[tuple[Any, ...]], kind: str, width: int
 ) -> None:
