@@ -153,7 +153,7 @@ class _Entry(NamedTuple):
     ttl: float
 
 
-class _Lock(NamedTuple):
+class _Held(NamedTuple):
     """A lock that this process holds."""
 
     entry: _Entry
@@ -196,7 +196,7 @@ class SharedCache:
         self._failures = 0
         self._why = "not connected yet"
         self._refusal = ""
-        self._held: dict[str, _Lock] = {}  # by name of the result
+        self._held: dict[str, _Held] = {}  # by name of the result
         self._counts = dict.fromkeys(("hits", "misses", "stored", "rejected"), 0)
         self._counting = threading.Lock()
         self._keeper = threading.Thread(
@@ -304,8 +304,8 @@ class SharedCache:
     def _awaited(self, entry: _Entry) -> tuple[Made | None, str | None]:
         """Return the result that another process is making; None if it makes none.
 
-        A lock that nobody of this deployment holds is taken over: whoever can write to
-        Redis would let calls wait for nothing.
+        A lock that no process of this person holds is taken over. Otherwise whoever can
+        write to Redis could let calls wait for nothing.
         """
         deadline = time.monotonic() + self._options.patience
         pause, holder, renewed_at, seen_at = _FIRST_LOOK, b"", 0.0, 0.0
@@ -343,7 +343,7 @@ class SharedCache:
         is_ours, sealed = self._ask(partial(_lock_and_read, entry.name, lock, others))
         if not is_ours:
             return None, sealed
-        self._held[entry.name] = _Lock(entry, token)
+        self._held[entry.name] = _Held(entry, token)
         self._wake.set()
         return token, sealed
 
