@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import socket
 import tempfile
@@ -19,12 +20,14 @@ class FlakyProxy:
 
     Args:
         target: A libpq connection string with a socket folder as its host.
+        others: Likewise; connections lead to all of them in turn, as with a balancer.
         silent_at: The proxy falls silent when a client sends these bytes.
     """
 
-    def __init__(self, target: str, silent_at: bytes | None = None) -> None:
-        given = conninfo_to_dict(target)
-        self._target = f"{given['host']}/.s.PGSQL.{given['port']}"
+    def __init__(
+        self, target: str, *others: str, silent_at: bytes | None = None
+    ) -> None:
+        self._targets = itertools.cycle([_socket(each) for each in (target, *others)])
         self._silent_at = silent_at
         self._folder = Path(tempfile.mkdtemp(prefix="zava-proxy-"))
         self._folder.chmod(0o755)
@@ -105,7 +108,7 @@ class FlakyProxy:
                 if self._silent.is_set():
                     continue
                 try:
-                    server.connect(self._target)
+                    server.connect(next(self._targets))
                 except OSError:
                     client.shutdown(socket.SHUT_RDWR)
                     continue
@@ -122,3 +125,8 @@ class FlakyProxy:
         for end in (source, sink):
             with suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
+
+
+def _socket(target: str) -> str:
+    given = conninfo_to_dict(target)
+    return f"{given['host']}/.s.PGSQL.{given['port']}"

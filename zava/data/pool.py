@@ -109,7 +109,7 @@ class Pool(ConnectionPool[CancellableConnection]):
         try:
             yield conn
         except BaseException as exc:
-            if isinstance(exc, StaleServer) and exc.has_others:
+            if isinstance(exc, StaleServer):
                 self._turn_elsewhere(conn, is_too_old=exc.most is not None)
             _restore(conn, exc)
             raise
@@ -159,12 +159,15 @@ class Pool(ConnectionPool[CancellableConnection]):
                 os.close(self._witnesses.pop())
 
     def _turn_elsewhere(self, conn: CancellableConnection, *, is_too_old: bool) -> None:
-        """Let the next connections lead to other servers than this one."""
+        """Let the next connections lead to other servers than this one.
+
+        A single address may be that of a balancer, behind which there are others.
+        """
         if not conn.closed:
             host, port = conn.info.host, conn.info.port
             self._hosts.note_behind(host, port, is_too_old=is_too_old)
         conn.close()
-        if is_too_old:
+        if is_too_old and self._hosts.has_several:
             self.drain()  # the other connections may lead there as well
 
     def _take_back(self, conn: CancellableConnection) -> None:

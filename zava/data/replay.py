@@ -61,7 +61,6 @@ class StaleServer(psycopg.OperationalError):
         age: Seconds, as `ServerState.age`.
         most: Seconds that it may be old; None where the answer is older than one that
             was given out before.
-        has_others: Whether a new connection may lead to another server.
     """
 
     def __init__(
@@ -70,18 +69,19 @@ class StaleServer(psycopg.OperationalError):
         *,
         age: float = 0.0,
         most: float | None = None,
-        has_others: bool = False,
     ) -> None:
         super().__init__(reason)
         self.age = age
         self.most = most
-        self.has_others = has_others
 
     def attempts(self, usual: int) -> float:
-        """Return how many attempts may help: a server catches up with a position."""
-        if self.most is None:
-            return math.inf
-        return usual if self.has_others else 1
+        """Return how many attempts may help.
+
+        A server catches up with a position. One that is too old stays so for longer,
+        but the next connection may lead to another one; half of those that wait in the
+        pool, or are behind a balancer, may be too old as well.
+        """
+        return math.inf if self.most is None else 2 * usual
 
 
 class _Seen(NamedTuple):
@@ -111,7 +111,6 @@ class Replay:
         self, max_staleness: float | None = None, *, has_several: bool = False
     ) -> None:
         self.max_staleness = max_staleness
-        self.has_several = has_several
         self.is_watched = has_several
         self._seen = _NOTHING
         self._lock = threading.Lock()
@@ -140,16 +139,14 @@ class Replay:
         )
         is_behind = before.is_standby and before.position < seen.position
         if is_behind and not is_new_history:
-            raise StaleServer(age=before.age, has_others=self.has_several)
+            raise StaleServer(age=before.age)
         as_of = before.as_of
         if before.position >= seen.position:
             # Whoever has replayed so much is as complete as the server that said so.
             as_of = max(as_of, seen.as_of)
         age = before._replace(as_of=as_of).age
         if self.max_staleness is not None and age > self.max_staleness:
-            raise StaleServer(
-                age=age, most=self.max_staleness, has_others=self.has_several
-            )
+            raise StaleServer(age=age, most=self.max_staleness)
         with self._lock:
             # After a failover that lost transactions the new primary's position is
             # the truth, though it is lower.

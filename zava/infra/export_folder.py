@@ -35,8 +35,12 @@ _CONTENT = "content"
 # A file system takes names of 255 bytes; the time, a number and the ending come after.
 _LONGEST_HINT, _LONGEST_HINT_BYTES = 60, 150
 _TRIES = 100
+_REMOVALS = 3
 # Categories of characters that a name keeps: letters, marks, digits.
 _KEPT = ("L", "M", "N")
+# What this process is writing. A process that ends without its `finally` clauses
+# removes it all the same.
+_unfinished: set[Path] = set()
 
 
 def export_folder(settings: Settings) -> Path:
@@ -53,6 +57,16 @@ def file_stem(hint: str, now: datetime) -> str:
     while len(words.encode()) > _LONGEST_HINT_BYTES:
         words = words[:-1]
     return f"{words.strip('-') or 'export'}-{now:%Y%m%d-%H%M%S}"
+
+
+def remove_unfinished() -> None:
+    """Remove what this process is writing, before it ends in the middle of that."""
+    for folder in tuple(_unfinished):
+        for _ in range(_REMOVALS):
+            # Whoever writes may have made another file while the others went.
+            shutil.rmtree(folder, ignore_errors=True)
+            if not folder.exists():
+                break
 
 
 class DraftFile(io.RawIOBase):
@@ -201,6 +215,7 @@ class ExportFolder:
         self._sweep()
         folder = self.path / f".zava-{secrets.token_hex(8)}.part"
         file = None
+        _unfinished.add(folder)
         try:
             folder.mkdir(_PRIVATE_FOLDER)
             content = folder / _CONTENT
@@ -212,6 +227,7 @@ class ExportFolder:
             if file is not None:
                 file.abandon()
             shutil.rmtree(folder, ignore_errors=True)
+            _unfinished.discard(folder)
 
     def read(self, written: WrittenFile, max_bytes: int) -> bytes:
         """Return the content of a file that was written here.

@@ -8,15 +8,18 @@ from contextlib import suppress
 
 from loguru import logger
 
+from zava.infra.export_folder import remove_unfinished
+
 SECONDS = 0.5
-_LAST_WORDS_SECONDS = 0.1
+_LAST_ACT_SECONDS = 0.1
 
 
 class Deadline:
     """Ends this process some seconds after `start`, unless it is called off.
 
     Python cannot interrupt a thread that waits for a silent database or for a client
-    that does not read, and it waits for its threads at exit. `os._exit` does not.
+    that does not read, and it waits for its threads at exit. `os._exit` does not. The
+    files that these threads are writing are removed.
     """
 
     def __init__(self, seconds: float = SECONDS) -> None:
@@ -42,11 +45,12 @@ class Deadline:
         self._started.wait()
         if self._called_off.wait(self._seconds):
             return
-        with suppress(RuntimeError, MemoryError):
-            # In a thread of its own, because a write to stderr may block as well.
-            words = threading.Thread(target=_say, name="zava-last-words", daemon=True)
-            words.start()
-            words.join(_LAST_WORDS_SECONDS)
+        for act in (remove_unfinished, _say):
+            with suppress(RuntimeError, MemoryError):
+                # In a thread of its own: a disk or stderr may block as well.
+                last = threading.Thread(target=act, name="zava-last-act", daemon=True)
+                last.start()
+                last.join(_LAST_ACT_SECONDS)
         os._exit(self._status)
 
 

@@ -19,6 +19,7 @@ from uuid import uuid4
 import psycopg
 import pytest
 
+from tests.conftest import StartPooler
 from tests.e2e.flaky_proxy import FlakyProxy
 from tests.fakes import FakeClock
 from tests.loglines import captured_log
@@ -319,6 +320,61 @@ def test_a_standby_that_is_too_old_is_left_for_the_next_server_of_the_list(
         assert shown(ask(provider)) == replicas.primary.ask(LAST)
         provider.ping()
         assert provider.answering_server.startswith("primary ")
+
+
+@pytest.mark.once
+def test_behind_the_one_address_of_a_balancer_a_standby_that_is_behind_is_left_too(
+    replicas: Replicas, standby: Server, serve: Serve
+) -> None:
+    servers = (standby, replicas.primary)
+    with FlakyProxy(*(one.conninfo("zava_server") for one in servers)) as balancer:
+        balancer.up()
+        limited = serve(balancer.conninfo, max_staleness=0.5, min_size=2)
+        unlimited = serve(balancer.conninfo, min_size=1)
+        with standby.paused():
+            committed = change(replicas.primary)
+            newest = replicas.primary.ask(LAST)
+            with standby.connection() as conn:
+                wait_until(
+                    conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
+                )
+            assert [shown(ask(limited)) for _ in range(10)] == [newest] * 10
+            times = []
+            for _ in range(4):
+                times.append(shown(ask(unlimited)))
+                assert unlimited.connection_pool is not None
+                unlimited.connection_pool.drain()
+            assert times == sorted(times)
+            assert times[-1] == newest
+
+
+@pytest.mark.once
+def test_a_standby_behind_pgbouncer_says_how_old_it_is_and_is_not_too_old(
+    replicas: Replicas, standby: Server, serve: Serve, start_pooler: StartPooler
+) -> None:
+    pooler = start_pooler(standby.conninfo("zava_server"))
+    unlimited, limited = serve(pooler), serve(pooler, max_staleness=0.5)
+    for provider in (unlimited, limited):
+        assert is_true_of(ask(provider), replicas.primary)
+        provider.ping()
+        assert provider.answering_server.startswith("standby ")
+    with standby.paused():
+        before = shown(ask(unlimited))
+        committed = change(replicas.primary)
+        wait_for_receipt(replicas, standby)
+        with standby.connection() as conn:
+            wait_until(
+                conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
+            )
+        old = ask(unlimited)
+        assert shown(old) == before
+        assert old.as_of is not None
+        assert old.as_of < committed
+        with pytest.raises(StaleAnswerError, match="ZAVA_MAX_STALENESS"):
+            ask(limited)
+    replicas.catch_up()
+    for provider in (unlimited, limited):
+        assert shown(ask(provider)) == replicas.primary.ask(LAST)
 
 
 def test_one_person_s_calls_never_go_back_in_time(

@@ -112,14 +112,11 @@ def test_an_answer_may_be_as_old_as_it_says_and_no_older() -> None:
     assert (refused.value.age, refused.value.most) == (31, 30)
 
 
-@pytest.mark.parametrize(
-    ("most", "has_others", "attempts"),
-    [(None, False, float("inf")), (30.0, False, 1), (30.0, True, 5)],
-)
+@pytest.mark.parametrize(("most", "attempts"), [(None, float("inf")), (30.0, 10)])
 def test_another_attempt_is_made_where_it_may_help(
-    most: float | None, has_others: bool, attempts: float
+    most: float | None, attempts: float
 ) -> None:
-    assert StaleServer(most=most, has_others=has_others).attempts(5) == attempts
+    assert StaleServer(most=most).attempts(5) == attempts
 
 
 @pytest.mark.parametrize(
