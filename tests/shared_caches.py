@@ -13,7 +13,7 @@ import pytest
 from tests.people import SEATTLE
 from tests.redis_server import IS_REQUIRED, PROGRAM
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity
 
 WITH_REDIS = [

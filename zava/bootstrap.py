@@ -30,7 +30,7 @@ from zava.infra.cancellation import check_cancelled
 from zava.infra.export_folder import ExportFolder, export_folder
 from zava.infra.manager import InfrastructureManager
 from zava.infra.memory import limit_memory
-from zava.infra.shared_cache import SharedOptions
+from zava.infra.sharing import SharedOptions
 from zava.infra.telemetry import MetricsCollector
 from zava.models import Person, PostureCheck
 from zava.protocol.audit import Auditor

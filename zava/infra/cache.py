@@ -14,16 +14,21 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cachetools import TLRUCache
 from pydantic_core import to_json
 
+from zava.errors import ConfigurationError
 from zava.infra.answer_age import note_as_of, reading
-from zava.infra.shared_cache import Made, SharedCache, SharedOptions, Sharing
+from zava.infra.sharing import Made, SharedOptions, Sharing
 from zava.models import ResultSet
 
+if TYPE_CHECKING:
+    from zava.infra.shared_cache import SharedCache
+
 _OVERHEAD = 1024  # bytes of an entry, whatever it holds
+_REMEDY = 'the shared cache needs two packages: pip install "zava[redis]"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +64,7 @@ class QueryCache:
         shared: The second level, None for memory only.
 
     Raises:
-        ConfigurationError: As for `SharedCache`.
+        ConfigurationError: The URL does not do, or a package is missing.
     """
 
     def __init__(
@@ -76,7 +81,7 @@ class QueryCache:
         now: Callable[[], datetime] = _utc_now,
         on_lookup: Callable[[str, bool], None] = lambda _kind, _hit: None,
     ) -> None:
-        self.shared = None if redis_url is None else SharedCache(redis_url, shared)
+        self.shared = None if redis_url is None else _second_level(redis_url, shared)
         self.cache_ttl = ttl
         self.max_entries = max_entries
         self._weigh = weigh or weight
@@ -301,6 +306,15 @@ class QueryCache:
 
     def _generate_cache_key(self, query: str, user_context: str) -> str:
         return self.key(query, user_context)
+
+
+def _second_level(url: str, options: SharedOptions) -> SharedCache:
+    # Imported here: it needs packages that a cache in memory does without.
+    try:
+        from zava.infra.shared_cache import SharedCache
+    except ImportError:
+        raise ConfigurationError(_REMEDY) from None
+    return SharedCache(url, options)
 
 
 def weight(value: Any) -> int:

@@ -12,7 +12,7 @@ from tests.fakes import FakeClock
 from tests.redis_server import RedisServer
 from tests.shared_caches import Open, connected, until
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import SharedOptions
+from zava.infra.sharing import SharedOptions
 
 
 @pytest.fixture(scope="module")

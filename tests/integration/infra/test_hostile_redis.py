@@ -30,7 +30,7 @@ from tests.shared_caches import (
 )
 from zava.errors import DatabaseError
 from zava.infra import shared_cache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 
 pytestmark = WITH_REDIS
 

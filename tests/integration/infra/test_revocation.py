@@ -26,7 +26,7 @@ from zava.admin.logins import BoundLogins
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import AuthorizationError, MCPError
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import SharedOptions
+from zava.infra.sharing import SharedOptions
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.executor import QueryAnswer, QueryExecutor
 

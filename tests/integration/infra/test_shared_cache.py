@@ -32,7 +32,7 @@ from tests.shared_caches import (
 from zava.errors import DatabaseError
 from zava.infra.answer_age import note_as_of, reading
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 
 pytestmark = WITH_REDIS
 

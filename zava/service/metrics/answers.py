@@ -36,7 +36,7 @@ from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.answer_age import Reading, note_as_of, reading, told
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity, ResultSet
 from zava.service.metrics.finding import (
     described,

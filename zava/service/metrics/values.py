@@ -12,7 +12,7 @@ from zava.data.metrics.registry import DIMENSIONS
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import ValidationError
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity
 
 MAX_VALUES = 100

@@ -15,7 +15,7 @@ from zava.data.transaction import Query
 from zava.errors import ConfigurationError, ValidationError
 from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity
 from zava.service.products.categories import CategoryNames
 from zava.service.products.names import Named, ProductNames, Search

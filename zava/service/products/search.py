@@ -29,7 +29,7 @@ from zava.data.statements import statement
 from zava.errors import ConfigurationError, EmbeddingError
 from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import FoundProduct, Identity, ProductQuestion, SearchMode
 from zava.service.products.categories import CategoryNames
 from zava.service.products.prices import limits_in_words

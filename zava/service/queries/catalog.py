@@ -16,7 +16,7 @@ from zava.data.transaction import Query
 from zava.errors import MCPError, ValidationError
 from zava.infra.answer_age import reading
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import ColumnSchema, ForeignKey, Identity, Person, TableSchema
 from zava.service.metrics.finding import likeness, words_of
 

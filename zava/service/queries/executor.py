@@ -15,7 +15,7 @@ from zava.data.provider import PostgreSQLProvider
 from zava.errors import HandleError, MCPError, QueryError, ValidationError
 from zava.infra.answer_age import reading, told
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity, ResultSet
 from zava.service.queries.catalog import SchemaCatalog
 from zava.service.queries.kept_rows import KeptResult, KeptRows, next_handle

@@ -20,7 +20,7 @@ from zava.data.sales_data import (
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.answer_age import note_as_of, reading, told
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
 from zava.service.sales.history import (

@@ -16,7 +16,7 @@ from zava.data.statements import statement
 from zava.data.transaction import Query
 from zava.errors import AuthorizationError, ValidationError
 from zava.infra.cache import QueryCache
-from zava.infra.shared_cache import Sharing
+from zava.infra.sharing import Sharing
 from zava.models import Identity
 from zava.service.sales.calendars import Calendar
 from zava.service.sales.performance_models import Store
