@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
+from hypothesis import HealthCheck
 
 from tests.pooler import PROGRAM, PgBouncer
 from zava.admin.embedded import EmbeddedServer, find_binary
@@ -45,6 +47,12 @@ POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 for name in list(os.environ):
     if name.startswith(("ZAVA_", "PG", "OPENAI_", "AZURE_OPENAI_")):
         del os.environ[name]
+
+# A slow machine takes longer for an example, and for making one up.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 StartPooler = Callable[[str], str]
 """From a connection string to that of a pooler before it."""

@@ -16,9 +16,10 @@ from types import TracebackType
 import redis
 from typing_extensions import Self
 
+from tests.patience import PATIENCE
+
 PROGRAM = shutil.which("redis-server", path=f"{os.environ.get('PATH', '')}:/usr/bin")
 IS_REQUIRED = os.environ.get("ZAVA_TEST_REDIS") == "required"
-PATIENCE = 20.0
 PASSWORD = "hunter2-of-redis"
 
 

@@ -19,6 +19,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from tests.conftest import AS_OF, PG_VERSION
+from tests.patience import PATIENCE
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.embedded.installation import service_account
 from zava.admin.embedded.watcher import server_of
@@ -249,8 +250,9 @@ def copy_cluster(conninfo: str, cluster: Path, version: int = PG_VERSION) -> Non
 
 
 def wait_until(conn: psycopg.Connection, text: str, *values: object) -> None:
-    """Wait in the database until a condition holds, at most 20 seconds."""
-    for _ in range(1000):
+    """Wait in the database until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         # A standby may cancel any query.
         with suppress(psycopg.errors.SerializationFailure):
             row = conn.execute(text.encode(), values or None).fetchone()
