@@ -377,7 +377,7 @@ def test_the_client_s_command_runs_nothing_of_the_client_s_project(
         capture_output=True,
         encoding="utf-8",
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert "taken over" not in ran.stderr
     assert ran.returncode == 0, ran.stderr

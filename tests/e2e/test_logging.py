@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 
 
@@ -79,7 +80,7 @@ def test_metrics_are_published_on_loopback_for_as_long_as_it_runs(start: Start) 
     process.wait_for("http://127.0.0.1:")
     address = re.search(r"http://127\.0\.0\.1:\d+", process.stderr)
     assert address is not None
-    with urlopen(address[0], timeout=20) as response:  # noqa: S310
+    with urlopen(address[0], timeout=PATIENCE) as response:  # noqa: S310
         text = response.read().decode()
     assert 'query_total{status="success",type="query"} 1.0' in text
     assert 'cache_hit_total{type="query"} 1.0' in text
