@@ -278,6 +278,7 @@ class ReplicaFaults:
 
     def __init__(self, group: Replicas, seconds: float) -> None:
         self.done: Counter[str] = Counter()
+        self.is_over = True  # it goes round, as often as there is time
         self._group = group
         self._first = group.primary
         self._order = [*group.standbys, group.primary]

@@ -17,8 +17,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import psycopg
 import pytest
+from hypothesis import HealthCheck
 
 from tests.pooler import PROGRAM, PgBouncer
 from zava.admin.embedded import EmbeddedServer, find_binary
@@ -31,6 +33,8 @@ ROOT = Path(__file__).parent.parent
 SCALE = "0.02"
 SMALL_SCALE = "0.005"
 AS_OF = "2026-06-30"
+# Bytes: what the databases of two runs take.
+ROOM = 2 * 1024**3
 TEMPLATE = "zava_template"
 SMALL_TEMPLATE = "zava_small_template"
 SEEDED = "zava_seeded"
@@ -45,6 +49,12 @@ POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 for name in list(os.environ):
     if name.startswith(("ZAVA_", "PG", "OPENAI_", "AZURE_OPENAI_")):
         del os.environ[name]
+
+# A slow machine takes longer for an example, and for making one up.
+hypothesis.settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("any machine")
 
 StartPooler = Callable[[str], str]
 """From a connection string to that of a pooler before it."""
@@ -92,11 +102,7 @@ def run_psql() -> RunPsql:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedServer]:
-    # Not pytest's own folder: as root the server's user could not enter that. In memory
-    # a database is cloned and dropped in half the time.
-    in_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-    folder = Path(tempfile.mkdtemp(prefix="zava-test-", dir=in_memory))
-    folder.chmod(0o755)
+    folder = new_folder_of_a_cluster()
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     server = EmbeddedServer(folder, version=PG_VERSION, options=options)
     try:
@@ -104,6 +110,17 @@ def cluster() -> Iterator[EmbeddedServer]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_folder_of_a_cluster() -> Path:
+    """Make a folder that a server's user can enter."""
+    # Not pytest's own folder: as root the server's user could not enter that. In memory
+    # a database is cloned and dropped in half the time; a container may have little.
+    memory = Path("/dev/shm")  # noqa: S108
+    is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
+    folder = tempfile.mkdtemp(prefix="zava-test-", dir=memory if is_roomy else None)
+    Path(folder).chmod(0o755)
+    return Path(folder)
 
 
 @pytest.fixture(scope="session")

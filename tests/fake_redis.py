@@ -11,6 +11,8 @@ from types import TracebackType
 
 from typing_extensions import Self
 
+from tests.patience import PATIENCE
+
 Replies = Callable[[bytes], Iterable[bytes]]
 """From what a client sends to the pieces that it is answered; none is silence."""
 
@@ -54,7 +56,7 @@ class FakeRedis:
                 each.shutdown(socket.SHUT_RDWR)
             each.close()
         for thread in self._threads:
-            thread.join(20)
+            thread.join(PATIENCE)
 
     def _start(self, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, daemon=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -10,15 +11,17 @@ import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 import redis
 from typing_extensions import Self
 
+from tests.patience import PATIENCE
+
 PROGRAM = shutil.which("redis-server", path=f"{os.environ.get('PATH', '')}:/usr/bin")
 IS_REQUIRED = os.environ.get("ZAVA_TEST_REDIS") == "required"
-PATIENCE = 20.0
 PASSWORD = "hunter2-of-redis"
 
 
@@ -29,6 +32,19 @@ def _other_address() -> str:
     except OSError:
         return "127.0.0.1"
     return "[::1]"
+
+
+def _free_port() -> int:
+    """Return a port that nobody uses.
+
+    It is below those that systems give to outgoing connections: one of them could have
+    it by the time that the server starts, or starts again.
+    """
+    while True:
+        port = random.randrange(10_000, 32_768)
+        with suppress(OSError), socket.socket() as free:
+            free.bind(("127.0.0.1", port))
+            return port
 
 
 OTHER_ADDRESS = _other_address()
@@ -50,9 +66,7 @@ class RedisServer:
 
     def __init__(self, *, is_tls: bool = False, asks_certificate: bool = False) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="zava-redis-"))
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self._port = free.getsockname()[1]
+        self._port = _free_port()
         self.socket = self._folder / "socket"
         self.certificate = self._folder / "cert.pem"
         self.key = self._folder / "key.pem"

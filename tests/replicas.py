@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -18,7 +17,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.conftest import AS_OF, PG_VERSION
+from tests.conftest import AS_OF, PG_VERSION, new_folder_of_a_cluster
+from tests.patience import PATIENCE
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.embedded.installation import service_account
 from zava.admin.embedded.watcher import server_of
@@ -249,8 +249,9 @@ def copy_cluster(conninfo: str, cluster: Path, version: int = PG_VERSION) -> Non
 
 
 def wait_until(conn: psycopg.Connection, text: str, *values: object) -> None:
-    """Wait in the database until a condition holds, at most 20 seconds."""
-    for _ in range(1000):
+    """Wait in the database until a condition holds."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
         # A standby may cancel any query.
         with suppress(psycopg.errors.SerializationFailure):
             row = conn.execute(text.encode(), values or None).fetchone()
@@ -292,10 +293,8 @@ def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
 
 @contextmanager
 def _folder() -> Iterator[str]:
-    in_memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
-    folder = tempfile.mkdtemp(prefix="zava-test-", dir=in_memory)
-    Path(folder).chmod(0o755)
+    folder = new_folder_of_a_cluster()
     try:
-        yield folder
+        yield str(folder)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 from tests.redis_server import IS_REQUIRED, PROGRAM
 from zava.infra.cache import QueryCache
@@ -25,7 +26,6 @@ WITH_REDIS = [
 ]
 """Marks of a module."""
 
-PATIENCE = 20.0
 IDENTITY = Identity(
     user_id=UUID(SEATTLE),
     role_name="store_managers",

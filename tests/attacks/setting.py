@@ -174,6 +174,11 @@ def fingerprint(owner: psycopg.Connection) -> dict[str, str]:
     }
 
 
+def is_at_rest(owner: psycopg.Connection) -> bool:
+    """Whether nobody of zava's login is at work or in a transaction."""
+    return not owner.execute(_FINGERPRINT["open transactions"].encode()).fetchall()
+
+
 def one(conn: psycopg.Connection, query: str, *values: object) -> tuple[str, ...]:
     """Return the only row, its columns as text."""
     (row,) = conn.execute(query.encode(), values).fetchall()

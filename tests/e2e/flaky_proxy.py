@@ -14,6 +14,8 @@ from types import TracebackType
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from typing_extensions import Self
 
+from tests.patience import PATIENCE
+
 
 class FlakyProxy:
     """Forwards connections while it is up; a context manager.
@@ -72,7 +74,7 @@ class FlakyProxy:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
-            thread.join(20)
+            thread.join(PATIENCE)
         for end in (*self._open, *([listener] if listener else [])):
             end.close()
         self._open, self._threads = [], []

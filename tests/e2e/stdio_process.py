@@ -20,9 +20,16 @@ import pytest
 from typing_extensions import Self
 
 from tests.e2e.forking import ForkedProcess, is_forkable
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0  # seconds; only a hanging test takes them
 ERROR_META = "zava/error"
+# Longer than a test waits: where a test sets no limits of its own, none is met by work
+# that is slow only because the machine is, or ends what something else has to end.
+LIMITS = {
+    "ZAVA_STATEMENT_TIMEOUT": "600",
+    "ZAVA_POOL_TIMEOUT": "600",
+    "ZAVA_CONNECT_TIMEOUT": "600",
+}
 INITIALIZE = {
     "protocolVersion": "2025-11-25",
     "capabilities": {},
@@ -88,7 +95,7 @@ class StdioProcess:
     Args:
         user: The user id to serve; None gives no `--user`.
         folder: The working directory, where no `.env` is.
-        variables: `ZAVA_…` settings.
+        variables: `ZAVA_…` settings, besides LIMITS.
         options: More of the command line.
         redirection: What a shell does with the process's descriptors, if anything.
     """
@@ -101,6 +108,7 @@ class StdioProcess:
         redirection: str = "",
         options: tuple[str, ...] = (),
     ) -> None:
+        variables = {**LIMITS, **variables}
         arguments = [*([] if user is None else ["--user", user]), *options]
         shell = ["sh", "-c", f'exec "$0" "$@" {redirection}'] if redirection else []
         self.process: subprocess.Popen[bytes] | ForkedProcess
@@ -154,8 +162,12 @@ class StdioProcess:
 
     @property
     def stderr(self) -> str:
-        """What it wrote to stderr so far."""
+        """What was read of its stderr so far."""
         return self._stderr.decode()
+
+    def wait_for(self, words: str) -> None:
+        """Wait until it has said something on stderr, which is read beside stdout."""
+        poll(lambda: words in self.stderr, f"it says: {words}")
 
     def write(self, data: bytes) -> None:
         """Send bytes as they are."""

@@ -19,6 +19,7 @@ import zava as package
 from tests.conftest import ROOT
 from tests.e2e.command_line import refusal, zava
 from tests.e2e.stdio_process import environment
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
@@ -157,7 +158,7 @@ def test_the_bundle_s_server_is_its_own_zava(bundle: Path, tmp_path: Path) -> No
         capture_output=True,
         encoding="utf-8",
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.stdout.strip() == str(tmp_path / "src" / "zava" / "__init__.py")
 

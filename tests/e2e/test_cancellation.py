@@ -48,7 +48,7 @@ def cancel_among_innocents(process: StdioProcess, running: Running, count: int) 
     for victim in victims:
         process.notify("notifications/cancelled", {"requestId": victim})
     for request_id, number in innocents.items():
-        result = process.receive(request_id, patience=120)["result"]
+        result = process.receive(request_id)["result"]
         assert result["structuredContent"]["rows"] == [[number]]
     poll(lambda: running() == 0, "no statement is left")
     assert process.query("SELECT 'last'").structured["rows"] == [["last"]]
@@ -153,8 +153,6 @@ def test_a_signal_ends_the_start_before_the_database_has_answered(
     process = start(
         handshake=False,
         database_url=proxy.conninfo,
-        pool_timeout="600",
-        connect_timeout="600",
         log_level="DEBUG",
     )
     poll(lambda: proxy.connections > 0, "it tries to connect")

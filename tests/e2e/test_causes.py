@@ -24,7 +24,7 @@ from tests.conftest import RunPsql, temporary_database
 from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
 from tests.e2e.refusing_server import CannedServer, RefusingServer
-from tests.e2e.stdio_process import INITIALIZE, environment, poll
+from tests.e2e.stdio_process import INITIALIZE, environment
 from tests.people import SEATTLE, STRANGER
 from zava.admin.embedded import EmbeddedServer
 
@@ -98,7 +98,7 @@ def test_a_connection_that_cannot_be_made_is_explained_everywhere_alike(
     message = answer.text.split("] ", 1)[1].splitlines()[0]
     for words in said:
         assert words in message
-    assert message in process.stderr
+    process.wait_for(message)
     health = process.call("health_check").structured["database"]
     assert health == f"unhealthy: {message}"
     doctor = refusal(zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url))
@@ -131,7 +131,7 @@ def test_a_server_that_refuses_is_asked_once_a_call_and_its_reason_told(
         url = f"{server.conninfo} password={SECRET}"
         # Retries are for a connection that was there and got lost.
         process = start(database_url=url, retry_attempts="5", log_level="WARNING")
-        poll(lambda: answer[2] in process.stderr, "it is said at the start")
+        process.wait_for(answer[2])
         at_start = server.guests
         assert at_start <= 3  # two that the pool keeps open, and the one that asks
         for number in range(1, 4):
@@ -141,7 +141,7 @@ def test_a_server_that_refuses_is_asked_once_a_call_and_its_reason_told(
         message = refused.text.split("] ", 1)[1]
         assert answer[2] in message
         assert named in message
-        assert message in process.stderr
+        process.wait_for(message)
         doctor = zava(tmp_path, "doctor", "--user", SEATTLE, ZAVA_DATABASE_URL=url)
         assert refusal(doctor) == f"zava: {message}"
         assert SECRET not in process.stderr + refused.text + doctor.stderr
@@ -169,7 +169,7 @@ def test_a_connection_string_that_is_wrong_is_told_alike(
     if told is None:  # libpq alone finds out, with the first connection
         told = process.query("SELECT 1").text
     assert doctor.removeprefix("zava: ") in told
-    poll(lambda: doctor.removeprefix("zava: ") in process.stderr, "it is said")
+    process.wait_for(doctor.removeprefix("zava: "))
     assert SECRET not in process.stderr + doctor
 
 
@@ -377,7 +377,7 @@ def test_the_client_s_command_runs_nothing_of_the_client_s_project(
         capture_output=True,
         encoding="utf-8",
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert "taken over" not in ran.stderr
     assert ran.returncode == 0, ran.stderr
@@ -406,4 +406,4 @@ def test_two_servers_with_one_metrics_port_both_serve(start: Start) -> None:
         port = str(taken.getsockname()[1])
         process = start(metrics_port=port)
         assert process.query("SELECT 1").structured["rows"] == [[1]]
-        assert "ZAVA_METRICS_PORT" in process.stderr
+        process.wait_for("ZAVA_METRICS_PORT")

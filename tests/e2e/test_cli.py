@@ -24,6 +24,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import zava as package
 from tests.e2e.command_line import ZAVA, Ran, refusal, zava
 from tests.e2e.stdio_process import environment
+from tests.patience import PATIENCE
 from tests.people import NIL, REDMOND, SEATTLE, STORE_MANAGERS
 from zava.admin.embedded import EmbeddedServer
 from zava.cli import main
@@ -557,7 +558,7 @@ def test_the_command_of_a_client_is_the_script_that_was_asked(
             capture_output=True,
             encoding="utf-8",
             check=True,
-            timeout=60,
+            timeout=PATIENCE,
         )
         server = json.loads(done.stdout)["mcpServers"]["zava"]
         assert [server["command"], *server["args"]] == [
@@ -576,7 +577,7 @@ def test_a_reader_who_goes_away_is_no_fault_of_zava_s(tmp_path: Path) -> None:
         stdout=writer,
         stderr=subprocess.PIPE,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     os.close(writer)
     assert done.stderr == b""

@@ -19,13 +19,8 @@ import psycopg
 import pytest
 
 from tests.e2e.conftest import FOREVER, Start
-from tests.e2e.stdio_process import (
-    INITIALIZE,
-    PATIENCE,
-    StdioProcess,
-    environment,
-    poll,
-)
+from tests.e2e.stdio_process import INITIALIZE, LIMITS, StdioProcess, environment, poll
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
@@ -88,8 +83,7 @@ def test_rows_before_an_enormous_one_are_returned(server: StdioProcess) -> None:
 
 
 def test_enormous_answers_at_once_harm_no_small_one(start: Start) -> None:
-    # On a slow machine ten enormous answers take longer than a call waits by default.
-    process = start(log_level="ERROR", pool_timeout="60")
+    process = start(log_level="ERROR")
     choose = random.Random(1)
     lengths = [choose.choice([1, 1, 10_000_000, 60_000_000]) for _ in range(30)]
     ids = [
@@ -166,7 +160,7 @@ def test_sql_of_any_size_and_depth_is_answered(
     ],
 )
 def test_work_without_end_is_ended(start: Start, sql: str) -> None:
-    process = start(statement_timeout="0.5", log_level="ERROR")
+    process = start(statement_timeout="1", log_level="ERROR")
     assert process.query(sql).error["code"] == "QUERY_TIMEOUT"
     assert not process.query("SELECT 1").is_error
 
@@ -247,6 +241,7 @@ def deaf_client(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """A server with more answers than its pipe holds, none of which is read."""
     variables = {
+        **LIMITS,
         "ZAVA_DATABASE_URL": server_conninfo,
         "ZAVA_LOG_LEVEL": "ERROR",
         # All may be read before the first answer is written: none is to be refused.
@@ -304,7 +299,7 @@ def test_a_signal_ends_a_server_whose_client_does_not_read(
 
 
 def test_a_cell_of_a_gigabyte_is_an_error(start: Start) -> None:
-    process = start(statement_timeout="600", log_level="ERROR")
+    process = start(log_level="ERROR")
     request_id = process.ask_tool(
         "execute_sales_query", postgresql_query=cell(1_000_000_000)
     )

@@ -12,6 +12,7 @@ import pytest
 from tests.conftest import clone
 from tests.e2e.conftest import Start
 from tests.e2e.stdio_process import INITIALIZE, StdioProcess
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
@@ -229,7 +230,7 @@ def test_what_is_no_request_is_answered_under_its_id_or_null(
     server: StdioProcess, line: str, request_id: object
 ) -> None:
     server.write(line.encode() + b"\n")
-    told = server.lines.get(timeout=60) or b""
+    told = server.lines.get(timeout=PATIENCE) or b""
     answer = json.loads(told, parse_constant=pytest.fail)
     assert answer["id"] == request_id
     assert len(told) < 2000
@@ -264,7 +265,9 @@ def test_what_is_not_there_is_an_invalid_parameter(
 def test_a_request_is_answered_under_its_id(start: Start, form: str) -> None:
     process = start()
     process.write(b'{"jsonrpc":"2.0","id":%s,"method":"ping"}\n' % form.encode())
-    assert json.loads(process.lines.get(timeout=60) or b"")["id"] == json.loads(form)
+    assert json.loads(process.lines.get(timeout=PATIENCE) or b"")["id"] == json.loads(
+        form
+    )
 
 
 def test_a_method_that_is_not_there_is_not_repeated_at_length(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.conftest import Start
-from tests.e2e.stdio_process import poll
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 
 
@@ -47,8 +47,8 @@ def test_a_log_file_that_cannot_be_written_is_said_and_stops_nothing(
     process = start(log_file=file)
     assert process.query("SELECT 1").structured["rows"] == [[1]]
     assert process.query("SELECT 2").structured["rows"] == [[2]]
-    poll(lambda: said in process.stderr, "it is said")
-    assert "ZAVA_LOG_FILE" in process.stderr
+    process.wait_for(said)
+    process.wait_for("ZAVA_LOG_FILE")
     assert "Traceback" not in process.stderr
 
 
@@ -77,9 +77,10 @@ def test_metrics_are_published_on_loopback_for_as_long_as_it_runs(start: Start) 
     process = start(metrics_port="0")
     process.query("SELECT 1")
     process.query("SELECT 1")
+    process.wait_for("http://127.0.0.1:")
     address = re.search(r"http://127\.0\.0\.1:\d+", process.stderr)
     assert address is not None
-    with urlopen(address[0], timeout=20) as response:  # noqa: S310
+    with urlopen(address[0], timeout=PATIENCE) as response:  # noqa: S310
         text = response.read().decode()
     assert 'query_total{status="success",type="query"} 1.0' in text
     assert 'cache_hit_total{type="query"} 1.0' in text

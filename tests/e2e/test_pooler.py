@@ -112,7 +112,7 @@ def test_nothing_is_left_on_a_connection_for_its_next_user(
 def test_the_settings_of_a_session_hold_in_every_transaction(
     start: Start, pooled: str
 ) -> None:
-    process = start(database_url=pooled, statement_timeout="0.5", log_level="ERROR")
+    process = start(database_url=pooled, statement_timeout="1", log_level="ERROR")
     (row,) = process.query(SETTINGS).structured["rows"]
     assert row[0].endswith("+00")
     assert row[1:] == [

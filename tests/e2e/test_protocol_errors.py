@@ -10,7 +10,8 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
-from tests.e2e.stdio_process import INITIALIZE, PATIENCE, StdioProcess, poll
+from tests.e2e.stdio_process import INITIALIZE, StdioProcess, poll
+from tests.patience import PATIENCE
 
 PREFIX = "io.modelcontextprotocol"
 NO_HANDSHAKE = "2026-07-28"

@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e.command_line import ZAVA, Ran, refusal, zava
 from tests.e2e.stdio_process import environment
+from tests.patience import PATIENCE
 from tests.people import NIL, REDMOND, SEATTLE, regional_manager
 
 Ask = Callable[..., Ran]
@@ -106,7 +107,7 @@ def test_a_query_may_come_from_a_file_or_from_standard_input(
         capture_output=True,
         encoding="utf-8",
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 

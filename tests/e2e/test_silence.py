@@ -103,7 +103,8 @@ def test_every_call_is_answered_when_the_network_goes_silent(
         retry_deadline="0.2",
         log_level="ERROR",
     )
-    assert process.query("SELECT 1").structured["rows"] == [[1]]
+    # So little time may be too little for the first connection.
+    poll(lambda: not process.query("SELECT 1").is_error, "it serves")
     silent.fall_silent()
     calls: dict[str, dict[str, object]] = {
         "execute_sales_query": {"postgresql_query": "SELECT count(*) FROM orders"},

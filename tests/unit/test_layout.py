@@ -16,6 +16,7 @@ import pytest
 
 import zava
 from tests.conftest import ROOT
+from tests.patience import PATIENCE
 
 PACKAGE = Path(zava.__file__).parent
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -178,7 +179,7 @@ def test_nothing_opens_at_import(tmp_path: Path) -> None:
         encoding="utf-8",
         cwd=tmp_path,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ""

@@ -551,7 +551,8 @@ def test_a_folder_removed_under_the_server_does_not_break_stop(folder: Path) -> 
     pid = recorded_pid(data)
     shutil.rmtree(data)
     server.stop()
-    os.kill(pid, signal.SIGKILL)
+    with suppress(ProcessLookupError):  # unless it has noticed and ended by itself
+        os.kill(pid, signal.SIGKILL)
 
 
 def test_a_folder_that_cannot_be_made_names_the_setting(folder: Path) -> None:

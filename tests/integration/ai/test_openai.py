@@ -18,6 +18,7 @@ from tests.embedding_service import (
     vector_of,
 )
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE
 from zava.ai.breaker import CircuitBreaker, Persistence
 from zava.ai.client import AISettings, create_ai_client
 from zava.ai.openai import OpenAIClient
@@ -62,7 +63,7 @@ def clients(clock: FakeClock) -> Iterator[Any]:
         settings: dict[str, Any] = {
             "azure_api_version": None,
             "max_dimensions": 1536,
-            "timeout": 5.0,
+            "timeout": PATIENCE,
             "check_cancelled": lambda: None,
             **options,
         }

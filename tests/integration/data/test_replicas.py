@@ -23,6 +23,7 @@ from tests.conftest import StartPooler
 from tests.e2e.flaky_proxy import FlakyProxy
 from tests.fakes import FakeClock
 from tests.loglines import captured_log
+from tests.patience import PATIENCE
 from tests.people import SEATTLE, STORE_MANAGERS
 from tests.replicas import (
     Replicas,
@@ -56,6 +57,8 @@ Serve = Callable[..., PostgreSQLProvider]
 
 COUNT = "SELECT count(*) FROM retail.orders"
 LAST = "SELECT max(updated_at) FROM retail.stores"
+# What is slow because the machine is, is waited for.
+LIMITS = {"timeout": PATIENCE, "statement_timeout": PATIENCE}
 # Takes about a second.
 LONG_COUNT = "SELECT count(*) FROM retail.stores AS s, generate_series(1, 6000000) AS n"
 NEW_KEY = "UPDATE retail.identity_key SET key = sha256(key) || key"
@@ -93,7 +96,7 @@ def serve() -> Iterator[Serve]:
     with ExitStack() as stack:
 
         def open_one(conninfo: str, **settings: Any) -> PostgreSQLProvider:
-            provider = PostgreSQLProvider({"conninfo": conninfo, **settings})
+            provider = PostgreSQLProvider({**LIMITS, "conninfo": conninfo, **settings})
             stack.callback(provider.close)
             provider.open()
             return provider
@@ -398,7 +401,8 @@ def test_a_standby_that_stays_behind_an_earlier_answer_says_so(
 ) -> None:
     _, other = replicas.standbys
     several = replicas.several(other, standby, user="zava_server")
-    provider = serve(several, retry_deadline=0.1)
+    # One connection: no other is still on its way when the pool is led elsewhere.
+    provider = serve(several, retry_deadline=0.1, min_size=1, max_size=1)
     with standby.paused():
         change(replicas.primary)
         written = replicas.written()
@@ -633,8 +637,10 @@ def test_calls_in_flight_when_the_primary_dies_are_repeated_or_fail_by_name(
     pair: Replicas, serve: Serve
 ) -> None:
     (standby,) = pair.standbys
-    provider = serve(pair.several(pair.primary, standby, user="zava_server"))
-    patient, once = provider, serve(pair.primary.conninfo("zava_server"), max_retries=1)
+    several = pair.several(pair.primary, standby, user="zava_server")
+    # Its time begins with the call, and the primary dies only when all are at work.
+    patient = serve(several, retry_deadline=PATIENCE)
+    once = serve(pair.primary.conninfo("zava_server"), max_retries=1)
     for one in (patient, once):
         ask(one)
     pair.catch_up()

@@ -14,6 +14,7 @@ import redis
 
 from tests.fake_redis import FakeRedis, until_a_question
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE
 from tests.redis_server import RedisServer
 from tests.shared_caches import (
     ANSWER,
@@ -386,7 +387,7 @@ def test_hosts_whose_clocks_differ_a_little_share_a_run(
 
     assert ask_with(first, f"apart {seconds}", run) == ({"n": 1}, False)
     thread = results.pop(0)
-    thread.join(20)
+    thread.join(PATIENCE)
     assert results == [({"n": 1}, True)]
 
 

@@ -13,13 +13,13 @@ from uuid import UUID
 import pytest
 
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 from tests.redis_server import PASSWORD, RedisServer
 from tests.shared_caches import (
     ANSWER,
     FOR_HER,
     IDENTITY,
-    PATIENCE,
     WITH_REDIS,
     Open,
     ask,

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
 from zava.errors import ConfigurationError
 from zava.infra.audit_file import AuditFile
 
@@ -166,7 +167,7 @@ file.write({"n": 2})
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.split() == ["refused", "refused"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
@@ -16,11 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fakes import FakeClock
+from tests.patience import PATIENCE
 from zava.errors import ConfigurationError, DatabaseError
 from zava.infra.answer_age import note_as_of, reading
 from zava.infra.cache import QueryCache, weight
-
-PATIENCE = 20  # seconds; only a hanging test takes them
 
 
 class Query:
@@ -186,12 +186,10 @@ def waiting_on(cache: QueryCache, key: str, count: int) -> Callable[[], bool]:
 
 
 def poll(condition: Callable[[], bool]) -> None:
-    pause = threading.Event()
-    for _ in range(PATIENCE * 1000):
-        if condition():
-            return
+    deadline, pause = time.monotonic() + PATIENCE, threading.Event()
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come about"
         pause.wait(0.001)
-    pytest.fail("it did not come about")
 
 
 def together(

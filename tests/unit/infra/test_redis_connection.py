@@ -7,17 +7,29 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.patience import PATIENCE
 from zava.infra.redis_connection import BoundedSocket, meaning
 
 Pair = tuple[BoundedSocket, socket.socket]
 
 
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    """A bounded socket of a tenth of a second and ten bytes, and its other end."""
+def bounded_pair(seconds: float) -> Iterator[Pair]:
+    """Yield a bounded socket of ten bytes, and its other end."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        yield BoundedSocket(ours, 0.1, 10), theirs
+        yield BoundedSocket(ours, seconds, 10), theirs
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """A socket that has time, and its other end."""
+    yield from bounded_pair(PATIENCE)
+
+
+@pytest.fixture
+def hasty() -> Iterator[Pair]:
+    """A socket of a tenth of a second, and its other end."""
+    yield from bounded_pair(0.1)
 
 
 def test_an_answer_may_have_so_many_bytes_and_the_next_one_too(pair: Pair) -> None:
@@ -41,8 +53,8 @@ def test_bytes_that_are_read_into_a_buffer_count(pair: Pair) -> None:
         bounded.recv_into(buffer)
 
 
-def test_a_command_has_one_time_for_all_that_it_reads(pair: Pair) -> None:
-    bounded, other = pair
+def test_a_command_has_one_time_for_all_that_it_reads(hasty: Pair) -> None:
+    bounded, other = hasty
     bounded.settimeout(None)
     bounded.sendall(b"question")
     with pytest.raises(TimeoutError):
@@ -52,8 +64,8 @@ def test_a_command_has_one_time_for_all_that_it_reads(pair: Pair) -> None:
             bounded._bytes_left = 10
 
 
-def test_a_command_that_nobody_reads_ends(pair: Pair) -> None:
-    bounded, _ = pair
+def test_a_command_that_nobody_reads_ends(hasty: Pair) -> None:
+    bounded, _ = hasty
     with pytest.raises(TimeoutError):
         bounded.sendall(b"x" * 10_000_000)
     with pytest.raises(TimeoutError):

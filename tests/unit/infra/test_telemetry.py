@@ -16,6 +16,7 @@ from prometheus_client import generate_latest
 
 from tests.fakes import FakeClock
 from tests.loglines import LogLines, captured_log
+from tests.patience import PATIENCE
 from zava.errors import QueryError
 from zava.infra.telemetry import (
     HISTORY,
@@ -322,7 +323,9 @@ def value(metrics: MetricsCollector, name: str, **labels: str) -> float | None:
 
 
 def scrape(port: int) -> str:
-    with closing(http.client.HTTPConnection(LOOPBACK, port, timeout=20)) as client:
+    with closing(
+        http.client.HTTPConnection(LOOPBACK, port, timeout=PATIENCE)
+    ) as client:
         client.request("GET", "/metrics")
         answer = client.getresponse()
         assert answer.status == 200

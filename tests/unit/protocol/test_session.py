@@ -12,9 +12,9 @@ from mcp_types import INVALID_REQUEST, jsonrpc_message_adapter
 from typing_extensions import Self
 
 from tests.fakes import server_with
+from tests.patience import PATIENCE
 from zava.protocol.session import serve_session
 
-PATIENCE = 20
 PREFIX = "io.modelcontextprotocol"
 ENVELOPE = {
     "_meta": {

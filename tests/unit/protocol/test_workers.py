@@ -10,14 +10,13 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from tests.patience import PATIENCE
 from zava.errors import BusyError
 from zava.infra.cancellation import check_cancelled
 from zava.protocol.backpressure import Backpressure
 from zava.protocol.workers import WorkerThreads
 
 pytestmark = pytest.mark.anyio
-
-PATIENCE = 20
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from tests.integration.admin.importing.conftest import FILES, Chain
+from tests.patience import PATIENCE
 from zava.admin.importing.importer import open_import
 from zava.admin.importing.mapping import default_mapping, make_plan
 from zava.errors import DatabaseError
@@ -48,13 +49,13 @@ def import_that_waits(chain: Chain) -> Iterator[subprocess.Popen[str]]:
             yield process
     finally:
         process.kill()
-        process.communicate(timeout=30)
+        process.communicate(timeout=PATIENCE)
 
 
 def wait_until(chain: Chain, condition: str) -> None:
     """Wait until a session of the import's kind is there."""
     query = f"SELECT count(*) FROM pg_stat_activity WHERE {condition}"
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while not chain.value(query):
         assert time.monotonic() < end
 
@@ -69,7 +70,7 @@ def test_an_import_that_is_ended_leaves_everything_as_it_was(
         with pytest.raises(DatabaseError, match=r"another import .*session \d+ of"):
             chain.load(chain.folder / "products.csv")
         process.send_signal(ending)
-        assert process.wait(30) == status
+        assert process.wait(PATIENCE) == status
         assert process.stderr is not None
         if ending == signal.SIGINT:
             assert process.stderr.read() == (
@@ -78,7 +79,7 @@ def test_an_import_that_is_ended_leaves_everything_as_it_was(
     query = (
         "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'zava import'"
     )
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE
     while chain.value(query):
         assert time.monotonic() < end
     for table in ("stores", "products", "orders", "changed_orders"):

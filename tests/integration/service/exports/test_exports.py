@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.conftest import AS_OF
+from tests.patience import PATIENCE
 from tests.people import NIL, REDMOND, SEATTLE
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import (
@@ -336,8 +337,8 @@ def test_two_exports_run_at_once_and_a_third_waits_for_nothing(make: Make) -> No
             nonlocal waited
             if not waited:
                 waited = True
-                both.wait(20)
-                done.wait(20)
+                both.wait(PATIENCE)
+                done.wait(PATIENCE)
 
         question = service.check(MANY, None, "csv", "same", SEATTLE)
         made.append(service.export(question, SEATTLE, report))
@@ -345,12 +346,12 @@ def test_two_exports_run_at_once_and_a_third_waits_for_nothing(make: Make) -> No
     threads = [threading.Thread(target=run) for _ in range(2)]
     for thread in threads:
         thread.start()
-    both.wait(20)
+    both.wait(PATIENCE)
     with pytest.raises(BusyError):
         export(service, "SELECT 1")
     done.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(PATIENCE)
     assert len({one.file.path for one in made}) == 2
     assert {one.rows for one in made} == {30_000}
     assert export(service, "SELECT 1").rows == 1

@@ -18,6 +18,7 @@ from tests.embedding_service import (
     hang,
     status,
 )
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 from zava.ai.client import AIClient, AISettings, create_ai_client
 from zava.ai.local import LocalClient
@@ -50,9 +51,11 @@ def service(monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddingService]:
 def client_of(**settings: Any) -> AIClient:
     client = create_ai_client(
         Settings.load(
-            embedding_provider=settings.pop("provider", "openai"),
-            embedding_timeout=0.2,
-            **settings,
+            **{
+                "embedding_provider": "openai",
+                "embedding_timeout": PATIENCE,
+                **settings,
+            }
         ),
         AISettings(),
         sleep=lambda _seconds: None,
@@ -130,7 +133,8 @@ def test_whatever_the_service_answers_words_are_searched_and_the_note_says_why(
     why: str,
 ) -> None:
     service.script = [act] * 12
-    assert why in check(searchable_provider, client_of())
+    limits = {"embedding_timeout": 0.2} if act in (hang, trickle) else {}
+    assert why in check(searchable_provider, client_of(**limits))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +173,7 @@ def test_azure_without_a_usable_endpoint_leaves_the_words(
     monkeypatch.delenv("OPENAI_BASE_URL")
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "http://[::1")
     monkeypatch.setenv("AZURE_OPENAI_API_KEY", "sk-a-key-that-nobody-may-see")
-    note = check(searchable_provider, client_of(provider="azure"))
+    note = check(searchable_provider, client_of(embedding_provider="azure"))
     assert "AZURE_OPENAI_ENDPOINT" in note
 
 
@@ -199,9 +203,10 @@ def test_an_answer_without_end_is_given_up_after_the_timeout(
         trickle(handler)
 
     service.script = [trickle_visibly] * 12
-    with closing(client_of()) as client, pytest.raises(EmbeddingError, match="time"):
+    client = client_of(embedding_timeout=0.2)
+    with closing(client), pytest.raises(EmbeddingError, match="time"):
         client.embed(["paint"])
-    assert asked.is_set()
+    assert asked.wait(PATIENCE)
     assert not service.gate.is_set()  # the service was still at it
 
 

@@ -9,8 +9,10 @@ from typing import Any
 import psycopg
 import pytest
 
+from tests.patience import PATIENCE
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
+from zava.data import read_ahead
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import HandleError, MCPError, QueryError, ValidationError
 from zava.infra.cache import QueryCache
@@ -43,6 +45,12 @@ def executor_of(
 @pytest.fixture
 def executor(provider: PostgreSQLProvider) -> QueryExecutor:
     return executor_of(provider)
+
+
+@pytest.fixture(autouse=True)
+def _time_to_read_ahead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that a slow machine is late with are not those that take long."""
+    monkeypatch.setattr(read_ahead, "_SECONDS", PATIENCE)
 
 
 def pages(
@@ -134,7 +142,10 @@ SLOW = "(SELECT count(*) FROM generate_series(1, 30000000 * (n > 25)::int) AS g)
 
 
 @pytest.mark.thorough
-def test_rows_that_take_long_are_not_waited_for(executor: QueryExecutor) -> None:
+def test_rows_that_take_long_are_not_waited_for(
+    executor: QueryExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(read_ahead, "_SECONDS", 0.25)
     query = f"SELECT n, {SLOW} FROM generate_series(1, 1000) AS n"
     answer = executor.execute(query, SEATTLE)
     assert cells([answer]) == list(range(1, 21))
