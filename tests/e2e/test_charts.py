@@ -81,6 +81,21 @@ def test_a_host_of_views_is_told_how_an_answer_is_drawn(
     assert len(rows[0]) == len(shown["columns"])
 
 
+def test_a_view_draws_the_days_without_a_row_that_the_model_is_spared(
+    host: StdioProcess,
+) -> None:
+    may = {"metrics": ["orders"], "time_period": "2026-05"}
+    kinds = host.call("query_metrics", **may, by=["type"], max_rows=200).structured
+    few = min((row for row in kinds["rows"] if row[1]), key=lambda row: row[1])[0]
+    asked = {**may, "by": ["day"], "filters": {"type": few}}
+    result = host.call("query_metrics", **asked).result
+    figures, drawn = result["structuredContent"], result["_meta"]["zava/chart"]["rows"]
+    assert "spans" not in figures
+    assert [row[0] for row in drawn] == [f"2026-05-{day:02}" for day in range(1, 32)]
+    assert [row for row in drawn if row[1]] == figures["rows"]
+    assert 0 < len(figures["rows"]) < 31
+
+
 def test_nobody_else_is_told(server: StdioProcess) -> None:
     assert "_meta" not in server.call("query_metrics", **MONTHS).result
 

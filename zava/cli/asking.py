@@ -286,32 +286,38 @@ def _ask(settings: Settings, tool: str, arguments: Mapping[str, Any]) -> Answer:
 
 
 def _chart(answer: Answer) -> Chart:
+    """Return the chart of an answer, whose rows may be more than the answer has."""
     from zava.service.charts.forms import Chart, Column
 
     view = answer.view
     return Chart(
         title=view["title"],
         columns=tuple(Column(**each) for each in view["columns"]),
-        rows=answer.structured["rows"],
+        rows=_drawn(answer),
         notes=tuple(view["notes"]),
     )
+
+
+def _drawn(answer: Answer) -> list[list[Any]]:
+    rows: list[list[Any]] = answer.view.get("rows", answer.structured["rows"])
+    return rows
 
 
 def _print(answer: Answer, form: str, form_of_chart: str) -> None:
     from zava.cli.printing import LONGEST_CELL, csv_of, json_of, print_rows
     from zava.cli.terminal_chart import print_chart
 
-    chart = _chart(answer)
+    chart, rows = _chart(answer), answer.structured["rows"]
     if form == "json":
         told = {k: v for k, v in answer.structured.items() if k not in _OF_A_SERVER}
         click.echo(json_of(told), nl=False)
     elif form == "csv":
         is_terminal = sys.stdout.isatty()  # noqa: TID251 - it is only asked
-        text = csv_of(chart.columns, chart.rows, for_terminal=is_terminal)
+        text = csv_of(chart.columns, rows, for_terminal=is_terminal)
         click.echo(text, nl=False)
     elif form == "chart":
         print_chart(chart, form_of_chart)
-    elif print_rows(chart.columns, chart.rows):
+    elif print_rows(chart.columns, rows):
         click.echo(
             f"cells are cut after {LONGEST_CELL} characters: --format csv has all",
             err=True,
@@ -328,7 +334,7 @@ def _write(answer: Answer, kind: str, path: Path, given: Mapping[str, Any]) -> N
     if kind == "png":
         raw = picture(_chart(answer), form)
     else:
-        view = {**answer.view, "rows": answer.structured["rows"]}
+        view = {**answer.view, "rows": _drawn(answer)}
         if form != "auto":
             view["form"] = form
         raw = page(view).encode()

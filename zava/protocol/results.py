@@ -404,7 +404,9 @@ def _fits(text: str) -> bool:
 
 def metrics_result(answer: dict[str, Any]) -> CallToolResult:
     """Return figures whole: their rows were cut at the operator's ceilings."""
-    return _success(_compact(answer), answer)
+    # The names of spans without a row are for a picture alone.
+    shown = {name: value for name, value in answer.items() if name != "spans"}
+    return _success(_compact(shown), shown)
 
 
 def structured_result(structured: dict[str, Any]) -> CallToolResult:

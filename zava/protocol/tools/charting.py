@@ -78,8 +78,9 @@ async def charted(
     if _shows_views(ctx):
         chart = chart_of()
         shown = view_of(chart, tool, definitions or {})
-        if "rows" not in (result.structured_content or {}):
-            shown["rows"] = [list(row) for row in chart.rows]
+        drawn = [list(row) for row in chart.rows]
+        if drawn != (result.structured_content or {}).get("rows"):
+            shown["rows"] = drawn
         result.meta = {**(result.meta or {}), CHART_META: shown}
     return result
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from zava.data.metrics.registry import DIMENSIONS, METRICS
@@ -24,6 +25,10 @@ _KINDS: Mapping[str, Kind] = {
 _ORDERED_TEXT = frozenset({"time", "timetz"})
 # What a figure is followed by, and is not of its unit.
 _IN_PERCENT = ("_change", "_share")
+# What ends the names of figures of other periods.
+_SIDES = ("_previous", "_year_before")
+# More of them are closer together than a picture's points.
+_MOST_SPANS = 2000
 _MORE_OF_A_PRODUCT = frozenset({"sku", "unit"})
 
 
@@ -33,7 +38,8 @@ def chart_of_metrics(
     """Return the chart of an answer of `MetricsService`.
 
     Args:
-        answer: As the service gives it.
+        answer: As the service gives it. Where a span of time has no row, because
+            nothing was counted in it, the chart has one.
         metrics: Names of metrics.
         by: Names of dimensions.
     """
@@ -48,7 +54,7 @@ def chart_of_metrics(
     return Chart(
         title=title,
         columns=tuple(_metric_column(name, answer, by) for name in answer["columns"]),
-        rows=answer["rows"],
+        rows=_with_empty_spans(answer, metrics, by),
         notes=(str(answer["stores"]), period, *_age(answer["as_of"])),
     )
 
@@ -98,6 +104,50 @@ def _age(as_of: str | None) -> tuple[str, ...]:
     if as_of is None:
         return ()
     return (f"as of {datetime.fromisoformat(as_of):%Y-%m-%d %H:%M} UTC",)
+
+
+def _with_empty_spans(
+    answer: Mapping[str, Any], metrics: Sequence[str], by: Sequence[str]
+) -> Sequence[Sequence[Any]]:
+    """Return the rows in the order of time, and one for each span that has none.
+
+    A line from one row to the next would else say that something was counted between
+    them. Of several lines each gets only the spans between its first and its last row:
+    what it shows may not have been there before, or after.
+    """
+    rows: Sequence[Sequence[Any]] = answer["rows"]
+    columns = answer["columns"]
+    spans = {name: number for number, name in enumerate(answer.get("spans", ()))}
+    span = next((name for name in by if DIMENSIONS[name].is_span), None)
+    if not spans or span is None or len(spans) > _MOST_SPANS:
+        return rows
+    place, first_figure = columns.index(span), columns.index(metrics[0])
+    groups: dict[tuple[Any, ...], dict[int, Sequence[Any]]] = {}
+    for row in rows:
+        if row[place] not in spans:
+            return rows
+        key = (*row[:place], *row[place + 1 : first_figure])
+        groups.setdefault(key, {})[spans[row[place]]] = row
+    nothing = [_of_nothing(name) for name in columns[first_figure:]]
+    drawn: list[tuple[int, Sequence[Any]]] = []
+    for key, known in groups.items():
+        if list(known) != sorted(known):
+            return rows  # whoever asked wants another order
+        first, last = (0, len(spans) - 1) if len(by) == 1 else (min(known), max(known))
+        for name, number in spans.items():
+            if first <= number <= last:
+                empty = (*key[:place], name, *key[place:], *nothing)
+                drawn.append((number, known.get(number, empty)))
+    return [row for _, row in sorted(drawn, key=itemgetter(0))]
+
+
+def _of_nothing(column: str) -> int | None:
+    """Return the figure of no rows: 0 of what adds up, None of a rate or a change."""
+    name = column
+    for side in _SIDES:
+        name = name.removesuffix(side)
+    metric = METRICS.get(name)
+    return 0 if metric is not None and metric.whole is None else None
 
 
 def _metric_column(name: str, answer: Mapping[str, Any], by: Sequence[str]) -> Column:

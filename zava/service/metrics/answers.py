@@ -93,6 +93,7 @@ _NO_MEDIAN = (
 )
 _DAY = timedelta(days=1)
 _PLACES = ("store", "region", "channel")
+_PARTS_OF_TIME = frozenset({"weekday", "hour"})
 _THRESHOLD = re.compile(
     r"\s*(\w+)\s*(>=|<=|!=|>|<|=)\s*(-?[0-9]{1,15}(?:\.[0-9]{1,6})?)\s*"
 )
@@ -393,7 +394,8 @@ class MetricsService:
             its last day; `data_through`, the last day with orders; `stores`;
             `currency`; `unit`, in which units are counted; `cover_days` of a reorder;
             `columns`, `rows`, `row_count`, `total_rows` and `truncated`; `handle` of
-            the rows past the end, while they are kept; `notes`; `sql` on request;
+            the rows past the end, while they are kept; `notes`; `spans`, the names of
+            all spans of time, where some of them have no row; `sql` on request;
             `cached`; `as_of`, the time up to which the figures are complete, which is
             the oldest of all that was read. What says nothing is left out.
 
@@ -428,7 +430,7 @@ class MetricsService:
         sql = shown.pop("sql", None)
         if shown.get("total_rows") == shown["row_count"]:
             del shown["total_rows"]
-        for name in ("truncated", "notes"):
+        for name in ("truncated", "notes", "spans"):
             if not shown.get(name):
                 shown.pop(name, None)
         handle = shown.pop("handle", None)
@@ -556,6 +558,9 @@ class MetricsService:
             head["data_through_of_stores"] = a_few(behind)
         notes += [note_of_rules(*found.rows[0]) for found in rules]
         notes += _misread(question, names, result.rows, visible)
+        labels = days.labels_since(history.first or period.end)
+        spans = _spans_with_gaps(question, names, labels, result)
+        notes += _of_empty_spans(question, spans, result)
         if sides:
             head["compared_with"] = {name: _bounds(side) for name, side in sides}
         return {
@@ -568,6 +573,7 @@ class MetricsService:
             "truncated": result.truncated,
             "handle": handle,
             "notes": notes,
+            "spans": spans,
             "sql": written_out(composed),
         }
 
@@ -801,6 +807,43 @@ def _misread(
     if unshared:
         notes.append(f"no shares of what does not add up: {', '.join(unshared)}")
     return notes
+
+
+def _spans_with_gaps(
+    question: MetricsQuestion,
+    names: Sequence[str],
+    labels: Sequence[str],
+    result: ResultSet,
+) -> list[str]:
+    """Return the names of all spans of time, where some of them have no row.
+
+    Args:
+        question: What was asked.
+        names: The columns.
+        labels: The names of the spans that have data.
+        result: The rows.
+    """
+    span = next((name for name in question.by if DIMENSIONS[name].is_span), None)
+    filtered = {name for name, _, _ in question.filters}
+    # Then a span may lack a row although something was counted in it.
+    is_cut = result.truncated or question.having or question.top is not None
+    if span is None or is_cut or filtered & _PARTS_OF_TIME:
+        return []
+    place, first_figure = names.index(span), names.index(question.metrics[0])
+    groups = {(*row[:place], *row[place + 1 : first_figure]) for row in result.rows}
+    has_all = len(labels) * len(groups) == len(result.rows)
+    return [] if has_all else list(labels)
+
+
+def _of_empty_spans(
+    question: MetricsQuestion, spans: Sequence[str], result: ResultSet
+) -> list[str]:
+    """Return what is to be said of spans of time without a row."""
+    if not spans or len(question.by) > 1:
+        return []
+    unit = f"{question.by[0].replace('_', ' ')}s"
+    empty = len(spans) - len(result.rows)
+    return [f"{unit} without a row, as nothing was counted: {empty} of {len(spans)}"]
 
 
 def _known_dimensions(field: str, names: Sequence[str]) -> list[Dimension]:

@@ -35,6 +35,17 @@ class Days(NamedTuple):
     sides: tuple[Side, ...]
     labels: tuple[str, ...]
 
+    def labels_since(self, day: date) -> list[str]:
+        """Return the names of the spans that are asked about and end after a day."""
+        own = self.sides[0]
+        ends = (*own.starts[1:], own.end_day)
+        numbers = {
+            number
+            for number, end in zip(own.spans, ends, strict=True)
+            if number is not None and end > day
+        }
+        return [self.labels[number] for number in sorted(numbers)]
+
 
 class _Piece(NamedTuple):
     """Days of one side, and the number of the span that they belong to."""

@@ -246,3 +246,34 @@ def test_notes_say_what_a_figure_does_not_count(ask: Ask) -> None:
     pieces = ask("head office", "units")
     assert pieces["unit"] == "piece"
     assert "notes" not in pieces
+
+
+def test_spans_in_which_nothing_was_counted_have_no_row_and_are_told(
+    ask: Ask, provider: PostgreSQLProvider
+) -> None:
+    found = ask("a manager", "orders", by=["type"], time_period="2026-05")["rows"]
+    kind = str(min((row for row in found if row[1] > 1), key=lambda row: row[1])[0])
+    about: dict[str, Any] = {"filters": {"type": kind}, "time_period": "2026-05"}
+    answer = ask("a manager", "revenue", by=["day"], **about)
+    sold = provider.fetch(
+        "SELECT DISTINCT o.business_day FROM retail.orders AS o"
+        " JOIN retail.order_items AS i USING (order_id)"
+        " JOIN retail.products AS p USING (product_id)"
+        " JOIN retail.product_types AS t USING (type_id)"
+        f" WHERE t.name = $${kind}$$ AND o.business_day >= '2026-05-01'"
+        " AND o.business_day < '2026-06-01' AND o.sold_on IS NOT NULL ORDER BY 1",
+        provider.resolve_identity(PEOPLE["a manager"]),
+        50,
+    )
+    days = [f"2026-05-{day:02}" for day in range(1, 32)]
+    assert 0 < len(sold.rows) < 31
+    assert [row[0] for row in answer["rows"]] == [row[0] for row in sold.rows]
+    assert answer["spans"] == days
+    said = f"days without a row, as nothing was counted: {31 - len(sold.rows)} of 31"
+    assert said in answer["notes"]
+    for cut in ({"having": ["revenue > 10"]}, {"top": 2}, {"max_rows": 1}):
+        assert "spans" not in ask("a manager", "revenue", by=["day"], **about, **cut)
+    mondays = {"type": kind, "weekday": "Monday"}
+    asked = {**about, "filters": mondays, "time_period": "2026-Q2"}
+    assert "spans" not in ask("a manager", "revenue", by=["day"], **asked)
+    assert "spans" not in ask("a manager", "revenue", by=["month"])

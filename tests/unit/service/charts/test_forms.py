@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
+from zava.data.metrics.registry import METRICS
 from zava.errors import ValidationError
 from zava.models import Column as ResultColumn
 from zava.models import ResultSet
@@ -156,6 +158,57 @@ def test_an_answer_of_metrics_says_source_period_age_and_units() -> None:
         "gross_margin": ("number", "%"),
         "gross_margin_previous_points": ("number", "points"),
     }
+
+
+def of_months(
+    by: Sequence[str], columns: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> list[list[Any]]:
+    """The rows that are drawn of rows by month from January to April."""
+    answer = {
+        "period": {"first_day": "2026-01-01", "last_day": "2026-04-30"},
+        "stores": "Zava Retail Seattle",
+        "as_of": None,
+        "columns": list(columns),
+        "rows": rows,
+        "spans": ["2026-01", "2026-02", "2026-03", "2026-04"],
+    }
+    metrics = [name for name in columns if name in METRICS]
+    return [list(row) for row in chart_of_metrics(answer, metrics, by).rows]
+
+
+def test_a_line_does_not_cross_a_span_in_which_nothing_was_counted() -> None:
+    columns = [
+        *("month", "revenue", "revenue_previous", "revenue_previous_change"),
+        *("average_order_value", "orders"),
+    ]
+    known = ["2026-02", 5.0, 4.0, 25.0, 2.5, 2]
+    drawn = of_months(["month"], columns, [known])
+    empty = [0, 0, None, None, 0]
+    months = [["2026-01", *empty], known, ["2026-03", *empty], ["2026-04", *empty]]
+    assert drawn == months
+
+
+def test_of_several_lines_each_is_drawn_from_its_first_to_its_last_span() -> None:
+    rows = [
+        ["A", "1", "2026-01", 1.0],
+        ["A", "1", "2026-04", 4.0],
+        ["B", "2", "2026-02", 2.0],
+        ["B", "2", "2026-03", 3.0],
+    ]
+    drawn = of_months(["product", "month"], ["sku", "product", "month", "units"], rows)
+    assert drawn == [
+        ["A", "1", "2026-01", 1.0],
+        ["A", "1", "2026-02", 0],
+        ["B", "2", "2026-02", 2.0],
+        ["A", "1", "2026-03", 0],
+        ["B", "2", "2026-03", 3.0],
+        ["A", "1", "2026-04", 4.0],
+    ]
+
+
+def test_rows_in_an_order_of_the_caller_s_are_drawn_as_they_are() -> None:
+    rows = [["2026-03", 3.0], ["2026-01", 1.0]]
+    assert of_months(["month"], ["month", "revenue"], rows) == rows
 
 
 def test_rows_of_sql_are_drawn_by_their_types() -> None:
