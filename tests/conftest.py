@@ -11,7 +11,6 @@ import gc
 import os
 import shutil
 import subprocess
-import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -22,6 +21,7 @@ import psycopg
 import pytest
 from hypothesis import HealthCheck
 
+from tests.folders import make_folder
 from tests.pooler import PROGRAM, PgBouncer
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.embeddings import EmbeddingTable, embed_products
@@ -33,8 +33,6 @@ ROOT = Path(__file__).parent.parent
 SCALE = "0.02"
 SMALL_SCALE = "0.005"
 AS_OF = "2026-06-30"
-# Bytes: what the databases of two runs take.
-ROOM = 2 * 1024**3
 TEMPLATE = "zava_template"
 SMALL_TEMPLATE = "zava_small_template"
 SEEDED = "zava_seeded"
@@ -43,6 +41,7 @@ SEARCHABLE = "zava_searchable"
 PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
 LOWEST_IS_REQUIRED = os.environ.get("ZAVA_TEST_LOWEST") == "required"
 STANDBY_IS_ATTACKED_WHOLLY = os.environ.get("ZAVA_TEST_STANDBY") == "whole"
+EXAMPLES = int(os.environ.get("ZAVA_TEST_EXAMPLES", "100"))
 POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 
 # Whoever runs the tests may have settings of their own.
@@ -102,7 +101,7 @@ def run_psql() -> RunPsql:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[EmbeddedServer]:
-    folder = new_folder_of_a_cluster()
+    folder = make_folder()
     options = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
     server = EmbeddedServer(folder, version=PG_VERSION, options=options)
     try:
@@ -110,17 +109,6 @@ def cluster() -> Iterator[EmbeddedServer]:
             yield server
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def new_folder_of_a_cluster() -> Path:
-    """Make a folder that a server's user can enter."""
-    # Not pytest's own folder: as root the server's user could not enter that. In memory
-    # a database is cloned and dropped in half the time; a container may have little.
-    memory = Path("/dev/shm")  # noqa: S108
-    is_roomy = os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > ROOM
-    folder = tempfile.mkdtemp(prefix="zava-test-", dir=memory if is_roomy else None)
-    Path(folder).chmod(0o755)
-    return Path(folder)
 
 
 @pytest.fixture(scope="session")

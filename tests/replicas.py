@@ -17,7 +17,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from tests.conftest import AS_OF, PG_VERSION, new_folder_of_a_cluster
+from tests.conftest import AS_OF, PG_VERSION
+from tests.folders import make_folder
 from tests.patience import PATIENCE
 from zava.admin.embedded import EmbeddedServer, find_binary
 from zava.admin.embedded.installation import service_account
@@ -152,7 +153,7 @@ class Replicas:
 
     def __enter__(self) -> Replicas:
         with ExitStack() as stack:
-            home = Path(stack.enter_context(_folder()))
+            home = stack.enter_context(_folder())
             self.primary = self._start(stack, home / "primary")
             loader = DatabaseLoader(self.primary.conninfo(dbname="postgres"))
             loader.create_database(DATABASE)
@@ -280,11 +281,9 @@ def wait_for_receipt(replicas: Replicas, standby: Server) -> None:
 def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
     """Start a standby of a server that runs, and wait until it streams."""
     with _folder() as folder:
-        cluster = Path(folder) / f"postgresql-{PG_VERSION}"
+        cluster = folder / f"postgresql-{PG_VERSION}"
         copy_cluster(primary.conninfo(dbname="postgres", user="postgres"), cluster)
-        with EmbeddedServer(
-            Path(folder), version=PG_VERSION, options=_OPTIONS
-        ) as server:
+        with EmbeddedServer(folder, version=PG_VERSION, options=_OPTIONS) as server:
             conninfo = server.conninfo(dbname="postgres", user="postgres")
             with psycopg.connect(conninfo, autocommit=True) as conn:
                 wait_until(conn, "SELECT EXISTS (SELECT FROM pg_stat_wal_receiver)")
@@ -292,9 +291,9 @@ def standby_of(primary: EmbeddedServer) -> Iterator[EmbeddedServer]:
 
 
 @contextmanager
-def _folder() -> Iterator[str]:
-    folder = new_folder_of_a_cluster()
+def _folder() -> Iterator[Path]:
+    folder = make_folder()
     try:
-        yield str(folder)
+        yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)

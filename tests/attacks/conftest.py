@@ -10,11 +10,12 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
-from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, plant
+from tests.attacks.setting import PEOPLE, WITNESS, Attacked, Servers, Target, plant
 from tests.attacks.twins import Twin, twins
 from tests.e2e.stdio_process import StdioProcess
 from zava.admin.embedded import EmbeddedServer
@@ -23,6 +24,7 @@ ATTACKED = "zava_attacked"
 
 Outcomes = Counter[tuple[str, str]]
 OUTCOMES = pytest.StashKey[Outcomes]()
+Witnesses = dict[str, list[Any]]
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -132,6 +134,15 @@ def fleet(
 def servers(fleet: Fleet, target: Target) -> Servers:
     """A server for each person."""
     return fleet.of(target)
+
+
+@pytest.fixture(scope="module")
+def witnesses(servers: Servers) -> Witnesses:
+    """What each person answers to WITNESS before any attack."""
+    return {
+        name: server.query(WITNESS).structured["rows"]
+        for name, server in servers.items()
+    }
 
 
 @pytest.fixture(scope="session")

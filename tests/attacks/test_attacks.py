@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.attacks import corpus
-from tests.attacks.conftest import Outcomes
+from tests.attacks.conftest import Outcomes, Witnesses
 from tests.attacks.corpus import ANSWER, Text
 from tests.attacks.oddities import ODDITIES
 from tests.attacks.setting import (
@@ -39,22 +38,11 @@ CEILINGS = {
     "ZAVA_LOG_LEVEL": "ERROR",
 }
 
-Witnesses = dict[str, list[Any]]
-
 
 @pytest.fixture(scope="module")
 def before(attacked: Attacked, servers: Servers) -> dict[str, str]:
     """The state of the database before any attack."""
     return fingerprint(attacked.owner)
-
-
-@pytest.fixture(scope="module")
-def witnesses(servers: Servers) -> Witnesses:
-    """What each person answers to WITNESS before any attack."""
-    return {
-        name: server.query(WITNESS).structured["rows"]
-        for name, server in servers.items()
-    }
 
 
 def outcome(answer: Answer) -> str:

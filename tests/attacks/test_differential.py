@@ -20,6 +20,7 @@ from hypothesis import strategies as st
 from tests.attacks import plain_sql
 from tests.attacks.conftest import Outcomes, attacked_copy
 from tests.attacks.setting import PEOPLE, Attacked, Servers, Target, ask_all
+from tests.conftest import EXAMPLES
 from zava.admin.embedded import EmbeddedServer
 
 pytestmark = pytest.mark.thorough
@@ -28,7 +29,7 @@ COMPARED = "zava_compared"
 ATTEMPTS = settings(
     deadline=None,
     derandomize=False,  # other attempts every time, also where CI has them the same
-    max_examples=150,
+    max_examples=EXAMPLES,  # each run and each version draws its own
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

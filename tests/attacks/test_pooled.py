@@ -20,7 +20,6 @@ from tests.attacks.test_attacks import (  # noqa: F401 - collected here again
     test_after_all_attempts_to_exhaust_it_the_server_answers,
     test_an_attack_is_refused_or_answered_with_own_rows_and_changes_nothing,
     test_an_attempt_to_exhaust_the_server_meets_a_ceiling,
-    witnesses,
 )
 from tests.attacks.test_legitimate import (  # noqa: F401 - likewise
     test_a_legitimate_query_is_answered_as_postgresql_answers_it,

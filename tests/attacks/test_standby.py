@@ -15,20 +15,18 @@ import pytest
 from hypothesis import given, settings
 
 from tests.attacks import plain_sql, test_attacks, test_differential, test_legitimate
-from tests.attacks.conftest import Fleet, Outcomes, attacked_copy
+from tests.attacks.conftest import Fleet, Outcomes, Witnesses, attacked_copy
 from tests.attacks.corpus import Text
 from tests.attacks.setting import Attacked, Servers, Target
 from tests.attacks.test_attacks import (  # noqa: F401 - collected here again
     QUICK,
     SLOW,
-    Witnesses,
     before,
     exhausted,
-    witnesses,
 )
 from tests.attacks.test_differential import ATTEMPTS, query
 from tests.attacks.test_legitimate import LEGITIMATE
-from tests.conftest import STANDBY_IS_ATTACKED_WHOLLY
+from tests.conftest import EXAMPLES, STANDBY_IS_ATTACKED_WHOLLY
 from tests.e2e.stdio_process import Answer, StdioProcess
 from tests.replicas import standby_of, wait_until
 from zava.admin.embedded import EmbeddedServer
@@ -41,7 +39,7 @@ ATTACKED = "zava_attacked_standby"
 # What a standby may say before it asks for a right.
 IN_RECOVERY = {"OBJECT_NOT_IN_PREREQUISITE_STATE"}
 _EVERY = 1 if STANDBY_IS_ATTACKED_WHOLLY else 16
-_EXAMPLES = 150 if STANDBY_IS_ATTACKED_WHOLLY else 12
+_EXAMPLES = EXAMPLES if STANDBY_IS_ATTACKED_WHOLLY else 12
 
 
 def part(texts: Sequence[T]) -> Sequence[T]:
@@ -108,7 +106,7 @@ def test_an_attack_is_refused_or_answered_with_own_rows_and_changes_nothing(
     attacked: Attacked,
     before: dict[str, str],  # noqa: F811 - the fixture
     servers: Servers,
-    witnesses: Witnesses,  # noqa: F811 - likewise
+    witnesses: Witnesses,
     outcomes: Outcomes,
     attack: Text,
 ) -> None:

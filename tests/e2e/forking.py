@@ -187,7 +187,10 @@ if __name__ == "__main__":
     # What takes long, and what a server imports only when it starts.
     import anyio._backends._asyncio  # noqa: F401
     import prometheus_client  # noqa: F401
-    import rich.logging  # noqa: F401
+    import rich.console
+    import rich.logging
+    import rich.progress
+    import rich.themes  # noqa: F401
 
     import zava.admin.logins
     import zava.bootstrap

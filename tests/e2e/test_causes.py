@@ -11,7 +11,6 @@ import os
 import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -25,6 +24,7 @@ from tests.e2e.command_line import PATIENCE, ZAVA, refusal, zava
 from tests.e2e.conftest import Start
 from tests.e2e.refusing_server import CannedServer, RefusingServer
 from tests.e2e.stdio_process import INITIALIZE, environment, poll
+from tests.folders import make_folder
 from tests.people import SEATTLE, STRANGER
 from zava.admin.embedded import EmbeddedServer
 
@@ -36,8 +36,7 @@ SECRET = "hunter2"
 @pytest.fixture(scope="module")
 def guarded(pg_version: int) -> Iterator[str]:
     """Conninfo of a database whose login has a password."""
-    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    folder.chmod(0o755)
+    folder = make_folder()
     try:
         with EmbeddedServer(folder, version=pg_version) as server:
             hba = folder / f"postgresql-{pg_version}" / "pg_hba.conf"
@@ -329,9 +328,18 @@ def oddly_named(cluster: EmbeddedServer, run_psql: RunPsql) -> Iterator[str]:
         yield conninfo
 
 
-@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "latin-1"])
-@pytest.mark.parametrize("columns", ["40", "80", "120"])
-@pytest.mark.parametrize("color", ["", "1"])
+# Each encoding and each width with colours and without.
+@pytest.mark.parametrize(
+    ("encoding", "columns", "color"),
+    [
+        ("cp1252", "40", "1"),
+        ("cp1252", "120", ""),
+        ("ascii", "40", ""),
+        ("ascii", "80", "1"),
+        ("latin-1", "80", ""),
+        ("latin-1", "120", "1"),
+    ],
+)
 def test_ids_and_names_are_whole_on_any_console(
     tmp_path: Path, oddly_named: str, encoding: str, columns: str, color: str
 ) -> None:

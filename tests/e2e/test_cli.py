@@ -9,7 +9,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 import zava as package
 from tests.e2e.command_line import ZAVA, Ran, refusal, zava
 from tests.e2e.stdio_process import environment
+from tests.folders import make_folder
 from tests.patience import PATIENCE
 from tests.people import NIL, REDMOND, SEATTLE, STORE_MANAGERS
 from zava.admin.embedded import EmbeddedServer
@@ -47,8 +47,7 @@ def run(tmp_path: Path) -> Run:
 @pytest.fixture
 def new_cluster(pg_version: int) -> Iterator[EmbeddedServer]:
     """A PostgreSQL that has never heard of zava."""
-    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    folder.chmod(0o755)
+    folder = make_folder()
     options = {"fsync": "off", "full_page_writes": "off"}
     try:
         with EmbeddedServer(folder, version=pg_version, options=options) as server:

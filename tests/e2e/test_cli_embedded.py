@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from tests.conftest import ROOT
 from tests.e2e.command_line import Ran, zava
+from tests.folders import make_folder
 from tests.people import REDMOND, SEATTLE
 from zava.admin.embedded import EmbeddedServer
 
@@ -26,9 +26,7 @@ SCALE = ("--scale", "0.01")
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     """A working directory with a `.env` that leads nowhere, and a data folder."""
-    # Not pytest's own folder: as root the server's user could not enter that.
-    made = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    made.chmod(0o755)
+    made = make_folder()
     lines = ("ZAVA_DB_HOST=nowhere.invalid", "ZAVA_DB_NAME=x", "ZAVA_DB_PORT=1")
     (made / ".env").write_text("\n".join(lines), encoding="utf-8")
     yield made
@@ -136,23 +134,16 @@ def test_the_demonstration_ends_with_a_chart_and_a_page_of_it(
     assert '"title": "Revenue by month"' in text
 
 
-def test_without_the_library_the_demonstration_still_draws_its_chart(
-    embedded: dict[str, str], folder: Path, tmp_path: Path
-) -> None:
-    # Python runs this file first.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import importlib.util as u; f = u.find_spec\n"
-        "u.find_spec = lambda n, *a: None if n == 'vl_convert' else f(n, *a)\n"
-    )
-    again = zava(folder, "demo", *SCALE, PYTHONPATH=str(tmp_path), **embedded)
-    assert (again.returncode, again.stderr) == (0, "")
-    assert 'The same chart as a page: pip install "zava[charts]"' in again.stdout
-    assert "\nRevenue by month\n" in again.stdout
-
-
-def test_the_demonstration_brings_an_older_database_up_to_date(
-    embedded: dict[str, str], folder: Path, pg_version: int
-) -> None:
+@pytest.fixture(scope="module")
+def again(
+    shown: Ran,
+    folder: Path,
+    variables: dict[str, str],
+    pg_version: int,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Ran:
+    """What it prints on an older database, without the library that draws a page."""
+    assert shown.returncode == 0, shown.stderr
     with (
         EmbeddedServer(folder / "data", version=pg_version) as server,
         psycopg.connect(server.conninfo(dbname="zava", user="postgres")) as conn,
@@ -163,8 +154,25 @@ def test_the_demonstration_brings_an_older_database_up_to_date(
         )
         conn.execute("DROP VIEW retail.daily_sales")
         conn.execute("DROP TABLE retail.search_vocabulary")
-    again = zava(folder, "demo", *SCALE, **embedded)
-    assert (again.returncode, again.stderr) == (0, "")
+    # Python runs this file first.
+    library = tmp_path_factory.mktemp("library")
+    (library / "sitecustomize.py").write_text(
+        "import importlib.util as u; f = u.find_spec\n"
+        "u.find_spec = lambda n, *a: None if n == 'vl_convert' else f(n, *a)\n"
+    )
+    ran = zava(folder, "demo", *SCALE, PYTHONPATH=str(library), **variables)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran
+
+
+def test_without_the_library_the_demonstration_still_draws_its_chart(
+    again: Ran,
+) -> None:
+    assert 'The same chart as a page: pip install "zava[charts]"' in again.stdout
+    assert "\nRevenue by month\n" in again.stdout
+
+
+def test_the_demonstration_brings_an_older_database_up_to_date(again: Ran) -> None:
     test_a_store_s_performance_and_the_health_are_shown(again)
     test_a_shopper_s_wish_is_shown_with_what_answers_it_or_nothing(again)
 

@@ -67,6 +67,15 @@ def entry(file: Path, client: str, name: str = "zava") -> dict[str, Any]:
     return dict(found[CLIENTS[client].table][name])
 
 
+def started_by(written: dict[str, Any]) -> tuple[str, list[str], dict[str, str]]:
+    """Command, arguments and variables of an entry, as the client calls them."""
+    return (
+        written.get("command") or written["cmd"],
+        written["args"],
+        written.get("env") or written["envs"],
+    )
+
+
 def placed(tmp_path: Path, client: str, mode: int = 0o600) -> Path:
     """A client's file as it is before zava comes."""
     file = tmp_path / FILES[client]
@@ -122,9 +131,8 @@ def test_an_entry_goes_into_a_client_s_file_and_out_of_it(
 
 @pytest.mark.thorough
 @pytest.mark.once
-@pytest.mark.anyio
 @pytest.mark.parametrize("client", FILES)
-async def test_what_a_new_file_says_starts_a_server_that_answers(
+def test_a_new_file_is_private_and_says_to_every_client_the_same(
     run: Run, tmp_path: Path, server_conninfo: str, client: str
 ) -> None:
     wrote = run("--write", client, "--user", SEATTLE, ZAVA_DATABASE_URL=server_conninfo)
@@ -135,14 +143,27 @@ async def test_what_a_new_file_says_starts_a_server_that_answers(
         f"restart {CLIENTS[client].title} to use it",
     ]
     assert mode(file) == 0o600
-    written = entry(file, client)
+    printed = run("cursor", "--user", SEATTLE, ZAVA_DATABASE_URL=server_conninfo)
+    assert started_by(entry(file, client)) == started_by(
+        json.loads(printed.stdout)["mcpServers"]["zava"]
+    )
+
+
+@pytest.mark.thorough
+@pytest.mark.once
+@pytest.mark.anyio
+async def test_what_a_file_says_starts_a_server_that_answers(
+    run: Run, tmp_path: Path, server_conninfo: str
+) -> None:
+    wrote = run(
+        "--write", "cursor", "--user", SEATTLE, ZAVA_DATABASE_URL=server_conninfo
+    )
+    assert wrote.returncode == 0, wrote.stderr
+    command, args, env = started_by(entry(tmp_path / FILES["cursor"], "cursor"))
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
     parameters = StdioServerParameters(
-        command=written.get("command") or written["cmd"],
-        args=written["args"],
-        env={**environment(), **(written.get("env") or written["envs"])},
-        cwd=elsewhere,
+        command=command, args=args, env={**environment(), **env}, cwd=elsewhere
     )
     async with Client(parameters) as session:
         assert session.server_info is not None
@@ -303,6 +324,8 @@ def link_of(ran: Ran) -> str:
     return link
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.parametrize("client", FILES)
 def test_what_is_printed_is_what_would_be_written(
     run: Run, tmp_path: Path, client: str

@@ -308,14 +308,14 @@ def test_a_cell_of_a_gigabyte_is_an_error(start: Start) -> None:
     assert process.query("SELECT 1").structured["rows"] == [[1]]
 
 
-def test_ten_thousand_calls_at_once_are_answered_or_refused(start: Start) -> None:
+def test_thousands_of_calls_at_once_are_answered_or_refused(start: Start) -> None:
     process = start(log_level="ERROR")
     ids = [
         process.ask_tool(
             "execute_sales_query",
             postgresql_query=f"SELECT count(*), {number} FROM retail.orders",
         )
-        for number in range(10_000)
+        for number in range(3_000)
     ]
     codes = Counter(code(process.receive(request_id)) for request_id in ids)
     assert set(codes) <= {"", "BUSY"}

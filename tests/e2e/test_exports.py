@@ -93,6 +93,8 @@ def test_a_binary_file_is_read_as_a_blob(process: StdioProcess) -> None:
     assert base64.b64decode(content["blob"]) == Path(made["path"]).read_bytes()
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     ["nothing.csv", "../../etc/passwd", "%2e%2e%2fpasswd", "/etc/passwd", "", "a%00b"],
@@ -131,6 +133,8 @@ def test_a_cut_answer_of_metrics_goes_on_to_its_end(
     assert made["columns"] == whole["columns"]
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_another_person_s_process_reads_neither_file_nor_handle(
     process: StdioProcess, start: Start, folder: Path
 ) -> None:
@@ -196,6 +200,8 @@ def test_a_query_that_has_no_row_yet_is_cancelled_too(
     assert not folder.exists()
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="Linux only")
 @pytest.mark.parametrize("kind", ["csv", "xlsx", "parquet"])
 def test_a_disk_without_room_is_said_and_nothing_stays(

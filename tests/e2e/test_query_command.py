@@ -63,6 +63,8 @@ def test_metrics_are_answered_as_a_table_and_stderr_says_of_when(ask: Ask) -> No
     assert second == "year_before: 2024-01-01 to 2024-12-31"
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_every_format_holds_the_same_figures(ask: Ask) -> None:
     structured = json.loads(answered(ask(*YEAR, "--format", "json")))
     assert structured["columns"] == ["month", "revenue", "orders"]
@@ -92,6 +94,8 @@ def test_the_arguments_of_the_metrics_arrive(ask: Ask) -> None:
     assert ran.stderr.startswith("WITH ")
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_a_query_may_come_from_a_file_or_from_standard_input(
     ask: Ask, server_conninfo: str, tmp_path: Path
 ) -> None:
@@ -112,6 +116,8 @@ def test_a_query_may_come_from_a_file_or_from_standard_input(
     assert (done.returncode, done.stdout, done.stderr) == (0, expected, "")
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_an_answer_that_was_cut_says_so_on_stderr(ask: Ask) -> None:
     numbers = "SELECT n FROM generate_series(1, 50) AS n"
     for arguments, variables, remedy in (
@@ -135,6 +141,8 @@ def test_an_answer_that_was_cut_says_so_on_stderr(ask: Ask) -> None:
     )
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -201,6 +209,8 @@ def test_a_command_line_that_makes_no_sense_has_status_2(
     assert said in line
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_a_question_is_recorded_as_an_assistant_s_is(ask: Ask, tmp_path: Path) -> None:
     record = {"ZAVA_AUDIT_FILE": "audit.jsonl"}
     answered(ask("--sql", STORES, **record))
@@ -212,6 +222,8 @@ def test_a_question_is_recorded_as_an_assistant_s_is(ask: Ask, tmp_path: Path) -
     assert second["outcome"] == "UNDEFINED_COLUMN"
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_a_chart_is_drawn_without_colours_where_it_is_piped(ask: Ask) -> None:
     for arguments in (("--format", "chart"), ("--chart",), ("--chart", "line")):
         lines = answered(ask(*YEAR, *arguments)).splitlines()
@@ -223,6 +235,8 @@ def test_a_chart_is_drawn_without_colours_where_it_is_piped(ask: Ask) -> None:
     assert plain.isascii() or "?" not in plain
 
 
+@pytest.mark.once
+@pytest.mark.thorough
 def test_a_form_that_does_not_fit_is_refused(ask: Ask) -> None:
     assert "failed for --chart: " in refusal(ask(*YEAR, "--chart", "heat_map"))
     assert "nothing of this answer" in refusal(ask("--sql", STORES, "--chart"))

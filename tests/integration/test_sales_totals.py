@@ -486,7 +486,7 @@ def test_totals_follow_statements_after_all_orders_were_deleted(emptied: Conn) -
     follow_statements(emptied, 0, rounds=25)
 
 
-def follow_statements(conn: Conn, seed: int, rounds: int = 60) -> None:
+def follow_statements(conn: Conn, seed: int, rounds: int = 40) -> None:
     rng = random.Random(seed)
     conn.execute(DELETE_WHAT_WAS_RETURNED)
     act_as_head_office(conn)
@@ -617,7 +617,7 @@ def test_readers_are_exact_while_others_write_and_refresh(
             with psycopg.connect(chain, autocommit=True) as conn:
                 conn.execute(f"SET default_transaction_isolation = '{isolation}'".encode())  # fmt: skip
                 conn.execute("SET deadlock_timeout = '10ms'")
-                for _ in range(60):
+                for _ in range(20):
                     repeat_until_done(conn, rng)
         except BaseException as exc:
             failures.append(exc)

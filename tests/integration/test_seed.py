@@ -119,6 +119,7 @@ def test_the_rows_are_the_recorded_ones_on_every_version(
     assert checksums(empty_database) == CHECKSUMS
 
 
+@pytest.mark.once
 def test_the_number_of_orders_does_not_depend_on_the_last_day(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -132,6 +133,7 @@ def test_the_number_of_orders_does_not_depend_on_the_last_day(
     assert last <= date(2020, 1, 31)
 
 
+@pytest.mark.once
 def test_even_the_smallest_chain_has_a_customer_in_every_store(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -142,6 +144,7 @@ def test_even_the_smallest_chain_has_a_customer_in_every_store(
     assert counts == [(1,)] * 8
 
 
+@pytest.mark.once
 def test_stdout_holds_one_line_a_step_and_nothing_else(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -151,6 +154,7 @@ def test_stdout_holds_one_line_a_step_and_nothing_else(
     assert loaded.stdout.splitlines() == STEPS
 
 
+@pytest.mark.once
 def test_a_filled_database_is_refused_and_left_as_it_was(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -167,6 +171,7 @@ def test_a_filled_database_is_refused_and_left_as_it_was(
     assert (checksums(empty_database), catalogue(empty_database)) == before
 
 
+@pytest.mark.once
 def test_reset_replaces_the_data_and_keeps_the_logins(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -186,6 +191,7 @@ def test_reset_replaces_the_data_and_keeps_the_logins(
         assert value(conn, "SELECT count(*) FROM retail.login_identities") == 1
 
 
+@pytest.mark.once
 def test_a_chain_of_its_own_is_refused_until_reset(
     run_psql: RunPsql, empty_database: str
 ) -> None:
@@ -280,6 +286,7 @@ def test_a_folder_without_the_data_files_is_refused_with_the_remedy(
         assert value(conn, "SELECT count(*) FROM retail.stores") == 0
 
 
+@pytest.mark.once
 def test_the_data_files_may_lie_in_a_folder_with_an_awkward_name(
     run_psql: RunPsql, empty_database: str, tmp_path: Path
 ) -> None:
@@ -295,6 +302,7 @@ def test_the_data_files_may_lie_in_a_folder_with_an_awkward_name(
         assert value(conn, "SELECT count(*) FROM retail.stores WHERE name = 'Zava Retail Elsewhere'") == 1  # fmt: skip
 
 
+@pytest.mark.once
 def test_a_misspelt_name_in_a_data_file_stops_the_load(
     run_psql: RunPsql, database_with_schema: str, tmp_path: Path
 ) -> None:
@@ -353,6 +361,7 @@ def test_keys_indexes_and_comments_come_back_as_they_were(
         assert value(conn, "SELECT count(*) FROM retail.refunds") == 0
 
 
+@pytest.mark.once
 def test_a_failure_late_in_the_load_leaves_nothing_behind(
     run_psql: RunPsql, empty_database: str
 ) -> None:

@@ -10,7 +10,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import ExitStack, contextmanager, suppress
 from functools import partial
@@ -22,6 +21,7 @@ import pytest
 
 import zava
 from tests.e2e.stdio_process import poll
+from tests.folders import make_folder
 from zava.admin.embedded import (
     SUPPORTED_VERSIONS,
     EmbeddedServer,
@@ -62,8 +62,7 @@ as_root = pytest.mark.skipif(not ROOT, reason="only root needs the service user"
 @contextmanager
 def new_folder() -> Iterator[Path]:
     """A folder that the service user can enter, unlike pytest's tmp_path."""
-    path = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    path.chmod(0o755)
+    path = make_folder(for_programs=True)
     yield path
     left = list(path.rglob("postmaster.pid"))
     for record in left:

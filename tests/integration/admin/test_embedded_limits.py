@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,12 +15,14 @@ import pytest
 from psycopg.pq import Conninfo
 
 from tests.e2e.stdio_process import poll
-from zava.admin.embedded import EmbeddedServer
+from tests.folders import make_folder
+from zava.admin.embedded import EmbeddedServer, postgres
 from zava.data.provider import PostgreSQLProvider
 from zava.errors import MCPError, QueryError
 
 pytestmark = [pytest.mark.thorough, pytest.mark.once]
 
+MEMORY_KB = 256 * 1024
 LEVELS = 18
 DOUBLED = (
     "WITH "
@@ -47,16 +48,26 @@ HUNGRY = {
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
-    path = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    path.chmod(0o755)
+    path = make_folder()
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
 def server(folder: Path, pg_version: int) -> Iterator[EmbeddedServer]:
-    with EmbeddedServer(folder, version=pg_version) as server:
-        yield server
+    """One whose processes may take a quarter as much: that is sooner taken."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(postgres, "_MEMORY_KB", MEMORY_KB)
+        with EmbeddedServer(folder, version=pg_version) as server:
+            yield server
+
+
+def test_a_process_may_take_a_gigabyte(cluster: EmbeddedServer) -> None:
+    conninfo = cluster.conninfo(dbname="postgres", user="postgres")
+    with psycopg.connect(conninfo) as conn:
+        limits = Path(f"/proc/{conn.info.backend_pid}/limits").read_text()
+    (line,) = (row for row in limits.splitlines() if row.startswith("Max data size"))
+    assert line.split()[3:5] == [str(2**30)] * 2
 
 
 @pytest.mark.parametrize("name", HUNGRY)
@@ -76,9 +87,7 @@ def test_a_query_that_takes_gigabytes_ends_and_nothing_else_does(
             assert conn.execute("SELECT 1").fetchone() == (1,)
             status = Path(f"/proc/{conn.info.backend_pid}/status").read_text()
         peak = int(status.split("VmHWM:")[1].split()[0])
-        assert (
-            peak < 2 * 1024 * 1024
-        )  # kB, shared buffers and code besides the gigabyte
+        assert peak < 2 * MEMORY_KB  # shared buffers and code besides
         # Nothing ended: the bystander's session is the one that it was.
         assert bystander.execute("SELECT 1").fetchone() == (1,)
 
@@ -131,8 +140,7 @@ os.kill(os.getpid(), number)
 def test_postgresql_ends_soon_after_the_last_process_that_used_it_was_killed(
     pg_version: int, number: str
 ) -> None:
-    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    folder.chmod(0o755)
+    folder = make_folder()
     try:
         ran = subprocess.run(
             [sys.executable, "-c", KILLED, str(folder), str(pg_version), number],

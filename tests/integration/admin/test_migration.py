@@ -342,6 +342,7 @@ def test_a_migration_says_which_tables_it_rewrites(old: str, migrate: Migrate) -
     assert told.stdout.splitlines()[-1].endswith("zava refresh")
 
 
+@pytest.mark.once
 @todays
 @pytest.mark.parametrize("table", ["orders", "order_items", "stores"])
 def test_a_reader_s_open_transaction_makes_a_migration_give_up_soon(
@@ -395,6 +396,7 @@ def stop_no_more(conninfo: str) -> None:
     )
 
 
+@pytest.mark.once
 @todays
 @pytest.mark.parametrize("nth", [1, 33, 300])
 @pytest.mark.parametrize("how", ["error", "full disk", "end of the backend"])
@@ -410,6 +412,7 @@ def test_a_migration_that_is_interrupted_leaves_version_1_whole(
         assert migrate(old).returncode == 0
 
 
+@pytest.mark.once
 @todays
 @pytest.mark.parametrize("nth", [33, 300])
 def test_a_migration_whose_psql_is_killed_leaves_version_1_whole(

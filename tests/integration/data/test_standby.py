@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg import errors as pg
 
-from tests.conftest import SCALE
+from tests.conftest import SCALE, clone
+from tests.folders import make_folder
 from tests.people import SEATTLE
 from zava.admin.data_quality import DATA_CHECKS, check_data
 from zava.admin.embedded import EmbeddedServer
@@ -25,25 +24,26 @@ _GRANT = "GRANT EXECUTE ON FUNCTION set_config(text, text, boolean) TO"
 CHANGES = {
     "locked": "SELECT",
     "open": f"{_GRANT} PUBLIC",
-    "group": f"{_GRANT} store_managers",
+    "of_group": f"{_GRANT} store_managers",
 }
 
 
 @pytest.fixture(scope="module")
 def standby(pg_version: int) -> Iterator[EmbeddedServer]:
-    """`locked`; `open` where set_config is; `group` where it is to a group."""
-    folder = Path(tempfile.mkdtemp(prefix="zava-test-"))
-    folder.chmod(0o755)
+    """`locked`; `open` where set_config is; `of_group` where it is to a group."""
+    folder = make_folder()
     try:
         with EmbeddedServer(folder, version=pg_version) as primary:
             admin = primary.conninfo(dbname="postgres", user="postgres")
+            first, *others = CHANGES
+            DatabaseLoader(admin).create_database(first)
+            loader = DatabaseLoader(primary.conninfo(dbname=first, user="postgres"))
+            loader.load_schema()
+            loader.load_seed(float(SCALE) / 10, "2026-06-30", lambda *_: None)
+            for name in others:
+                clone(primary, first, name)
             for name, change in CHANGES.items():
-                loader = DatabaseLoader(admin)
-                loader.create_database(name)
                 conninfo = primary.conninfo(dbname=name, user="postgres")
-                loader = DatabaseLoader(conninfo)
-                loader.load_schema()
-                loader.load_seed(float(SCALE) / 10, "2026-06-30", lambda *_: None)
                 with psycopg.connect(conninfo) as conn:
                     conn.execute(change.encode())
         cluster = folder / f"postgresql-{pg_version}"
@@ -71,7 +71,7 @@ def test_a_standby_with_the_locks_serves(standby: EmbeddedServer) -> None:
     assert names(standby, "locked") == ["Zava Retail Seattle"]
 
 
-@pytest.mark.parametrize("database", ["open", "group"])
+@pytest.mark.parametrize("database", ["open", "of_group"])
 def test_a_standby_on_which_a_query_could_become_its_login_serves_nobody(
     standby: EmbeddedServer, database: str
 ) -> None:
@@ -82,7 +82,7 @@ def test_a_standby_on_which_a_query_could_become_its_login_serves_nobody(
 def test_on_a_standby_a_grant_to_the_group_alone_is_seen_by_the_database(
     standby: EmbeddedServer,
 ) -> None:
-    conninfo = standby.conninfo(dbname="group", user="zava_server")
+    conninfo = standby.conninfo(dbname="of_group", user="zava_server")
     with psycopg.connect(conninfo) as conn, pytest.raises(pg.ReadOnlySqlTransaction):
         conn.execute("SELECT seal FROM retail.resolve_identity(%s)", (SEATTLE,))
 

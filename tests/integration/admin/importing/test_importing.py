@@ -284,6 +284,7 @@ def test_rows_of_one_key_have_to_agree(chain: Chain) -> None:
     assert chain.value("SELECT count(*) FROM retail.stores") == 0
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("table", "old", "new", "line", "column", "reason"),
     [

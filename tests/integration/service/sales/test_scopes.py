@@ -109,6 +109,8 @@ def compact(answer: dict[str, Any]) -> str:
     return json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
 
 
+@pytest.mark.thorough
+@pytest.mark.once
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("scope", SCOPES)
 def test_figures_are_those_of_query_metrics(
@@ -162,6 +164,8 @@ def metric_of(column: str) -> str:
     return max(names, key=len)
 
 
+@pytest.mark.thorough
+@pytest.mark.once
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("scope", SCOPES)
 def test_a_short_answer_keeps_to_its_length_whatever_the_names(
@@ -175,6 +179,8 @@ def test_a_short_answer_keeps_to_its_length_whatever_the_names(
         assert {"revenue", "orders", "customers"} <= {*names}
 
 
+@pytest.mark.thorough
+@pytest.mark.once
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("scope", SCOPES)
 def test_every_insight_s_query_shows_the_numbers_of_its_sentence(
