@@ -327,7 +327,7 @@ SHOP = """
         CREATE TABLE retail."Odd Table" ("UNIT_PRICE" int);
         GRANT SELECT ON retail.chosen, retail.wide, retail."Odd Table" TO store_managers;
     END $$;
-    UPDATE retail.products SET description = repeat('paint ', 80000)
+    UPDATE retail.products SET description = repeat('paint ', 15000)
     WHERE product_id IN (SELECT product_id FROM retail.products WHERE name ILIKE '%paint%' LIMIT 5);
 """
 
