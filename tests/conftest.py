@@ -41,7 +41,7 @@ SEARCHABLE = "zava_searchable"
 PG_VERSION = int(os.environ.get("ZAVA_TEST_POSTGRES", "18"))
 LOWEST_IS_REQUIRED = os.environ.get("ZAVA_TEST_LOWEST") == "required"
 STANDBY_IS_ATTACKED_WHOLLY = os.environ.get("ZAVA_TEST_STANDBY") == "whole"
-EXAMPLES = int(os.environ.get("ZAVA_TEST_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("ZAVA_TEST_EXAMPLES", "150"))
 POOLER_IS_REQUIRED = os.environ.get("ZAVA_TEST_POOLER") == "required"
 
 # Whoever runs the tests may have settings of their own.
