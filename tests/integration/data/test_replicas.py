@@ -86,8 +86,7 @@ def standby(replicas: Replicas) -> Iterator[Server]:
     upstream = str(standby.ask("SHOW primary_conninfo"))
     yield standby
     standby.alter(recovery_min_apply_delay="0", primary_conninfo=upstream)
-    with standby.connection() as conn:
-        conn.execute("SELECT pg_wal_replay_resume()")
+    standby.resume()
     replicas.catch_up()
 
 
@@ -359,13 +358,15 @@ def test_behind_the_one_address_of_a_balancer_a_standby_that_is_behind_is_left_t
                     conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
                 )
             assert [shown(ask(limited)) for _ in range(10)] == [newest] * 10
-            times = []
-            for _ in range(4):
+            times: list[datetime] = []
+            deadline = time.monotonic() + PATIENCE
+            # Connections that the pool makes besides have their turns as well.
+            while times[-3:] != [newest] * 3:
+                assert time.monotonic() < deadline
                 times.append(shown(ask(unlimited)))
                 assert unlimited.connection_pool is not None
                 unlimited.connection_pool.drain()
             assert times == sorted(times)
-            assert times[-1] == newest
 
 
 @pytest.mark.once
