@@ -109,6 +109,12 @@ class Server:
         try:
             yield
         finally:
+            self.resume()
+
+    def resume(self) -> None:
+        """Let a standby go on replaying, if it was paused."""
+        # What it replays next may cancel the very statement that let it go on.
+        with suppress(psycopg.errors.SerializationFailure):
             self.run("SELECT pg_wal_replay_resume()")
 
     @contextmanager

@@ -205,7 +205,7 @@ def _open(stack: ExitStack, cluster: EmbeddedServer, name: str) -> Twin:
         f"SET app.current_rls_user_id = '{SEATTLE}'",
         f"SET app.current_rls_seal = '{seal}'",
         "SET default_transaction_read_only = on",
-        "SET statement_timeout = '5s'",
+        "SET statement_timeout = '60s'",
         f"SET ROLE {ROLE}",
     ):
         seattle.execute(text.encode())

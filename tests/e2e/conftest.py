@@ -9,7 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.e2e.forking import SECONDS_TO_END
 from tests.e2e.stdio_process import StdioProcess
+from tests.patience import PATIENCE
 from tests.people import SEATTLE
 
 Start = Callable[..., StdioProcess]
@@ -37,7 +39,10 @@ def server(
 
 @pytest.fixture
 def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
-    """Start servers that end with the test; settings are keyword arguments."""
+    """Start servers that end with the test; settings are keyword arguments.
+
+    One that `ends_in_order` has time for it, on whatever machine.
+    """
     with ExitStack() as stack:
 
         def start_one(
@@ -46,13 +51,18 @@ def start(tmp_path: Path, server_conninfo: str) -> Iterator[Start]:
             handshake: bool = True,
             redirection: str = "",
             options: tuple[str, ...] = (),
+            ends_in_order: bool = False,
             **variables: str,
         ) -> StdioProcess:
             settings = {"database_url": server_conninfo, **variables}
+            patience = {SECONDS_TO_END: str(PATIENCE)} if ends_in_order else {}
             process = StdioProcess(
                 user,
                 tmp_path,
-                {f"ZAVA_{name.upper()}": value for name, value in settings.items()},
+                {
+                    **{f"ZAVA_{name.upper()}": each for name, each in settings.items()},
+                    **patience,
+                },
                 redirection,
                 options,
             )

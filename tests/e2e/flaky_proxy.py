@@ -64,12 +64,12 @@ class FlakyProxy:
 
     def down(self) -> None:
         """Refuse connections from now on, and cut those that are open."""
-        listener, self._listener = self._listener, None
-        if listener is not None:
-            self._path.unlink()
-            with suppress(OSError):
-                listener.shutdown(socket.SHUT_RDWR)
         with self._lock:
+            listener, self._listener = self._listener, None
+            if listener is not None:
+                self._path.unlink()
+                with suppress(OSError):
+                    listener.shutdown(socket.SHUT_RDWR)
             for end in self._open:
                 with suppress(OSError):
                     end.shutdown(socket.SHUT_RDWR)
@@ -107,6 +107,8 @@ class FlakyProxy:
                 server = socket.socket(socket.AF_UNIX)
                 with self._lock:
                     self._open += [client, server]
+                    if self._listener is not listener:  # it has just gone down
+                        return
                 if self._silent.is_set():
                     continue
                 try:

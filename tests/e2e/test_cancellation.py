@@ -110,6 +110,7 @@ def test_the_end_is_the_end_of_calls_that_wait_too(
         application_name=APPLICATION,
         pool_min_size="1",
         pool_max_size="1",
+        ends_in_order=True,
         log_level="DEBUG",
     )
     for number in range(20):

@@ -103,7 +103,7 @@ def test_a_server_that_cannot_start_has_the_code_of_the_table(start: Start) -> N
 def test_a_call_at_the_end_has_the_code_of_the_table(
     start: Start, running: Running
 ) -> None:
-    process = start(application_name=APPLICATION, log_level="ERROR")
+    process = start(application_name=APPLICATION, ends_in_order=True, log_level="ERROR")
     call = process.ask_tool("execute_sales_query", postgresql_query=FOREVER)
     poll(lambda: running() == 1, "the statement runs")
     process.close_stdin()

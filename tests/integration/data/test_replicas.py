@@ -86,8 +86,7 @@ def standby(replicas: Replicas) -> Iterator[Server]:
     upstream = str(standby.ask("SHOW primary_conninfo"))
     yield standby
     standby.alter(recovery_min_apply_delay="0", primary_conninfo=upstream)
-    with standby.connection() as conn:
-        conn.execute("SELECT pg_wal_replay_resume()")
+    standby.resume()
     replicas.catch_up()
 
 
@@ -109,13 +108,16 @@ def ask(provider: PostgreSQLProvider, query: str = LAST) -> ResultSet:
     return provider.fetch(query, provider.resolve_identity(SEATTLE), 1)
 
 
-def ask_in_a_young_moment(provider: PostgreSQLProvider) -> ResultSet:
-    """Ask a standby until it is young enough.
+def ask_in_a_young_moment(
+    provider: PostgreSQLProvider, replicas: Replicas
+) -> ResultSet:
+    """Ask a standby until it is young enough: just after it has replayed a commit.
 
-    An idle one is as old as its primary's last message, and on a slow machine older.
+    When it is idle it is older than a second, and on a slow machine soon.
     """
     deadline = time.monotonic() + PATIENCE
     while True:
+        replicas.catch_up()
         try:
             return ask(provider)
         except StaleAnswerError:
@@ -356,13 +358,15 @@ def test_behind_the_one_address_of_a_balancer_a_standby_that_is_behind_is_left_t
                     conn, "SELECT clock_timestamp() > %s + interval '0.6 s'", committed
                 )
             assert [shown(ask(limited)) for _ in range(10)] == [newest] * 10
-            times = []
-            for _ in range(4):
+            times: list[datetime] = []
+            deadline = time.monotonic() + PATIENCE
+            # Connections that the pool makes besides have their turns as well.
+            while times[-3:] != [newest] * 3:
+                assert time.monotonic() < deadline
                 times.append(shown(ask(unlimited)))
                 assert unlimited.connection_pool is not None
                 unlimited.connection_pool.drain()
             assert times == sorted(times)
-            assert times[-1] == newest
 
 
 @pytest.mark.once
@@ -372,7 +376,8 @@ def test_a_standby_behind_pgbouncer_says_how_old_it_is_and_is_not_too_old(
     pooler = start_pooler(standby.conninfo("zava_server"))
     unlimited, limited = serve(pooler), serve(pooler, max_staleness=0.5)
     for provider in (unlimited, limited):
-        assert is_true_of(ask_in_a_young_moment(provider), replicas.primary)
+        answer = ask_in_a_young_moment(provider, replicas)
+        assert is_true_of(answer, replicas.primary)
         provider.ping()
         assert provider.answering_server.startswith("standby ")
     with standby.paused():
@@ -389,9 +394,8 @@ def test_a_standby_behind_pgbouncer_says_how_old_it_is_and_is_not_too_old(
         assert old.as_of < committed
         with pytest.raises(StaleAnswerError, match="ZAVA_MAX_STALENESS"):
             ask(limited)
-    replicas.catch_up()
     for provider in (unlimited, limited):
-        answer = ask_in_a_young_moment(provider)
+        answer = ask_in_a_young_moment(provider, replicas)
         assert shown(answer) == replicas.primary.ask(LAST)
 
 
