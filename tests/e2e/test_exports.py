@@ -15,6 +15,7 @@ import pytest
 
 from tests.e2e.conftest import APPLICATION, FOREVER, Running, Start
 from tests.e2e.stdio_process import StdioProcess, poll
+from tests.patience import PATIENCE
 from tests.people import REDMOND
 
 # Rows that PostgreSQL makes one by one.
@@ -164,7 +165,7 @@ def test_the_client_is_told_how_far_an_export_is_and_ends_it(
     request_id = process.ask("tools/call", {**call, "_meta": token})
     told: list[dict[str, Any]] = []
     while len(told) < 2:
-        line = process.lines.get(timeout=20)
+        line = process.lines.get(timeout=PATIENCE)
         assert line is not None
         message = json.loads(line)
         assert message["method"] == "notifications/progress"

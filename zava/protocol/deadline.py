@@ -11,7 +11,7 @@ from loguru import logger
 from zava.infra.export_folder import remove_unfinished
 
 SECONDS = 0.5
-_LAST_ACT_SECONDS = 0.1
+_LAST_ACT_SECONDS = 0.25
 
 
 class Deadline:
