@@ -81,6 +81,14 @@ def test_a_host_of_views_is_told_how_an_answer_is_drawn(
     assert len(rows[0]) == len(shown["columns"])
 
 
+def test_a_view_is_not_given_the_rows_of_the_answer_again(host: StdioProcess) -> None:
+    rows = {"postgresql_query": "SELECT n FROM generate_series(1, 3) AS g (n)"}
+    for tool, asked in (("query_metrics", MONTHS), ("execute_sales_query", rows)):
+        result = host.call(tool, **asked).result
+        assert result["structuredContent"]["rows"]
+        assert "rows" not in result["_meta"]["zava/chart"]
+
+
 def test_a_view_draws_the_days_without_a_row_that_the_model_is_spared(
     host: StdioProcess,
 ) -> None:

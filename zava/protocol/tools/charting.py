@@ -79,7 +79,8 @@ async def charted(
         chart = chart_of()
         shown = view_of(chart, tool, definitions or {})
         drawn = [list(row) for row in chart.rows]
-        if drawn != (result.structured_content or {}).get("rows"):
+        answered = (result.structured_content or {}).get("rows")
+        if answered is None or drawn != [list(row) for row in answered]:
             shown["rows"] = drawn
         result.meta = {**(result.meta or {}), CHART_META: shown}
     return result
