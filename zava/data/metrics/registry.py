@@ -8,7 +8,7 @@ measure is what one of the sources in metrics.sql adds up or counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, TypeAlias, get_args
@@ -820,6 +820,11 @@ _ALL_DIMENSIONS = (
 
 DIMENSIONS: Mapping[str, Dimension] = {dim.name: dim for dim in _ALL_DIMENSIONS}
 """Every dimension by its name."""
+
+
+def span_of(names: Iterable[str]) -> str | None:
+    """Return the dimension of spans of time among some names; at most one is."""
+    return next((name for name in names if DIMENSIONS[name].is_span), None)
 
 
 def dimensions_of(metric: Metric) -> tuple[str, ...]:

@@ -78,10 +78,8 @@ async def charted(
     if _shows_views(ctx):
         chart = chart_of()
         shown = view_of(chart, tool, definitions or {})
-        drawn = [list(row) for row in chart.rows]
-        answered = (result.structured_content or {}).get("rows")
-        if answered is None or drawn != [list(row) for row in answered]:
-            shown["rows"] = drawn
+        if chart.rows != (result.structured_content or {}).get("rows"):
+            shown["rows"] = [list(row) for row in chart.rows]
         result.meta = {**(result.meta or {}), CHART_META: shown}
     return result
 

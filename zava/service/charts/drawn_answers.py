@@ -7,7 +7,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
-from zava.data.metrics.registry import DIMENSIONS, METRICS
+from zava.data.metrics.registry import DIMENSIONS, METRICS, span_of
 from zava.infra.answer_age import told
 from zava.models import ResultSet
 from zava.service.charts.forms import Chart, Column, Kind
@@ -118,7 +118,7 @@ def _with_empty_spans(
     rows: Sequence[Sequence[Any]] = answer["rows"]
     columns = answer["columns"]
     spans = {name: number for number, name in enumerate(answer.get("spans", ()))}
-    span = next((name for name in by if DIMENSIONS[name].is_span), None)
+    span = span_of(by)
     if not spans or span is None or len(spans) > _MOST_SPANS:
         return rows
     place, first_figure = columns.index(span), columns.index(metrics[0])

@@ -28,6 +28,7 @@ from zava.data.metrics.registry import (
     Metric,
     dimensions_of,
     source_of,
+    span_of,
 )
 from zava.data.provider import PostgreSQLProvider
 from zava.data.read_ahead import LoadedRows
@@ -496,7 +497,7 @@ class MetricsService:
         days = days_of(
             period,
             sides,
-            next((name for name in question.by if DIMENSIONS[name].is_span), None),
+            span_of(question.by),
             [_spans(each, asked) for each in question.filters if _is_span(each)],
         )
         query = MetricsQuery(
@@ -823,7 +824,7 @@ def _spans_with_gaps(
         labels: The names of the spans that have data.
         result: The rows.
     """
-    span = next((name for name in question.by if DIMENSIONS[name].is_span), None)
+    span = span_of(question.by)
     filtered = {name for name, _, _ in question.filters}
     # Then a span may lack a row although something was counted in it.
     is_cut = result.truncated or question.having or question.top is not None
