@@ -27,8 +27,8 @@ _ORDERED_TEXT = frozenset({"time", "timetz"})
 _IN_PERCENT = ("_change", "_share")
 # What ends the names of figures of other periods.
 _SIDES = ("_previous", "_year_before")
-# More of them are closer together than a picture's points.
-_MOST_SPANS = 2000
+# Rows of a chart to which rows of empty spans may be added; ten years have 3,660 days.
+_MOST_DRAWN = 5000
 _MORE_OF_A_PRODUCT = frozenset({"sku", "unit"})
 
 
@@ -119,7 +119,7 @@ def _with_empty_spans(
     columns = answer["columns"]
     spans = {name: number for number, name in enumerate(answer.get("spans", ()))}
     span = span_of(by)
-    if not spans or span is None or len(spans) > _MOST_SPANS:
+    if not spans or span is None:
         return rows
     place, first_figure = columns.index(span), columns.index(metrics[0])
     groups: dict[tuple[Any, ...], dict[int, Sequence[Any]]] = {}
@@ -128,6 +128,8 @@ def _with_empty_spans(
             return rows
         key = (*row[:place], *row[place + 1 : first_figure])
         groups.setdefault(key, {})[spans[row[place]]] = row
+    if len(groups) * len(spans) > _MOST_DRAWN:
+        return rows
     nothing = [_of_nothing(name) for name in columns[first_figure:]]
     drawn: list[tuple[int, Sequence[Any]]] = []
     for key, known in groups.items():

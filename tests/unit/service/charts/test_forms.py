@@ -206,6 +206,18 @@ def test_of_several_lines_each_is_drawn_from_its_first_to_its_last_span() -> Non
     ]
 
 
+def test_a_chart_does_not_grow_without_end() -> None:
+    columns = ["sku", "product", "month", "units"]
+    rows = [
+        [f"{n}", f"P {n}", month, 1.0]
+        for n in range(1250)
+        for month in ("2026-01", "2026-03")
+    ]
+    assert len(of_months(["product", "month"], columns, rows)) == 3750
+    one_more: list[list[Any]] = [*rows, ["x", "P x", "2026-01", 1.0]]
+    assert of_months(["product", "month"], columns, one_more) == one_more
+
+
 def test_rows_in_an_order_of_the_caller_s_are_drawn_as_they_are() -> None:
     rows = [["2026-03", 3.0], ["2026-01", 1.0]]
     assert of_months(["month"], ["month", "revenue"], rows) == rows
